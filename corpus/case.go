@@ -1,0 +1,322 @@
+package corpus
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// OpKind is what an operation of a case does.
+type OpKind uint8
+
+// The operations.
+const (
+	Append OpKind = iota
+	Reset
+	Crop
+	Snapshot
+	Restore
+)
+
+var opNames = [...]string{Append: "append", Reset: "reset", Crop: "crop", Snapshot: "snapshot", Restore: "restore"}
+
+func (k OpKind) String() string { return opNames[k] }
+
+// Op is one operation. N is the tokens of an append, the length of a crop, the
+// number of a snapshot.
+type Op struct {
+	Kind OpKind
+	N    int
+	// Pad says, for an append, how many leading tokens of each batch entry
+	// are left padding, which is alike everywhere. Nil for none.
+	Pad []int
+	// Batch, Heads, Dim and DType, where not zero, give an append a chunk of
+	// another shape than the cache's: one that must be refused.
+	Batch, Heads, Dim int
+	DType             string
+}
+
+// Odd reports whether the chunk has another shape than the cache.
+func (o Op) Odd(s impls.Shape) bool {
+	return o.Batch != 0 && o.Batch != s.Batch || o.Heads != 0 && o.Heads != s.Heads ||
+		o.Dim != 0 && o.Dim != s.Dim || o.DType != "" && o.DType != s.DType.String()
+}
+
+// Order overrides the schedule for one kernel of one operation.
+type Order struct {
+	Op       int    // counted from 1
+	Tensor   string // keys or values; for a program the buffer of the statement
+	Kernel   int    // counted from 0 within the operation and tensor
+	Schedule impls.Schedule
+}
+
+// Case is everything that one test needs.
+type Case struct {
+	Shape    impls.Shape
+	Target   impls.Target
+	Block    int // cells a block
+	Schedule impls.Schedule
+	Orders   []Order
+	Ops      []Op
+	Program  impls.Program // where Target.Update is "program"
+	Expect   *Expect
+
+	// source is the text that the case was read from, and canon what it would
+	// print as without: a case that was not changed prints as it was read,
+	// comments included.
+	source, canon string
+}
+
+// Clone is a copy that shares nothing with c that a caller would change.
+func (c *Case) Clone() *Case {
+	d := *c
+	d.Ops = slices.Clone(c.Ops)
+	d.Orders = slices.Clone(c.Orders)
+	d.Program.Buffers = slices.Clone(c.Program.Buffers)
+	d.Program.Stmts = slices.Clone(c.Program.Stmts)
+	return &d
+}
+
+// Tokens is the number of tokens that the case appends.
+func (c *Case) Tokens() int {
+	n := 0
+	for _, o := range c.Ops {
+		if o.Kind == Append {
+			n += o.N
+		}
+	}
+	return n
+}
+
+// TheProgram is the program that the case runs: its own or a built-in one; ok
+// is false for a case of a cache.
+func (c *Case) TheProgram() (p impls.Program, ok bool) {
+	if c.Target.Update == "program" {
+		return c.Program, true
+	}
+	return impls.BuiltinProgram(c.Target.Update, c.Shape.Window)
+}
+
+// DefaultLimit is the most bytes that the history and the buffers of a case
+// may take together.
+const DefaultLimit = 256 << 20
+
+// Bytes is the memory of the case: the history of every token appended, the
+// cache's buffers with two temporaries for what a lowering materialises, and
+// the longest chunk; for a program its buffers, four times over. -1 is more
+// than any machine has.
+func (c *Case) Bytes() int64 {
+	rows := int64(0)
+	if p, ok := c.TheProgram(); ok {
+		for _, b := range p.Buffers {
+			rows += 4 * int64(b.Rows)
+		}
+		// Temporaries: no expression makes more rows than its text has room
+		// for, times the rows it reads.
+		for _, s := range p.Stmts {
+			rows += 2 * exprRows(s.Src)
+		}
+	} else {
+		longest := 0
+		for _, o := range c.Ops {
+			if o.Kind == Append {
+				rows += 2 * int64(o.N)
+				longest = max(longest, o.N)
+			}
+			if o.Kind == Snapshot {
+				rows += 4 * int64(c.Shape.Window)
+			}
+		}
+		rows += 6*int64(c.Shape.Window) + 2*int64(longest)
+	}
+	if rows > 1<<40 {
+		return -1
+	}
+	s := c.Shape
+	for _, o := range c.Ops { // chunks of another shape
+		s.Batch, s.Heads, s.Dim = max(s.Batch, o.Batch), max(s.Heads, o.Heads), max(s.Dim, o.Dim)
+		if o.DType == "F32" {
+			s.DType = impls.F32
+		}
+	}
+	return s.Bytes(int(rows))
+}
+
+// exprRows is the number of rows that the parts of e make, all together.
+func exprRows(e impls.Expr) int64 {
+	if e.Op == impls.OpView {
+		return int64(e.Hi - e.Lo)
+	}
+	n := int64(len(e.Index))
+	for _, a := range e.Args {
+		n += 2 * exprRows(a)
+	}
+	return min(n, 1<<40)
+}
+
+// Check reports the first thing in the case that has no meaning, or that takes
+// more than limit bytes.
+func (c *Case) Check(limit int64) error {
+	if err := c.Shape.Check(); err != nil {
+		return err
+	}
+	if c.Block < 1 || c.Block > 1<<30 {
+		return fmt.Errorf("block %d is outside 1..%d", c.Block, 1<<30)
+	}
+	if c.Target.Update == "program" {
+		if len(c.Program.Buffers) == 0 {
+			return fmt.Errorf("a program needs a buffer, as in: buffer x %d", c.Shape.Window)
+		}
+		if err := c.Program.Check(); err != nil {
+			return err
+		}
+	} else if len(c.Program.Buffers)+len(c.Program.Stmts) > 0 {
+		return fmt.Errorf("buffers and statements belong to a target program/…, not to %s", c.Target)
+	}
+	if c.Target.IsProgram() && len(c.Ops) > 0 {
+		return fmt.Errorf("%s is a program: it runs once and takes no operations", c.Target)
+	}
+	for i, o := range c.Ops {
+		if err := c.checkOp(o); err != nil {
+			return fmt.Errorf("operation %d: %w", i+1, err)
+		}
+	}
+	if n := c.Bytes(); n < 0 || n > limit {
+		return fmt.Errorf("history and buffers take %s, over the limit of %d MiB; --memory raises it", sizeText(n), limit>>20)
+	}
+	return nil
+}
+
+func sizeText(n int64) string {
+	if n < 0 {
+		return "more than a PiB"
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+func (c *Case) checkOp(o Op) error {
+	if o.N < 0 || o.N > impls.MaxExtent {
+		return fmt.Errorf("%s %d is outside 0..%d", o.Kind, o.N, impls.MaxExtent)
+	}
+	if o.Pad != nil && len(o.Pad) != c.Shape.Batch {
+		return fmt.Errorf("pad: %d numbers for a batch of %d", len(o.Pad), c.Shape.Batch)
+	}
+	for _, p := range o.Pad {
+		if p < 0 || p > o.N {
+			return fmt.Errorf("pad: %d of %d tokens", p, o.N)
+		}
+	}
+	for _, n := range [...]int{o.Batch, o.Heads, o.Dim} {
+		if n < 0 || n > impls.MaxExtent {
+			return fmt.Errorf("a chunk's extent of %d is outside 1..%d", n, impls.MaxExtent)
+		}
+	}
+	if o.Kind != Append && (o.Pad != nil || o.Batch+o.Heads+o.Dim > 0 || o.DType != "") {
+		return fmt.Errorf("pad and shape belong to append")
+	}
+	if o.DType != "" {
+		_, err := impls.ParseDType(o.DType)
+		return err
+	}
+	return nil
+}
+
+// blocks is the number of blocks of a whole window, the measure by which a
+// case has few of them.
+func (c *Case) blocks() int {
+	rows := c.Shape.Window
+	if c.Target.Update == "program" {
+		rows = 0
+		for _, b := range c.Program.Buffers {
+			rows = max(rows, b.Rows)
+		}
+	}
+	return (c.Shape.Lanes()*rows*c.Shape.Dim + c.Block - 1) / c.Block
+}
+
+// Compare orders cases by size: fewer operations first, then fewer tokens, a
+// smaller window, fewer lanes, a smaller dim, smaller elements, fewer blocks,
+// then the schedule. What is left is settled by the text, so that only equal
+// cases compare as 0.
+func Compare(a, b *Case) int {
+	for _, d := range [...]int{
+		cmp.Compare(len(a.Ops)+len(a.Program.Stmts), len(b.Ops)+len(b.Program.Stmts)),
+		cmp.Compare(a.tokens(), b.tokens()),
+		cmp.Compare(a.Shape.Window, b.Shape.Window),
+		cmp.Compare(a.Shape.Lanes(), b.Shape.Lanes()),
+		cmp.Compare(a.Shape.Batch, b.Shape.Batch),
+		cmp.Compare(a.Shape.Dim, b.Shape.Dim),
+		cmp.Compare(a.Shape.DType.Size(), b.Shape.DType.Size()),
+		cmp.Compare(b.Shape.DType, a.Shape.DType), // of one size the plainest, U8
+		cmp.Compare(a.blocks(), b.blocks()),
+		cmp.Compare(len(a.Orders), len(b.Orders)),
+		compareSchedules(a.Schedule, b.Schedule),
+	} {
+		if d != 0 {
+			return d
+		}
+	}
+	for _, d := range [...]int{
+		cmp.Compare(a.Shape.Layout, b.Shape.Layout),
+		cmp.Compare(a.Block, b.Block),
+		cmp.Compare(a.weight(), b.weight()),
+	} {
+		if d != 0 {
+			return d
+		}
+	}
+	return cmp.Compare(string(a.format()), string(b.format()))
+}
+
+// tokens counts rows of buffers as tokens where the case is a program.
+func (c *Case) tokens() int {
+	n := c.Tokens()
+	for _, b := range c.Program.Buffers {
+		n += b.Rows
+	}
+	return n
+}
+
+// weight counts what the measures above leave out: padding, odd shapes, the
+// numbers of crops and snapshots, the nodes of expressions.
+func (c *Case) weight() int {
+	n := 0
+	for _, o := range c.Ops {
+		for _, p := range o.Pad {
+			n += 1 + p
+		}
+		n += o.Batch + o.Heads + o.Dim + len(o.DType)
+		if o.Kind != Append {
+			n += o.N
+		}
+	}
+	for _, s := range c.Program.Stmts {
+		n += exprWeight(s.Src)
+	}
+	return n
+}
+
+func exprWeight(e impls.Expr) int {
+	n := 1 + len(e.Index) + e.Hi - e.Lo
+	for _, a := range e.Args {
+		n += exprWeight(a)
+	}
+	return n
+}
+
+// compareSchedules is lexicographic: ascending, then lists by length and by
+// block, then what is no list.
+func compareSchedules(a, b impls.Schedule) int {
+	if d := cmp.Compare(a.Kind, b.Kind); d != 0 {
+		return d
+	}
+	if d := cmp.Compare(len(a.Blocks), len(b.Blocks)); d != 0 {
+		return d
+	}
+	if d := slices.Compare(a.Blocks, b.Blocks); d != 0 {
+		return d
+	}
+	return cmp.Compare(a.Seed, b.Seed)
+}

@@ -1,0 +1,150 @@
+package corpus
+
+import (
+	"fmt"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// Fault is what went wrong.
+type Fault string
+
+// The faults. Only FaultRows has a row and may have a hazard.
+const (
+	FaultRows     Fault = "rows"     // a row holds something else than the oracle says
+	FaultShape    Fault = "shape"    // another number of rows, another shape
+	FaultAccepted Fault = "accepted" // a chunk that the contract refuses was taken
+	FaultRefused  Fault = "refused"  // a chunk that the contract allows was refused
+	FaultChanged  Fault = "changed"  // a refused operation changed the cache
+	FaultCaller   Fault = "caller"   // the caller's tensors were changed
+	FaultMoved    Fault = "moved"    // the buffer that is returned has another address
+	FaultPanic    Fault = "panic"    // the cache panicked
+)
+
+var faults = []Fault{FaultRows, FaultShape, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic}
+
+// Expect is the outcome that a case file promises.
+type Expect struct {
+	OK     bool
+	Op     int // counted from 1; for a program the statement
+	Tensor string
+	Fault  Fault
+	Hazard impls.HazardKind
+}
+
+func (e Expect) String() string {
+	switch {
+	case e.OK:
+		return "ok"
+	case e.Fault != FaultRows:
+		return fmt.Sprintf("op=%d tensor=%s fault=%s", e.Op, e.Tensor, e.Fault)
+	}
+	return fmt.Sprintf("op=%d tensor=%s hazard=%s", e.Op, e.Tensor, e.Hazard)
+}
+
+// Divergence is the first step where a target and the oracle differ.
+type Divergence struct {
+	Op     int    // counted from 1; for a program the statement
+	OpKind string // "append", …; for a program "statement"
+	Tensor string // "keys", "values" or a program's buffer; "-" where none is to blame
+	Where  string // "stored" or "returned"
+	Fault  Fault
+	Lane   int
+	Row    int
+	Elem   int
+	Want   string // what the row should hold, in words
+	Got    string // what it holds
+	Detail string // for the faults without a row
+	Wrong  int    // cells of the tensor that are wrong
+	Race   *Race  // the hazard behind it, if there is one
+}
+
+// Race is the hazard behind a divergence, and what is needed to draw it and to
+// run it again without slidefuzz.
+type Race struct {
+	Hazard                impls.Hazard
+	Kernel                *impls.Kernel
+	Index                 int // of the kernel, among those of the operation and tensor
+	Plan                  *impls.Plan
+	Order                 []int32  // of the blocks as it ran; nil for ascending
+	Lane, HazardRow, Elem int      // the cell that both blocks touch
+	Names                 []string // of the storages
+}
+
+// Kind is the hazard's kind, NoHazard without one.
+func (d *Divergence) Kind() impls.HazardKind {
+	if d.Race == nil {
+		return impls.NoHazard
+	}
+	return d.Race.Hazard.Kind
+}
+
+// Expect is the line that a case file needs to promise this divergence; nil
+// means agreement.
+func (d *Divergence) Expect() *Expect {
+	if d == nil {
+		return &Expect{OK: true}
+	}
+	return &Expect{Op: d.Op, Tensor: d.Tensor, Fault: d.Fault, Hazard: d.Kind()}
+}
+
+// Meets reports whether the outcome is the one expected.
+func (e *Expect) Meets(d *Divergence) bool {
+	got := d.Expect()
+	if e.OK || got.OK {
+		return e.OK == got.OK
+	}
+	return *e == *got
+}
+
+// Failure identifies a bug: a shrunk case must show the same one.
+type Failure struct {
+	Target impls.Target
+	OpKind string
+	Tensor string
+	Fault  Fault
+	Hazard impls.HazardKind
+}
+
+// Failure is what the divergence is of.
+func (d *Divergence) Failure(t impls.Target) Failure {
+	tensor := d.Tensor
+	if t.IsProgram() {
+		// The shrinker drops and renames buffers.
+		tensor = "buffer"
+	}
+	return Failure{t, d.OpKind, tensor, d.Fault, d.Kind()}
+}
+
+func (f Failure) String() string {
+	s := fmt.Sprintf("%s: %s, %s of %s", f.Target, f.OpKind, f.Fault, f.Tensor)
+	if f.Hazard != impls.NoHazard {
+		s += ", " + f.Hazard.String()
+	}
+	return s
+}
+
+// String says what is wrong in one sentence, without the schedule's jargon.
+func (d *Divergence) String() string {
+	at := fmt.Sprintf("op %d (%s), %s", d.Op, d.OpKind, d.Tensor)
+	if d.Fault != FaultRows {
+		return fmt.Sprintf("%s: %s: %s", at, d.Fault, d.Detail)
+	}
+	s := fmt.Sprintf("%s %s: lane %d row %d holds %s, expected %s", at, d.Where, d.Lane, d.Row, d.Got, d.Want)
+	if d.Race != nil {
+		s += "; " + d.Race.String()
+	}
+	return s
+}
+
+func (r *Race) String() string {
+	cell := fmt.Sprintf("row %d of %s", r.HazardRow, r.Names[r.Hazard.Storage])
+	h := r.Hazard
+	switch h.Kind {
+	case impls.RAW:
+		return fmt.Sprintf("RAW: block %d read %s before block %d wrote it", h.Other, cell, h.Writer)
+	case impls.WAW:
+		return fmt.Sprintf("WAW: blocks %d and %d both write %s", h.Writer, h.Other, cell)
+	}
+	return fmt.Sprintf("WAR: block %d wrote %s before block %d read it", h.Writer, cell, h.Other)
+}

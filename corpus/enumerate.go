@@ -1,0 +1,151 @@
+package corpus
+
+import "github.com/slidefuzz/slidefuzz/impls"
+
+// Scope is the size up to which a shrink ends with proof: it tries every
+// smaller case of an update or built-in program that has at most so many
+// operations, tokens, rows, heads (batch 1) and dim, of one-byte elements,
+// heads first, with each number of blocks, ascending or with one block first
+// (the witness of any hazard is such a schedule). Crops go to 0 … Window,
+// snapshots have number 0, every chunk has the cache's own shape.
+//
+// The bounds keep the enumeration near 10^5 cases for a failure of two
+// operations, a second's work, and near 10^6 for one of three.
+var Scope = struct{ Ops, Tokens, Window, Heads, Dim int }{Ops: 3, Tokens: 4, Window: 3, Heads: 2, Dim: 2}
+
+// InScope reports whether the enumeration covers the case.
+func (c *Case) InScope() bool {
+	s := c.Shape
+	if c.Target.Update == "program" || len(c.Ops) > Scope.Ops || c.Tokens() > Scope.Tokens || s.Window > Scope.Window ||
+		s.Batch > 1 || s.Heads > Scope.Heads || s.Dim > Scope.Dim || s.DType != impls.U8 ||
+		s.Layout != impls.HeadsFirst || len(c.Orders) > 0 {
+		return false
+	}
+	for _, o := range c.Ops {
+		if o.Pad != nil || o.Batch+o.Heads+o.Dim > 0 || o.DType != "" ||
+			o.Kind == Crop && o.N > s.Window || o.Kind >= Snapshot && o.N > 0 {
+			return false
+		}
+	}
+	return c.Schedule.Kind == impls.Ascending || c.Schedule.Kind == impls.List && len(c.Schedule.Blocks) == 1
+}
+
+// enumerate is the last stage: the first case of Scope that fails, if it comes
+// before the best so far.
+func (s *shrinker) enumerate() {
+	if !s.best.InScope() {
+		return
+	}
+	EnumerateScope(s.best.Target, len(s.best.Ops), s.best.Tokens(), func(c *Case) bool {
+		if s.ctx.Err() != nil {
+			s.stats.Bounded = true
+			return false
+		}
+		if Compare(c, s.best) >= 0 {
+			return true
+		}
+		s.stats.Runs++
+		if s.fails(c) {
+			s.best = c.Clone()
+		}
+		return true
+	})
+	s.stats.Minimal = !s.stats.Bounded
+}
+
+// EnumerateScope calls yield with each case of Scope for a target with at most
+// that many operations, and with that many operations at most that many
+// tokens, until it returns false. The case is reused between calls: clone it
+// to keep it.
+func EnumerateScope(t impls.Target, ops, tokens int, yield func(*Case) bool) {
+	c := &Case{Target: t}
+	if t.IsProgram() {
+		enumerateShapes(c, yield)
+		return
+	}
+	for n := 0; n <= ops; n++ {
+		most := Scope.Tokens
+		if n == ops {
+			most = min(most, tokens)
+		}
+		for total := 0; total <= most; total++ {
+			c.Ops = make([]Op, n)
+			if !enumerateOps(c, 0, total, yield) {
+				return
+			}
+		}
+	}
+}
+
+// enumerateOps fills operations from i on so that they append exactly left
+// tokens more.
+func enumerateOps(c *Case, i, left int, yield func(*Case) bool) bool {
+	if i == len(c.Ops) {
+		return left > 0 || enumerateShapes(c, yield)
+	}
+	for n := 0; n <= left; n++ {
+		c.Ops[i] = Op{Kind: Append, N: n}
+		if !enumerateOps(c, i+1, left-n, yield) {
+			return false
+		}
+	}
+	for _, o := range smallOps {
+		c.Ops[i] = o
+		if !enumerateOps(c, i+1, left, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+var smallOps = func() []Op {
+	ops := []Op{{Kind: Reset}, {Kind: Snapshot}, {Kind: Restore}}
+	for n := range Scope.Window + 1 {
+		ops = append(ops, Op{Kind: Crop, N: n})
+	}
+	return ops
+}()
+
+func enumerateShapes(c *Case, yield func(*Case) bool) bool {
+	crop := 0
+	for _, o := range c.Ops {
+		if o.Kind == Crop {
+			crop = max(crop, o.N)
+		}
+	}
+	for w := max(1, crop); w <= Scope.Window; w++ {
+		for heads := 1; heads <= Scope.Heads; heads++ {
+			for dim := 1; dim <= Scope.Dim; dim++ {
+				c.Shape = impls.Shape{Batch: 1, Heads: heads, Window: w, Dim: dim, DType: impls.U8}
+				if !enumerateSchedules(c, yield) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+func enumerateSchedules(c *Case, yield func(*Case) bool) bool {
+	cells := c.Shape.Heads * c.Shape.Window * c.Shape.Dim
+	last := 0
+	for block := cells; block >= 1; block-- {
+		n := (cells + block - 1) / block
+		if n == last {
+			continue
+		}
+		last = n
+		c.Block = (cells + n - 1) / n // the smallest that makes n blocks
+		c.Schedule = impls.Schedule{}
+		if !yield(c) {
+			return false
+		}
+		for b := range n {
+			c.Schedule = impls.Schedule{Kind: impls.List, Blocks: []int{b}}
+			if !yield(c) {
+				return false
+			}
+		}
+	}
+	return true
+}

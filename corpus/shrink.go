@@ -1,0 +1,330 @@
+package corpus
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// MaxRuns bounds the runs of one shrink before its last stage. A pass over a
+// case of 48 operations tries a few hundred candidates and each pass that
+// helps drops at least one unit of size, so that this is far more than cases
+// from Decode need; it is there for cases of any size.
+const MaxRuns = 20_000
+
+// ShrinkStats says what a shrink did.
+type ShrinkStats struct {
+	Runs int // times that the predicate was asked
+	// Minimal: every smaller case within Scope was tried and does not fail.
+	// Otherwise the case is 1-minimal: no single step of the shrinker makes
+	// it smaller; or the bound was reached.
+	Minimal bool
+	Bounded bool // the bound on runs, or the context, ended it
+}
+
+// Shrink makes a failing case small: the smallest in the sense of Compare
+// that its steps reach and for which fails stays true. fails must answer for
+// the same failure only, and always the same for the same case. It is asked
+// at most MaxRuns times, and then once for each case of Scope that is smaller
+// than what was reached.
+func Shrink(ctx context.Context, c *Case, fails func(*Case) bool) (*Case, ShrinkStats) {
+	s := &shrinker{ctx: ctx, best: c.Clone(), fails: fails}
+	s.best.Expect = nil
+	s.greedy()
+	if !s.stats.Bounded {
+		s.enumerate()
+	}
+	return s.best, s.stats
+}
+
+type shrinker struct {
+	ctx   context.Context
+	best  *Case
+	fails func(*Case) bool
+	stats ShrinkStats
+}
+
+// try keeps a candidate that is smaller and still fails.
+func (s *shrinker) try(c *Case) bool {
+	if s.stats.Runs >= MaxRuns || s.ctx.Err() != nil {
+		s.stats.Bounded = true
+		return false
+	}
+	if Compare(c, s.best) >= 0 || c.Check(DefaultLimit) != nil {
+		return false
+	}
+	s.stats.Runs++
+	if !s.fails(c) {
+		return false
+	}
+	s.best = c
+	return true
+}
+
+// tryAny tries a candidate of another shape, then with as many blocks as
+// before, with two, and with a block a cell, and under the schedules that a race most likely shows
+// in: a smaller kernel has other blocks, and a schedule names them.
+func (s *shrinker) tryAny(c *Case) bool {
+	if s.try(c) {
+		return true
+	}
+	if Compare(c, s.best) >= 0 && c.Shape == s.best.Shape && c.tokens() == s.best.tokens() {
+		return false
+	}
+	for _, n := range [...]int{s.best.blocks(), 2, math.MaxInt32} {
+		d := c.withBlocks(n)
+		for _, x := range [...]impls.Schedule{c.Schedule, {}, {Kind: impls.List, Blocks: []int{1}}, {Kind: impls.Descending}} {
+			d.Schedule = x
+			if s.try(d.Clone()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// greedy repeats the passes until none of them helps.
+func (s *shrinker) greedy() {
+	for {
+		before := s.best
+		s.dropOps()
+		s.mergeOps()
+		s.dropStmts()
+		s.simplifyStmts()
+		s.shrinkAppends()
+		s.shrinkRows()
+		s.shrinkShape()
+		s.simplifyOps()
+		s.shrinkBlocks()
+		s.shrinkSchedule()
+		if s.best == before || s.stats.Bounded {
+			return
+		}
+	}
+}
+
+// dropOps removes runs of operations, long ones first.
+func (s *shrinker) dropOps() {
+	for n := len(s.best.Ops); n >= 1; n /= 2 {
+		for at := 0; at+n <= len(s.best.Ops); {
+			c := s.best.Clone()
+			c.Ops = slices.Delete(c.Ops, at, at+n)
+			if !s.tryAny(c) {
+				at++
+			}
+		}
+	}
+}
+
+// mergeOps makes one append of two neighbours.
+func (s *shrinker) mergeOps() {
+	for i := 0; i+1 < len(s.best.Ops); i++ {
+		a, b := s.best.Ops[i], s.best.Ops[i+1]
+		if a.Kind == Append && b.Kind == Append {
+			c := s.best.Clone()
+			c.Ops[i] = Op{Kind: Append, N: a.N + b.N}
+			c.Ops = slices.Delete(c.Ops, i+1, i+2)
+			if s.tryAny(c) {
+				i--
+			}
+		}
+	}
+}
+
+// less gives the numbers from lo to below n worth trying: the least, halves,
+// one less.
+func less(lo, n int) []int {
+	var all []int
+	for at := lo; at < n; at = at + max(1, (n-at)/2) {
+		all = append(all, at)
+	}
+	return all
+}
+
+// shrinkAppends takes tokens from appends.
+func (s *shrinker) shrinkAppends() {
+	for i := range s.best.Ops {
+		if s.best.Ops[i].Kind != Append {
+			continue
+		}
+		for _, n := range less(0, s.best.Ops[i].N) {
+			c := s.best.Clone()
+			c.Ops[i].N = n
+			c.Ops[i].Pad = nil
+			if s.tryAny(c) {
+				break
+			}
+		}
+	}
+}
+
+// shrinkShape makes the window smaller, alone and together with the appends
+// that fill it; then lanes, dim, elements.
+func (s *shrinker) shrinkShape() {
+	if s.best.Target.Update != "program" {
+		for _, w := range less(1, s.best.Shape.Window) {
+			c := s.best.Clone()
+			c.Shape.Window = w
+			if s.tryAny(c) || s.withWindow(w) {
+				break
+			}
+		}
+	} else if s.best.Shape.Window > 1 {
+		c := s.best.Clone()
+		c.Shape.Window = 1
+		s.try(c)
+	}
+	shape := func(get func(*impls.Shape) *int) {
+		for _, n := range less(1, *get(&s.best.Shape)) {
+			c := s.best.Clone()
+			*get(&c.Shape) = n
+			for i := range c.Ops {
+				if c.Ops[i].Pad != nil {
+					c.Ops[i].Pad = slices.Clone(c.Ops[i].Pad)[:min(len(c.Ops[i].Pad), c.Shape.Batch)]
+				}
+			}
+			if s.tryAny(c) {
+				break
+			}
+		}
+	}
+	shape(func(x *impls.Shape) *int { return &x.Batch })
+	shape(func(x *impls.Shape) *int { return &x.Heads })
+	shape(func(x *impls.Shape) *int { return &x.Dim })
+	for _, d := range [...]impls.DType{impls.U8, impls.F8E4M3, impls.BF16, impls.F16} {
+		c := s.best.Clone()
+		c.Shape.DType = d
+		if s.tryAny(c) {
+			break
+		}
+	}
+	if s.best.Shape.Layout != impls.HeadsFirst {
+		c := s.best.Clone()
+		c.Shape.Layout = impls.HeadsFirst
+		s.tryAny(c)
+	}
+}
+
+// withWindow takes the rows by which the window shrinks from one append.
+func (s *shrinker) withWindow(w int) bool {
+	by := s.best.Shape.Window - w
+	for i, o := range s.best.Ops {
+		for _, d := range [...]int{by, 2 * by} {
+			if o.Kind != Append || o.N < d {
+				continue
+			}
+			c := s.best.Clone()
+			c.Shape.Window = w
+			c.Ops[i].N -= d
+			c.Ops[i].Pad = nil
+			if s.tryAny(c) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// simplifyOps drops padding and odd shapes, and lowers the numbers of crops
+// and snapshots.
+func (s *shrinker) simplifyOps() {
+	for i := range s.best.Ops {
+		o := s.best.Ops[i]
+		plain := Op{Kind: o.Kind, N: o.N}
+		if o.Odd(s.best.Shape) || o.Pad != nil || o.Batch+o.Heads+o.Dim > 0 || o.DType != "" {
+			for _, p := range [...]Op{
+				plain, {Kind: o.Kind, N: o.N, Batch: o.Batch}, {Kind: o.Kind, N: o.N, Heads: o.Heads},
+				{Kind: o.Kind, N: o.N, Dim: o.Dim}, {Kind: o.Kind, N: o.N, DType: o.DType},
+			} {
+				c := s.best.Clone()
+				c.Ops[i] = p
+				if s.tryAny(c) {
+					break
+				}
+			}
+		}
+		if o.Kind != Append && o.Kind != Reset {
+			for _, n := range less(0, o.N) {
+				c := s.best.Clone()
+				for j := range c.Ops { // a snapshot and its restores together
+					if c.Ops[j].Kind == o.Kind || o.Kind != Crop && c.Ops[j].Kind >= Snapshot {
+						if c.Ops[j].N == o.N {
+							c.Ops[j].N = n
+						}
+					}
+				}
+				if s.tryAny(c) {
+					break
+				}
+			}
+		}
+	}
+}
+
+// shrinkBlocks tries fewer blocks, then the smallest block that makes as many.
+func (s *shrinker) shrinkBlocks() {
+	for _, n := range less(1, s.best.blocks()) {
+		if s.tryAny(s.best.withBlocks(n)) {
+			break
+		}
+	}
+	s.try(s.best.withBlocks(s.best.blocks()))
+}
+
+// withBlocks is the case with the smallest block that makes n blocks of its
+// whole window.
+func (c *Case) withBlocks(n int) *Case {
+	d := c.Clone()
+	d.Block = 1
+	cells := d.blocks()
+	d.Block = (cells-1)/n + 1
+	return d
+}
+
+// shrinkSchedule looks for the first schedule, in lexicographic order, among
+// ascending, one block first, and lists with a block less.
+func (s *shrinker) shrinkSchedule() {
+	if len(s.best.Orders) > 0 {
+		for i := range s.best.Orders {
+			c := s.best.Clone()
+			c.Orders = slices.Delete(c.Orders, i, i+1)
+			if s.tryAny(c) {
+				break
+			}
+		}
+	}
+	set := func(x impls.Schedule) bool {
+		c := s.best.Clone()
+		c.Schedule = x
+		return s.try(c)
+	}
+	if set(impls.Schedule{}) {
+		return
+	}
+	// A hazard's witness is one block that runs first; among many blocks the
+	// first ones are as good as any, since every window has the same hazards
+	// all along.
+	for b := range min(s.best.blocks(), 64) {
+		if set(impls.Schedule{Kind: impls.List, Blocks: []int{b}}) {
+			return
+		}
+	}
+	if s.best.Schedule.Kind != impls.List {
+		n := min(s.best.blocks(), 64)
+		order := s.best.Schedule.Order(n)
+		list := make([]int, len(order))
+		for i, b := range order {
+			list[i] = int(b)
+		}
+		if len(list) == 0 || !set(impls.Schedule{Kind: impls.List, Blocks: list}) {
+			return
+		}
+	}
+	for i := 0; i < len(s.best.Schedule.Blocks) && len(s.best.Schedule.Blocks) > 1; {
+		if !set(impls.Schedule{Kind: impls.List, Blocks: slices.Delete(slices.Clone(s.best.Schedule.Blocks), i, i+1)}) {
+			i++
+		}
+	}
+}

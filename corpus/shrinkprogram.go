@@ -1,0 +1,202 @@
+package corpus
+
+import (
+	"slices"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// dropStmts removes statements, and buffers that nothing uses any more.
+func (s *shrinker) dropStmts() {
+	for i := 0; i < len(s.best.Program.Stmts); {
+		c := s.best.Clone()
+		c.Program.Stmts = slices.Delete(c.Program.Stmts, i, i+1)
+		if !s.tryAny(c) {
+			i++
+		}
+	}
+	for i := 0; i < len(s.best.Program.Buffers) && len(s.best.Program.Buffers) > 1; {
+		c := s.best.Clone()
+		c.Program.Buffers = slices.Delete(c.Program.Buffers, i, i+1)
+		if !s.tryAny(c) {
+			i++
+		}
+	}
+}
+
+// simplifyStmts puts a part of an expression, or a plain view, in its place.
+func (s *shrinker) simplifyStmts() {
+	for i := 0; i < len(s.best.Program.Stmts); i++ {
+		for again := true; again && !s.stats.Bounded; {
+			again = false
+			for _, st := range simplerStmts(s.best.Program.Stmts[i]) {
+				c := s.best.Clone()
+				c.Program.Stmts[i] = st
+				if s.tryAny(c) {
+					again = true
+					break
+				}
+			}
+		}
+	}
+}
+
+// simplerStmts are the statements one step simpler.
+func simplerStmts(st impls.Stmt) []impls.Stmt {
+	var all []impls.Stmt
+	for _, e := range simplerExprs(st.Src) {
+		x := st
+		x.Src = e
+		all = append(all, x)
+	}
+	if st.Index != nil {
+		for k := range st.Index {
+			x := st
+			x.Index = slices.Delete(slices.Clone(st.Index), k, k+1)
+			x.Src = fewer(st.Src, false)
+			all = append(all, x)
+		}
+		return all
+	}
+	if n := st.Hi - st.Lo; !st.Define && n > 1 {
+		for _, front := range [...]bool{true, false} {
+			x := st
+			x.Src = fewer(st.Src, front)
+			if front {
+				x.Lo++
+			} else {
+				x.Hi--
+			}
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+// simplerExprs puts each part in the place of the whole, where it has as many
+// rows, and simplifies within. Candidates that have no meaning are weeded out
+// by Case.Check.
+func simplerExprs(e impls.Expr) []impls.Expr {
+	all := slices.Clone(e.Args)
+	for i := range e.Args {
+		for _, a := range simplerExprs(e.Args[i]) {
+			x := e
+			x.Args = slices.Clone(e.Args)
+			x.Args[i] = a
+			all = append(all, x)
+		}
+	}
+	switch e.Op {
+	case impls.OpCat:
+		// Two views in a row that could be one.
+		if len(e.Args) == 2 && e.Args[0].Op == impls.OpView && e.Args[1].Op == impls.OpView {
+			n := e.Args[1].Hi - e.Args[1].Lo
+			x := e.Args[0]
+			x.Hi += n
+			all = append(all, x)
+		}
+	case impls.OpRoll:
+		for _, k := range [...]int{0, 1, -1} {
+			x := e
+			x.K = k
+			all = append(all, x)
+		}
+	case impls.OpGather:
+		if a := e.Args[0]; a.Op == impls.OpView && a.Hi-a.Lo >= len(e.Index) {
+			a.Hi = a.Lo + len(e.Index)
+			all = append(all, a)
+		}
+	case impls.OpIndexCopy:
+		for k := range e.Index {
+			x := impls.IndexCopy(e.Args[0], slices.Delete(slices.Clone(e.Index), k, k+1), fewer(e.Args[1], false))
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+// fewer is an expression with one row less, from the front or from the back.
+func fewer(e impls.Expr, front bool) impls.Expr {
+	e.Args = slices.Clone(e.Args)
+	switch e.Op {
+	case impls.OpView:
+		if front {
+			e.Lo++
+		} else {
+			e.Hi--
+		}
+	case impls.OpCat:
+		i := len(e.Args) - 1
+		if front {
+			i = 0
+		}
+		if a := e.Args[i]; a.Op == impls.OpView && a.Hi-a.Lo == 1 && len(e.Args) > 1 {
+			e.Args = slices.Delete(e.Args, i, i+1)
+			if len(e.Args) == 1 {
+				return e.Args[0]
+			}
+			return e
+		}
+		e.Args[i] = fewer(e.Args[i], front)
+	case impls.OpGather:
+		if front && len(e.Index) > 0 {
+			e.Index = e.Index[1:]
+		} else if len(e.Index) > 0 {
+			e.Index = e.Index[:len(e.Index)-1]
+		}
+	default:
+		e.Args[0] = fewer(e.Args[0], front)
+	}
+	return e
+}
+
+// shrinkRows cuts the rows of buffers that nothing reaches, and moves the
+// whole program one row down where nothing needs the first.
+func (s *shrinker) shrinkRows() {
+	for i := range s.best.Program.Buffers {
+		name := s.best.Program.Buffers[i].Name
+		for _, n := range less(1, s.best.Program.Buffers[i].Rows) {
+			c := s.best.Clone()
+			c.Program.Buffers[i].Rows = n
+			if s.tryAny(c) {
+				break
+			}
+		}
+		for s.best.Program.Buffers[i].Rows > 1 && !s.stats.Bounded {
+			c := s.best.Clone()
+			c.Program.Buffers[i].Rows--
+			for k, st := range c.Program.Stmts {
+				if st.Dst == name && !st.Define {
+					if st.Index != nil {
+						st.Index = slices.Clone(st.Index)
+						for j := range st.Index {
+							st.Index[j]--
+						}
+					} else {
+						st.Lo, st.Hi = st.Lo-1, st.Hi-1
+					}
+				}
+				st.Src = moved(st.Src, name)
+				c.Program.Stmts[k] = st
+			}
+			if !s.tryAny(c) {
+				break
+			}
+		}
+	}
+}
+
+// moved is e with every view of name one row lower.
+func moved(e impls.Expr, name string) impls.Expr {
+	if e.Op == impls.OpView {
+		if e.Name == name {
+			e.Lo, e.Hi = e.Lo-1, e.Hi-1
+		}
+		return e
+	}
+	e.Args = slices.Clone(e.Args)
+	for i := range e.Args {
+		e.Args[i] = moved(e.Args[i], name)
+	}
+	return e
+}

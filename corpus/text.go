@@ -1,0 +1,414 @@
+package corpus
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+const header = "slidefuzz case v1"
+
+// Text is the case as a file. A case that was read and not changed gives the
+// very bytes that it was read from.
+func (c *Case) Text() []byte {
+	text := c.format()
+	if c.source != "" && string(text) == c.canon {
+		return []byte(c.source)
+	}
+	return text
+}
+
+func (c *Case) format() []byte {
+	var b bytes.Buffer
+	s := c.Shape
+	fmt.Fprintf(&b, "%s\n", header)
+	fmt.Fprintf(&b, "shape batch=%d heads=%d window=%d dim=%d dtype=%s layout=%s\n", s.Batch, s.Heads, s.Window, s.Dim, s.DType, s.Layout)
+	fmt.Fprintf(&b, "target %s\n", c.Target)
+	fmt.Fprintf(&b, "block %d\n", c.Block)
+	fmt.Fprintf(&b, "schedule %s\n", c.Schedule)
+	for _, o := range c.Orders {
+		fmt.Fprintf(&b, "order %d %s %d: %s\n", o.Op, o.Tensor, o.Kernel, o.Schedule)
+	}
+	for _, x := range c.Program.Buffers {
+		fmt.Fprintf(&b, "buffer %s %d\n", x.Name, x.Rows)
+	}
+	for _, x := range c.Program.Stmts {
+		fmt.Fprintf(&b, "%s\n", x)
+	}
+	for _, o := range c.Ops {
+		fmt.Fprintf(&b, "%s\n", o)
+	}
+	if c.Expect != nil {
+		fmt.Fprintf(&b, "expect %s\n", c.Expect)
+	}
+	return b.Bytes()
+}
+
+func (o Op) String() string {
+	if o.Kind == Reset {
+		return "reset"
+	}
+	s := fmt.Sprintf("%s %d", o.Kind, o.N)
+	if o.Pad != nil {
+		p := make([]string, len(o.Pad))
+		for i, n := range o.Pad {
+			p[i] = strconv.Itoa(n)
+		}
+		s += " pad=" + strings.Join(p, ",")
+	}
+	for _, e := range [...]struct {
+		name string
+		n    int
+	}{{"batch", o.Batch}, {"heads", o.Heads}, {"dim", o.Dim}} {
+		if e.n != 0 {
+			s += fmt.Sprintf(" %s=%d", e.name, e.n)
+		}
+	}
+	if o.DType != "" {
+		s += " dtype=" + o.DType
+	}
+	return s
+}
+
+// SyntaxError is what is wrong with a case file, and where.
+type SyntaxError struct {
+	File string
+	Line int
+	Err  error
+}
+
+func (e *SyntaxError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
+
+// Unwrap returns the error without the place.
+func (e *SyntaxError) Unwrap() error { return e.Err }
+
+// MaxText bounds the bytes of a case file: a hundred thousand operations.
+const MaxText = 4 << 20
+
+// Parse reads a case; name is for errors, which are *SyntaxError. limit is as
+// for Case.Check, 0 for DefaultLimit: nothing is allocated for a case beyond
+// it.
+func Parse(name string, text []byte, limit int64) (*Case, error) {
+	if limit == 0 {
+		limit = DefaultLimit
+	}
+	p := &parser{seen: map[string]bool{}}
+	if len(text) > MaxText {
+		return nil, &SyntaxError{name, 1, fmt.Errorf("the file has more than %d bytes", MaxText)}
+	}
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	for i, line := range lines {
+		p.line = i + 1
+		line, _, _ = strings.Cut(line, "#")
+		line = strings.TrimRight(line, " \t\r")
+		if line == "" {
+			continue
+		}
+		if err := p.directive(line); err != nil {
+			return nil, &SyntaxError{name, i + 1, err}
+		}
+	}
+	for _, need := range [...]string{header, "shape", "target", "block", "schedule"} {
+		if !p.seen[need] {
+			return nil, &SyntaxError{name, p.line, fmt.Errorf("the line %q is missing", need)}
+		}
+	}
+	if err := p.c.Check(limit); err != nil {
+		return nil, &SyntaxError{name, p.lineOf(err), err}
+	}
+	c := &p.c
+	c.canon = string(c.format())
+	if string(text) != c.canon {
+		c.source = string(text)
+	}
+	return c, nil
+}
+
+// ReadFile parses the case in a file.
+func ReadFile(path string, limit int64) (*Case, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	// One byte past the limit, so that Parse sees that there is more.
+	text := make([]byte, 0, 4096)
+	for len(text) <= MaxText {
+		if len(text) == cap(text) {
+			text = slices.Grow(text, len(text))
+		}
+		n, err := f.Read(text[len(text):cap(text)])
+		text = text[:len(text)+n]
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			return nil, err
+		}
+	}
+	return Parse(path, text, limit)
+}
+
+// WriteFile writes the case whole or not at all: to a file beside path, then
+// by renaming.
+func (c *Case) WriteFile(path string) error { return WriteFile(path, c.Text()) }
+
+// WriteFile writes a file whole or not at all.
+func WriteFile(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(data)
+	// CreateTemp makes files that only their owner can read.
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+type parser struct {
+	c    Case
+	line int
+	seen map[string]bool
+	at   []int // line of each operation or statement
+}
+
+// lineOf finds the line that an error of Check is about.
+func (p *parser) lineOf(err error) int {
+	var n int
+	for _, form := range [...]string{"operation %d:", "statement %d:"} {
+		if _, e := fmt.Sscanf(err.Error(), form, &n); e == nil && n >= 1 && n <= len(p.at) {
+			return p.at[n-1]
+		}
+	}
+	return p.line
+}
+
+func (p *parser) directive(line string) error {
+	if !p.seen[header] {
+		if line != header {
+			return fmt.Errorf("the first line must be %q", header)
+		}
+		p.seen[header] = true
+		return nil
+	}
+	word, rest, _ := strings.Cut(line, " ")
+	switch word {
+	case "shape", "target", "block", "schedule", "expect":
+		if p.seen[word] {
+			return fmt.Errorf("a second line %q", word)
+		}
+		p.seen[word] = true
+	}
+	var err error
+	switch word {
+	case "shape":
+		return p.shape(rest)
+	case "target":
+		p.c.Target, err = impls.ParseTarget(rest)
+		if err == nil {
+			err = p.c.Target.Check()
+		}
+		return err
+	case "block":
+		p.c.Block, err = number(rest)
+		return err
+	case "schedule":
+		p.c.Schedule, err = impls.ParseSchedule(rest)
+		return err
+	case "order":
+		return p.order(rest)
+	case "buffer":
+		name, rows, _ := strings.Cut(rest, " ")
+		b := impls.Buffer{Name: name}
+		b.Rows, err = number(rows)
+		p.c.Program.Buffers = append(p.c.Program.Buffers, b)
+		return err
+	case "expect":
+		p.c.Expect, err = parseExpect(rest)
+		return err
+	}
+	if k := slices.Index(opNames[:], word); k >= 0 {
+		o, err := parseOp(OpKind(k), rest)
+		p.c.Ops = append(p.c.Ops, o)
+		p.at = append(p.at, p.line)
+		return err
+	}
+	if strings.Contains(line, "=") {
+		s, err := impls.ParseStmt(line)
+		p.c.Program.Stmts = append(p.c.Program.Stmts, s)
+		p.at = append(p.at, p.line)
+		return err
+	}
+	return fmt.Errorf("unknown word %q: want shape, target, block, schedule, order, buffer, append, reset, crop, snapshot, restore, expect or an assignment", word)
+}
+
+// number reads a number as strconv prints it, so that printing gives the same
+// bytes.
+func number(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || strconv.Itoa(n) != s {
+		return 0, fmt.Errorf("%q is not a number", s)
+	}
+	return n, nil
+}
+
+// fields reads KEY=VALUE words; each key must be one of keys, and is handed to
+// set once.
+func fields(text string, keys []string, set func(key, value string) error) error {
+	seen := map[string]bool{}
+	for _, f := range strings.Fields(text) {
+		key, value, ok := strings.Cut(f, "=")
+		if !ok || !slices.Contains(keys, key) {
+			return fmt.Errorf("%q: want %s=…", f, strings.Join(keys, "=…, "))
+		}
+		if seen[key] {
+			return fmt.Errorf("%s twice", key)
+		}
+		seen[key] = true
+		if err := set(key, value); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	return nil
+}
+
+func (p *parser) shape(rest string) error {
+	s := &p.c.Shape
+	count := 0
+	keys := []string{"batch", "heads", "window", "dim", "dtype", "layout"}
+	err := fields(rest, keys, func(key, value string) (err error) {
+		count++
+		switch key {
+		case "dtype":
+			s.DType, err = impls.ParseDType(value)
+		case "layout":
+			s.Layout, err = impls.ParseLayout(value)
+		case "batch":
+			s.Batch, err = number(value)
+		case "heads":
+			s.Heads, err = number(value)
+		case "window":
+			s.Window, err = number(value)
+		case "dim":
+			s.Dim, err = number(value)
+		}
+		return err
+	})
+	if err == nil && count < len(keys) {
+		err = fmt.Errorf("shape: want all of %s", strings.Join(keys, "=…, "))
+	}
+	if err == nil {
+		err = s.Check()
+	}
+	return err
+}
+
+func (p *parser) order(rest string) error {
+	head, schedule, ok := strings.Cut(rest, ":")
+	f := strings.Fields(head)
+	if !ok || len(f) != 3 {
+		return fmt.Errorf("order: want order OP TENSOR KERNEL: schedule")
+	}
+	o := Order{Tensor: f[1]}
+	var err error
+	if o.Op, err = number(f[0]); err != nil {
+		return err
+	}
+	if o.Kernel, err = number(f[2]); err != nil {
+		return err
+	}
+	o.Schedule, err = impls.ParseSchedule(schedule)
+	p.c.Orders = append(p.c.Orders, o)
+	return err
+}
+
+func parseOp(kind OpKind, rest string) (Op, error) {
+	o := Op{Kind: kind}
+	if kind == Reset {
+		if strings.TrimSpace(rest) != "" {
+			return o, fmt.Errorf("reset takes nothing")
+		}
+		return o, nil
+	}
+	first, more, _ := strings.Cut(rest, " ")
+	var err error
+	if o.N, err = number(first); err != nil {
+		return o, fmt.Errorf("%s: %w", kind, err)
+	}
+	return o, fields(more, []string{"pad", "batch", "heads", "dim", "dtype"}, func(key, value string) (err error) {
+		switch key {
+		case "pad":
+			o.Pad = []int{}
+			for _, v := range strings.Split(value, ",") {
+				n, err := number(v)
+				if err != nil {
+					return err
+				}
+				o.Pad = append(o.Pad, n)
+			}
+		case "batch":
+			o.Batch, err = positive(value)
+		case "heads":
+			o.Heads, err = positive(value)
+		case "dim":
+			o.Dim, err = positive(value)
+		case "dtype":
+			o.DType = value
+			_, err = impls.ParseDType(value)
+		}
+		return err
+	})
+}
+
+func positive(s string) (int, error) {
+	n, err := number(s)
+	if err == nil && n < 1 {
+		err = fmt.Errorf("%d is less than 1", n)
+	}
+	return n, err
+}
+
+func parseExpect(rest string) (*Expect, error) {
+	if rest == "ok" {
+		return &Expect{OK: true}, nil
+	}
+	e := &Expect{Fault: FaultRows}
+	set := map[string]bool{}
+	err := fields(rest, []string{"op", "tensor", "hazard", "fault"}, func(key, value string) (err error) {
+		set[key] = true
+		switch key {
+		case "op":
+			e.Op, err = number(value)
+		case "tensor":
+			e.Tensor = value
+		case "hazard":
+			e.Hazard, err = impls.ParseHazardKind(value)
+		case "fault":
+			e.Fault = Fault(value)
+			if !slices.Contains(faults, e.Fault) {
+				err = fmt.Errorf("%q: want one of %v", value, faults)
+			}
+		}
+		return err
+	})
+	if err == nil && (!set["op"] || !set["tensor"] || set["hazard"] == set["fault"]) {
+		err = fmt.Errorf("expect: want ok, or op=N tensor=NAME hazard=KIND, or op=N tensor=NAME fault=WORD")
+	}
+	return e, err
+}

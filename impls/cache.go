@@ -1,0 +1,403 @@
+package impls
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Cache is a sliding-window key/value cache. Whoever implements it can be
+// tested by package props.
+type Cache interface {
+	// Update appends a chunk of rows, as keys and values of the same shape,
+	// and returns the keys and values to attend over. The caller keeps its
+	// tensors; the cache must neither change nor keep them. An error refuses
+	// the chunk and leaves the cache as it was.
+	Update(keys, values Tensor) (Tensor, Tensor, error)
+	// Reset makes the cache as new.
+	Reset()
+}
+
+// Storer is a Cache that shows its buffers: Window rows, live rows first,
+// oldest first, the rest zero.
+type Storer interface {
+	Stored() (keys, values Tensor)
+}
+
+// Cropper is a Cache that can forget its newest tokens: Crop keeps the first n
+// of all tokens ever appended, or refuses and changes nothing.
+type Cropper interface {
+	Crop(n int) error
+}
+
+// Snapshotter is a Cache whose whole state can be saved under a number, and
+// brought back whatever was done in between.
+type Snapshotter interface {
+	Snapshot(id int) error
+	Restore(id int) error
+}
+
+// Positioner is a Cache that returns rows in an order of its own: the position
+// of each row returned last, -1 for an empty row.
+type Positioner interface {
+	Positions() []int
+}
+
+// ErrRefused is what every refusal of a built-in cache wraps.
+var ErrRefused = errors.New("refused")
+
+// RefusedError is a request outside the contract; the cache is as it was.
+type RefusedError struct {
+	Op     string // "update", "crop", "restore"
+	Reason string
+}
+
+func (e *RefusedError) Error() string { return e.Op + " refused: " + e.Reason }
+
+// Unwrap makes errors.Is(err, ErrRefused) true.
+func (e *RefusedError) Unwrap() error { return ErrRefused }
+
+func refuse(op, format string, args ...any) error {
+	return &RefusedError{op, fmt.Sprintf(format, args...)}
+}
+
+// Engine compiles the programs of one target for one shape and block size, and
+// remembers them. It may serve many caches, one at a time.
+type Engine struct {
+	Target Target
+	Shape  Shape
+	Block  int
+	update *Update
+	plans  map[planKey]*Plan
+}
+
+// planKey is what the program of a step depends on.
+type planKey struct {
+	n, q int
+	full bool
+}
+
+// NewEngine prepares an update for a shape. block is in cells.
+func NewEngine(t Target, s Shape, block int) (*Engine, error) {
+	u, ok := LookupUpdate(t.Update)
+	if !ok {
+		return nil, fmt.Errorf("no update is called %q; slidefuzz targets lists them", t.Update)
+	}
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	if block < 1 {
+		return nil, fmt.Errorf("block %d: want at least one cell", block)
+	}
+	return &Engine{Target: t, Shape: s, Block: block, update: u, plans: map[planKey]*Plan{}}, nil
+}
+
+// plan is the compiled program for q new rows where n tokens have been seen.
+func (e *Engine) plan(n, q int, full bool) *Plan {
+	w := e.Shape.Window
+	key := planKey{min(n, w), q, full}
+	if q > w {
+		key.n, key.full = 0, false
+	}
+	if p, ok := e.plans[key]; ok {
+		return p
+	}
+	var stmts []Stmt
+	switch {
+	case e.update.asWritten != nil:
+		stmts = e.update.writtenProgram(w, key.n, q, full)
+	case q > w:
+		stmts = keepLast(w, q)
+	case full:
+		stmts = e.update.step(w, w, 1)
+	default:
+		stmts = e.update.step(w, key.n, q)
+	}
+	p := Compile(Program{[]Buffer{{CacheBuffer, w}, {ChunkBuffer, q}}, stmts}, e.Target.Lowering, e.Shape, e.Block)
+	e.plans[key] = p
+	return p
+}
+
+// WindowCache is a cache that an Engine runs: it keeps the contract "single"
+// of pytorch#159855 with a guard of its own, unless the update is written
+// without one.
+type WindowCache struct {
+	Shape Shape
+	// Order gives the order of the blocks of a kernel of the update under
+	// way: tensor 0 is keys, 1 values. Nil is ascending everywhere.
+	Order func(tensor, kernel, blocks int) []int32
+
+	engine  *Engine
+	device  Device
+	bufs    [2][]byte
+	views   [2]Tensor
+	temps   [][]byte
+	stage   [2][]byte
+	mem     [][]byte
+	n       int // tokens that the caller has appended
+	counted int // tokens that an update without guard believes it has
+	saved   map[int]*saved
+	last    *Plan
+}
+
+type saved struct {
+	bufs       [2][]byte
+	n, counted int
+}
+
+// NewCache makes an empty cache.
+func (e *Engine) NewCache(d Device) *WindowCache {
+	c := &WindowCache{Shape: e.Shape, engine: e, device: d}
+	for i := range c.bufs {
+		c.bufs[i] = make([]byte, e.Shape.Lanes()*e.Shape.Window*e.Shape.RowBytes())
+		c.views[i] = tensorOver(e.Shape, e.Shape.Window, c.bufs[i])
+	}
+	return c
+}
+
+// New makes an empty cache of a built-in update.
+func New(t Target, s Shape, block int) (*WindowCache, error) {
+	e, err := NewEngine(t, s, block)
+	if err != nil {
+		return nil, err
+	}
+	d, err := NewDevice(t.Device)
+	if err != nil {
+		return nil, err
+	}
+	return e.NewCache(d), nil
+}
+
+// Stored implements Storer.
+func (c *WindowCache) Stored() (keys, values Tensor) { return c.views[0], c.views[1] }
+
+// Len is the number of tokens appended.
+func (c *WindowCache) Len() int { return c.n }
+
+// LastPlan is what the last Update ran, nil if it ran nothing. The storages
+// are the cache, the chunk, then temporaries.
+func (c *WindowCache) LastPlan() *Plan { return c.last }
+
+// guard is the contract "single".
+func (c *WindowCache) guard(keys, values *Tensor) error {
+	s := &c.Shape
+	for i, t := range [...]*Tensor{keys, values} {
+		name := [...]string{"keys", "values"}[i]
+		switch {
+		case t.DType != s.DType:
+			return refuse("update", "%s are %s, the cache holds %s", name, t.DType, s.DType)
+		case t.Batch != s.Batch || t.Heads != s.Heads || t.Dim != s.Dim:
+			return refuse("update", "%s are [%d, %d, %d, %d], want [%d, %d, rows, %d]",
+				name, t.Batch, t.Heads, t.Rows, t.Dim, s.Batch, s.Heads, s.Dim)
+		}
+	}
+	if keys.Rows != values.Rows {
+		return refuse("update", "%d rows of keys and %d of values", keys.Rows, values.Rows)
+	}
+	q, w := keys.Rows, s.Window
+	switch {
+	case q == 0 && c.engine.update.fault == evictEmpty && c.n >= w:
+		return nil
+	case q == 0:
+		return refuse("update", "a chunk of no rows")
+	case q > w, c.n+q <= w, q == 1:
+		return nil
+	}
+	return refuse("update", "%d rows after %d cross the border of a window of %d: append them one by one", q, c.n, w)
+}
+
+// Update implements Cache.
+func (c *WindowCache) Update(keys, values Tensor) (Tensor, Tensor, error) {
+	c.last = nil
+	u := c.engine.update
+	if u.asWritten != nil {
+		return c.updateAsWritten(keys, values)
+	}
+	if err := c.guard(&keys, &values); err != nil {
+		return Tensor{}, Tensor{}, err
+	}
+	q, w := keys.Rows, c.Shape.Window
+	full := c.n+q > w
+	switch {
+	case u.fault == earlyRoll && q == 1 && c.n+1 == w && w > 1:
+		full = true
+	case q == 0: // evictEmpty: the newest row stands in for the missing one
+		k, v := c.views[0].Slice(w-1, w), c.views[1].Slice(w-1, w)
+		c.run(c.engine.plan(w, 1, true), &k, &v)
+		return c.views[0], c.views[1], nil
+	}
+	c.run(c.engine.plan(c.n, q, full), &keys, &values)
+	c.n += q
+	if q > w {
+		if u.fault == clampReturn {
+			return keys.Slice(q-w, q), values.Slice(q-w, q), nil
+		}
+		return keys, values, nil
+	}
+	return c.views[0], c.views[1], nil
+}
+
+// updateAsWritten does what the code of the issue does without a guard.
+func (c *WindowCache) updateAsWritten(keys, values Tensor) (Tensor, Tensor, error) {
+	s := &c.Shape
+	q := keys.Rows
+	dense := true
+	for _, t := range [...]*Tensor{&keys, &values} {
+		for _, e := range [...][2]int{{t.Batch, s.Batch}, {t.Heads, s.Heads}, {t.Dim, s.Dim}} {
+			if e[0] != e[1] {
+				dense = false
+				if e[0] != 1 {
+					return Tensor{}, Tensor{}, fmt.Errorf("the size of tensor a (%d) must match the size of tensor b (%d)", e[1], e[0])
+				}
+			}
+		}
+		if t.DType != s.DType || t.Rows != q {
+			return Tensor{}, Tensor{}, fmt.Errorf("expected %s with %d rows, got %s with %d", s.DType, q, t.DType, t.Rows)
+		}
+	}
+	full := c.counted >= s.Window
+	if err := c.engine.update.asWritten(c, q, dense); err != nil {
+		return Tensor{}, Tensor{}, err
+	}
+	k, v := keys, values
+	if !dense {
+		k, v = c.broadcast(keys), c.broadcast(values)
+	}
+	c.run(c.engine.plan(c.n, q, full), &k, &v)
+	c.n += q
+	if q > s.Window {
+		return keys, values, nil
+	}
+	return c.views[0], c.views[1], nil
+}
+
+// broadcast repeats a chunk along every axis where it has one and the cache
+// has more.
+func (c *WindowCache) broadcast(t Tensor) Tensor {
+	out := NewTensor(c.Shape, t.Rows)
+	size := t.DType.Size()
+	for lane := range out.Lanes() {
+		from := min(lane/c.Shape.Heads, t.Batch-1)*t.Heads + min(lane%c.Shape.Heads, t.Heads-1)
+		for r := range t.Rows {
+			dst, src := out.Row(lane, r), t.Row(from, r)
+			for e := range c.Shape.Dim {
+				at := min(e, t.Dim-1) * size
+				copy(dst[e*size:(e+1)*size], src[at:at+size])
+			}
+		}
+	}
+	return out
+}
+
+// run runs a plan on keys, then on values.
+func (c *WindowCache) run(p *Plan, keys, values *Tensor) {
+	c.last = p
+	chunks := [2][]byte{c.dense(keys, 0), c.dense(values, 1)}
+	for len(c.temps) < len(p.Rows)-2 {
+		c.temps = append(c.temps, nil)
+	}
+	laneRow := c.Shape.Lanes() * c.Shape.RowBytes()
+	for i, rows := range p.Rows[2:] {
+		if n := rows * laneRow; len(c.temps[i]) < n {
+			c.temps[i] = make([]byte, n)
+		}
+	}
+	size := c.Shape.DType.Size()
+	for t := range c.bufs {
+		c.mem = append(append(c.mem[:0], c.bufs[t], chunks[t]), c.temps...)
+		for i, k := range p.Kernels {
+			var order []int32
+			if c.Order != nil {
+				order = c.Order(t, i, k.Blocks())
+			}
+			c.device.Run(k, c.mem, size, order)
+		}
+	}
+}
+
+// dense is the bytes of a chunk as the plan expects them: the chunk's own, or
+// a copy where its strides differ or where it is a view of this cache's
+// buffers, which are read before they are written.
+func (c *WindowCache) dense(t *Tensor, which int) []byte {
+	n := t.Lanes() * t.Rows * t.RowBytes()
+	if t.dense(c.Shape.Layout) && len(t.Data) >= n && !overlaps(t.Data, c.bufs[0]) && !overlaps(t.Data, c.bufs[1]) {
+		return t.Data[:n]
+	}
+	if len(c.stage[which]) < n {
+		c.stage[which] = make([]byte, n)
+	}
+	s := tensorOver(c.Shape, t.Rows, c.stage[which][:n])
+	for lane := range s.Lanes() {
+		for r := range s.Rows {
+			copy(s.Row(lane, r), t.Row(lane, r))
+		}
+	}
+	return s.Data
+}
+
+// Reset implements Cache.
+func (c *WindowCache) Reset() {
+	clear(c.bufs[0])
+	if c.engine.update.fault != keepValues {
+		clear(c.bufs[1])
+	}
+	if c.engine.update.fault != keepLength {
+		c.n = 0
+	}
+	c.counted = 0
+	c.last = nil
+}
+
+// Crop implements Cropper. A window that has slid no longer holds what the
+// tokens before n could see, and refuses.
+func (c *WindowCache) Crop(n int) error {
+	w := c.Shape.Window
+	switch {
+	case n < 0:
+		return refuse("crop", "to %d tokens", n)
+	case n >= c.n:
+		return nil
+	case c.n > w:
+		return refuse("crop", "to %d of %d tokens: only the last %d are held", n, c.n, w)
+	}
+	c.last = nil
+	if n == 0 && c.engine.update.fault == cropToAll {
+		return nil
+	}
+	for i := range c.views {
+		for lane := range c.Shape.Lanes() {
+			for r := n; r < w; r++ {
+				clear(c.views[i].Row(lane, r))
+			}
+		}
+	}
+	c.n, c.counted = n, n
+	return nil
+}
+
+// Snapshot implements Snapshotter.
+func (c *WindowCache) Snapshot(id int) error {
+	if c.saved == nil {
+		c.saved = map[int]*saved{}
+	}
+	s := &saved{bufs: c.bufs, n: c.n, counted: c.counted}
+	if c.engine.update.fault != viewSnapshot {
+		for i := range s.bufs {
+			s.bufs[i] = append([]byte(nil), c.bufs[i]...)
+		}
+	}
+	c.saved[id] = s
+	return nil
+}
+
+// Restore implements Snapshotter.
+func (c *WindowCache) Restore(id int) error {
+	s, ok := c.saved[id]
+	if !ok {
+		return refuse("restore", "no snapshot %d", id)
+	}
+	for i := range c.bufs {
+		copy(c.bufs[i], s.bufs[i])
+	}
+	c.n, c.counted, c.last = s.n, s.counted, nil
+	return nil
+}

@@ -1,0 +1,96 @@
+package impls
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Target is what is tested: an update, or "program" or a built-in program,
+// under a lowering, on a device.
+type Target struct {
+	Update   string
+	Lowering Lowering
+	Device   string
+}
+
+func (t Target) String() string { return t.Update + "/" + t.Lowering.String() + "/" + t.Device }
+
+// ParseTarget is the inverse of String.
+func ParseTarget(s string) (Target, error) {
+	f := strings.Split(s, "/")
+	if len(f) != 3 {
+		return Target{}, fmt.Errorf("target %q: want update/lowering/device, as in roll/fused/sim", s)
+	}
+	how, err := ParseLowering(f[1])
+	if err != nil {
+		return Target{}, fmt.Errorf("target %q: %w", s, err)
+	}
+	t := Target{f[0], how, f[2]}
+	return t, t.Check()
+}
+
+// Check reports an update or a device that is not built in.
+func (t Target) Check() error {
+	if _, ok := LookupUpdate(t.Update); !ok && !t.IsProgram() {
+		return fmt.Errorf("target %q: no update is called %q; slidefuzz targets lists them", t, t.Update)
+	}
+	if !slices.Contains(Devices, t.Device) {
+		return fmt.Errorf("target %q: no device is called %q; want %s", t, t.Device, strings.Join(Devices, " or "))
+	}
+	return nil
+}
+
+// IsProgram reports whether the target runs a program of its own, not an
+// update of a cache.
+func (t Target) IsProgram() bool {
+	return t.Update == "program" || slices.Contains(BuiltinPrograms, t.Update)
+}
+
+// Sound reports whether every case should agree with the oracle. The others
+// are known-bad.
+func (t Target) Sound() bool {
+	u, ok := LookupUpdate(t.Update)
+	if ok && !u.Sound() {
+		return false
+	}
+	switch t.Lowering {
+	case DropWAR:
+		// A barrier between the read and the write spares these.
+		return t.Update == "shift-index" || t.Update == "shift-assign" || t.Update == "roll-index"
+	case DropClone:
+		return ok
+	}
+	return true
+}
+
+// Racy reports whether the target's only fault is a race: then a schedule
+// decides whether it shows.
+func (t Target) Racy() bool {
+	u, ok := LookupUpdate(t.Update)
+	return !t.Sound() && (!ok || u.Sound())
+}
+
+// Targets lists every built-in target: each sound update and program under
+// each lowering, each known-bad update once, on each device.
+func Targets() []Target {
+	var all []Target
+	for _, device := range Devices {
+		for _, u := range Updates {
+			for how := range Lowerings {
+				if u.Sound() || Lowering(how) == Fused {
+					all = append(all, Target{u.Name, Lowering(how), device})
+				}
+			}
+		}
+		for _, name := range BuiltinPrograms {
+			for how := range Lowerings {
+				all = append(all, Target{name, Lowering(how), device})
+			}
+		}
+		for how := range Lowerings {
+			all = append(all, Target{"program", Lowering(how), device})
+		}
+	}
+	return all
+}

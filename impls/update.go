@@ -1,0 +1,251 @@
+package impls
+
+import "fmt"
+
+// Names of the buffers in the programs of updates: the cache and the chunk.
+const (
+	CacheBuffer = "x"
+	ChunkBuffer = "new"
+)
+
+// Update is a way to keep a window: the program that each chunk runs.
+type Update struct {
+	Name  string
+	About string
+	// step is the program for q new rows in a cache of w rows that has seen n
+	// tokens, where the contract allows them.
+	step func(w, n, q int) []Stmt
+	// asWritten is the update without the guard of the contract, as the code
+	// of the issue behaves; nil for a guarded one.
+	asWritten func(c *WindowCache, q int, dense bool) error
+	fault     fault
+}
+
+// fault is a bug planted on purpose, from real systems.
+type fault uint8
+
+const (
+	noFault      fault = iota
+	earlyRoll          // rolls on the token that fills the last slot (transformers#37574)
+	clampReturn        // returns W rows of a longer prefill (mlxcel#678)
+	keepLength         // reset zeroes the rows, not the length (transformers PR 48809)
+	keepValues         // reset leaves one buffer out (moshi#407)
+	viewSnapshot       // a snapshot shares the live buffer (ollama 144893850)
+	cropToAll          // crop to 0 keeps everything (transformers#47433)
+	evictEmpty         // evicts where the chunk is empty (onnxruntime PR 29904)
+)
+
+// Updates lists the built-in updates: the sound ones, then the known-bad.
+var Updates = []Update{
+	{Name: "shift-index", About: "gather by shifted indices, index_copy, copy back", step: shiftIndex(false)},
+	{Name: "shift-assign", About: "shift-index where the backend has no index_copy: clone, assign by index", step: shiftIndex(true)},
+	{Name: "cat", About: "x[:] = cat(x[1:], new)", step: withFill(catStep, fillIndexCopy)},
+	{Name: "cat-assign", About: "cat, filled by clone and assignment by index", step: withFill(catStep, fillAssign)},
+	{Name: "roll", About: "roll by -1, assign the last row as a slice, copy back", step: withFill(rollStep, fillIndexCopy)},
+	{Name: "roll-assign", About: "roll, filled by clone and assignment by index", step: withFill(rollStep, fillAssign)},
+	{Name: "roll-index", About: "roll by -1, assign the last row by an index tensor, copy back", step: withFill(rollIndexStep, fillIndexCopy)},
+
+	{Name: "shift-index-as-written", About: "shift-index without the guard of the contract", step: shiftIndex(false), asWritten: writtenShiftIndex},
+	{Name: "cat-as-written", About: "cat without the guard of the contract", step: withFill(catStep, fillIndexCopy), asWritten: writtenCat},
+	{Name: "roll-as-written", About: "roll without the guard of the contract", step: withFill(rollStep, fillIndexCopy), asWritten: writtenRoll},
+	{Name: "roll-early", About: "rolls on the token that fills the last slot", step: withFill(rollStep, fillIndexCopy), fault: earlyRoll},
+	{Name: "return-clamped", About: "returns the last W rows of a longer prefill", step: withFill(catStep, fillIndexCopy), fault: clampReturn},
+	{Name: "reset-length", About: "reset zeroes the rows and keeps the length", step: withFill(catStep, fillIndexCopy), fault: keepLength},
+	{Name: "reset-values", About: "reset leaves the values", step: withFill(catStep, fillIndexCopy), fault: keepValues},
+	{Name: "snapshot-view", About: "a snapshot is a view of the live buffer", step: withFill(catStep, fillIndexCopy), fault: viewSnapshot},
+	{Name: "crop-zero", About: "crop to 0 keeps everything", step: withFill(catStep, fillIndexCopy), fault: cropToAll},
+	{Name: "evict-empty", About: "an empty chunk evicts the oldest row", step: withFill(catStep, fillIndexCopy), fault: evictEmpty},
+}
+
+// LookupUpdate finds a built-in update by name.
+func LookupUpdate(name string) (*Update, bool) {
+	for i := range Updates {
+		if Updates[i].Name == name {
+			return &Updates[i], true
+		}
+	}
+	return nil, false
+}
+
+// Sound reports whether the update keeps the contract under sound lowerings.
+func (u *Update) Sound() bool { return u.asWritten == nil && u.fault == noFault }
+
+// count is lo, lo+1, …, lo+n-1.
+func count(lo, n int) []int {
+	c := make([]int, n)
+	for i := range c {
+		c[i] = lo + i
+	}
+	return c
+}
+
+// shiftIndex gathers the window by (arange(W) + shift) % W and writes the
+// chunk at its positions, clamped to the last row.
+func shiftIndex(assign bool) func(w, n, q int) []Stmt {
+	return func(w, n, q int) []Stmt {
+		shift := 0
+		if n+q > w {
+			shift = 1
+		}
+		from, at := count(0, w), count(n, q)
+		for i := range from {
+			from[i] = (i + shift) % w
+		}
+		for i := range at {
+			at[i] = min(at[i], w-1)
+		}
+		chunk := View(ChunkBuffer, 0, q)
+		s := []Stmt{Define("t", Gather(View(CacheBuffer, 0, w), from))}
+		if assign {
+			s = append(s, Define("u", Clone(View("t", 0, w))), AssignIndex("u", at, chunk))
+		} else {
+			s = append(s, Define("u", IndexCopy(View("t", 0, w), at, chunk)))
+		}
+		return append(s, Assign(CacheBuffer, 0, w, View("u", 0, w)))
+	}
+}
+
+// withFill is step once the window is full and fill before.
+func withFill(step func(w int) []Stmt, fill func(w, n, q int) []Stmt) func(w, n, q int) []Stmt {
+	return func(w, n, q int) []Stmt {
+		if n+q <= w {
+			return fill(w, n, q)
+		}
+		return step(w)
+	}
+}
+
+func fillIndexCopy(w, n, q int) []Stmt {
+	return []Stmt{Assign(CacheBuffer, 0, w, IndexCopy(View(CacheBuffer, 0, w), count(n, q), View(ChunkBuffer, 0, q)))}
+}
+
+func fillAssign(w, n, q int) []Stmt {
+	return []Stmt{
+		Define("t", Clone(View(CacheBuffer, 0, w))),
+		AssignIndex("t", count(n, q), View(ChunkBuffer, 0, q)),
+		Assign(CacheBuffer, 0, w, View("t", 0, w)),
+	}
+}
+
+func catStep(w int) []Stmt {
+	return []Stmt{Assign(CacheBuffer, 0, w, Cat(View(CacheBuffer, 1, w), View(ChunkBuffer, 0, 1)))}
+}
+
+func rollStep(w int) []Stmt {
+	return []Stmt{
+		Define("t", Roll(View(CacheBuffer, 0, w), -1)),
+		Assign("t", w-1, w, View(ChunkBuffer, 0, 1)),
+		Assign(CacheBuffer, 0, w, View("t", 0, w)),
+	}
+}
+
+func rollIndexStep(w int) []Stmt {
+	return []Stmt{
+		Define("t", Roll(View(CacheBuffer, 0, w), -1)),
+		AssignIndex("t", []int{w - 1}, View(ChunkBuffer, 0, 1)),
+		Assign(CacheBuffer, 0, w, View("t", 0, w)),
+	}
+}
+
+// keepLast stores the last w rows of a longer chunk.
+func keepLast(w, q int) []Stmt {
+	return []Stmt{Assign(CacheBuffer, 0, w, View(ChunkBuffer, q-w, q))}
+}
+
+// BuiltinProgram is a program that is a target by itself, on a buffer x of w
+// rows.
+func BuiltinProgram(name string, w int) (Program, bool) {
+	x := []Buffer{{CacheBuffer, w}}
+	switch name {
+	case "up-shift":
+		return Program{x, []Stmt{Assign(CacheBuffer, 1, w, Clone(View(CacheBuffer, 0, w-1)))}}, true
+	case "down-shift":
+		return Program{x, []Stmt{Assign(CacheBuffer, 0, w-1, Clone(View(CacheBuffer, 1, w)))}}, true
+	}
+	return Program{}, false
+}
+
+// BuiltinPrograms lists their names.
+var BuiltinPrograms = []string{"up-shift", "down-shift"}
+
+// The three updates as the issue has them. q is the chunk's rows; dense says
+// that its batch, heads and dim are the cache's, and not broadcast to them.
+// An error is what PyTorch would raise.
+
+func writtenShiftIndex(c *WindowCache, q int, dense bool) error {
+	w := c.Shape.Window
+	if q > w {
+		return nil
+	}
+	if q == 0 {
+		return fmt.Errorf("index -1 is out of bounds for dimension 0 with size 0")
+	}
+	if !dense {
+		return fmt.Errorf("index_copy_(): source and destination slice shapes must match")
+	}
+	return nil
+}
+
+func writtenCat(c *WindowCache, q int, dense bool) error {
+	w := c.Shape.Window
+	full := c.counted >= w
+	c.counted += q
+	if q > w {
+		return nil
+	}
+	if !full {
+		return writtenFill(c, q, dense)
+	}
+	if !dense {
+		return fmt.Errorf("sizes of tensors must match except in dimension 2")
+	}
+	// copy_ takes W rows, or one row, which it broadcasts.
+	if rows := w - 1 + q; rows != w && rows != 1 {
+		return fmt.Errorf("the size of tensor a (%d) must match the size of tensor b (%d)", w, rows)
+	}
+	return nil
+}
+
+func writtenRoll(c *WindowCache, q int, dense bool) error {
+	w := c.Shape.Window
+	full := c.counted >= w
+	c.counted += q
+	if q > w {
+		return nil
+	}
+	if !full {
+		return writtenFill(c, q, dense)
+	}
+	if q != 1 {
+		return fmt.Errorf("the expanded size of the tensor (1) must match the existing size (%d)", q)
+	}
+	return nil
+}
+
+func writtenFill(c *WindowCache, q int, dense bool) error {
+	if !dense {
+		return fmt.Errorf("index_copy_(): source and destination slice shapes must match")
+	}
+	if q > 0 && c.n+q > c.Shape.Window {
+		return fmt.Errorf("index %d is out of bounds for dimension 2 with size %d", c.n+q-1, c.Shape.Window)
+	}
+	return nil
+}
+
+// writtenProgram is what runs where asWritten raised nothing: the step of the
+// update for what its own counter believes, on any q.
+func (u *Update) writtenProgram(w, n, q int, full bool) []Stmt {
+	switch {
+	case q > w:
+		return keepLast(w, q)
+	case u.Name == "shift-index-as-written":
+		return u.step(w, n, q)
+	case !full && q == 0:
+		return nil
+	case !full:
+		return u.step(w, n, q)
+	case q == 0: // one row left of two, broadcast to both
+		return []Stmt{Assign(CacheBuffer, 0, w, Gather(View(CacheBuffer, 1, w), make([]int, w)))}
+	}
+	return u.step(w, w, 1)
+}

@@ -1,0 +1,170 @@
+package props
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/oracle"
+)
+
+// runProgram runs a program, statement by statement, against value semantics.
+func (r *Runner) runProgram(p impls.Program, device impls.Device) (*corpus.Divergence, error) {
+	s := r.c.Shape
+	code, err := r.encoding(s)
+	if err != nil {
+		return nil, err
+	}
+	plan := impls.Compile(p, r.c.Target.Lowering, s, r.c.Block)
+	mem := make([][]byte, len(plan.Rows))
+	for i, rows := range plan.Rows {
+		mem[i] = make([]byte, s.Lanes()*rows*s.RowBytes())
+	}
+	v := newValues(p, s, code, mem)
+	next := 0
+	for i, stmt := range p.Stmts {
+		r.op = i
+		start := next
+		for ; next < len(plan.Kernels) && plan.Kernels[next].Stmt == i; next++ {
+			k := plan.Kernels[next]
+			device.Run(k, mem, s.DType.Size(), r.namedOrder(stmt.Dst, next-start, k.Blocks()))
+		}
+		v.statement(stmt)
+		d := v.compare(mem)
+		if d == nil {
+			continue
+		}
+		d.Op, d.OpKind, d.Fault, d.Where = i+1, "statement", corpus.FaultRows, "stored"
+		names := make([]string, len(p.Buffers))
+		for b := range p.Buffers {
+			names[b] = p.Buffers[b].Name
+		}
+		names = storageNames(plan, names...)
+		for k := start; k < next; k++ {
+			r.attach(d, plan, k, k-start, v.wrongBuffer, names, func(blocks int) []int32 { return r.namedOrder(stmt.Dst, k-start, blocks) })
+		}
+		return d, nil
+	}
+	return nil, nil
+}
+
+// values is a program under value semantics: which row of which buffer, as it
+// was at the start, each row holds.
+type values struct {
+	p           impls.Program
+	shape       impls.Shape
+	start       []impls.Tensor // the buffers as they were
+	labels      [][]oracle.Label
+	names       map[string][]oracle.Label
+	wrongBuffer int
+}
+
+// newValues fills the buffers with rows that name their origin: the rows of
+// all buffers are positions of one long sequence.
+func newValues(p impls.Program, s impls.Shape, code *oracle.Encoding, mem [][]byte) *values {
+	v := &values{p: p, shape: s, names: map[string][]oracle.Label{}}
+	position := 0
+	for i, b := range p.Buffers {
+		x := impls.TensorOver(s, b.Rows, mem[i])
+		labels := make([]oracle.Label, b.Rows)
+		for row := range b.Rows {
+			labels[row] = oracle.Label{Buffer: i, Row: row}
+			for lane := range s.Lanes() {
+				code.PutRow(x.Row(lane, row), oracle.Keys, lane, position)
+			}
+			position++
+		}
+		v.labels = append(v.labels, labels)
+		v.names[b.Name] = labels
+		v.start = append(v.start, impls.TensorOver(s, b.Rows, bytes.Clone(mem[i])))
+	}
+	return v
+}
+
+// statement runs one statement. A view shares its labels as it shares memory.
+func (v *values) statement(s impls.Stmt) {
+	e := v.expr(s.Src)
+	switch {
+	case s.Define:
+		v.names[s.Dst] = e
+	case s.Index != nil:
+		oracle.AssignIndex(v.names[s.Dst], s.Index, e)
+	default:
+		oracle.Assign(v.names[s.Dst][s.Lo:s.Hi], e)
+	}
+}
+
+func (v *values) expr(e impls.Expr) []oracle.Label {
+	if e.Op == impls.OpView {
+		return v.names[e.Name][e.Lo:e.Hi]
+	}
+	args := make([][]oracle.Label, len(e.Args))
+	for i, a := range e.Args {
+		args[i] = v.expr(a)
+	}
+	switch e.Op {
+	case impls.OpCat:
+		return oracle.Cat(args...)
+	case impls.OpRoll:
+		return oracle.Roll(args[0], e.K)
+	case impls.OpGather:
+		return oracle.Gather(args[0], e.Index)
+	case impls.OpIndexCopy:
+		return oracle.IndexCopy(args[0], e.Index, args[1])
+	}
+	return oracle.Clone(args[0])
+}
+
+// compare finds the first cell that differs from value semantics.
+func (v *values) compare(mem [][]byte) *corpus.Divergence {
+	var d *corpus.Divergence
+	size := v.shape.DType.Size()
+	for i, b := range v.p.Buffers {
+		x := impls.TensorOver(v.shape, b.Rows, mem[i])
+		for lane := range x.Lanes() {
+			for row := range b.Rows {
+				label := v.labels[i][row]
+				want := v.start[label.Buffer].Row(lane, label.Row)
+				got := x.Row(lane, row)
+				if bytes.Equal(got, want) {
+					continue
+				}
+				for e := range x.Dim {
+					if bytes.Equal(got[e*size:(e+1)*size], want[e*size:(e+1)*size]) {
+						continue
+					}
+					if d == nil {
+						v.wrongBuffer = i
+						d = &corpus.Divergence{Tensor: b.Name, Lane: lane, Row: row, Elem: e, Got: v.describe(got, lane), Want: v.name(label)}
+					}
+					d.Wrong++
+				}
+			}
+		}
+	}
+	return d
+}
+
+func (v *values) name(l oracle.Label) string {
+	return fmt.Sprintf("what row %d of %s held", l.Row, v.p.Buffers[l.Buffer].Name)
+}
+
+// describe says which row of the start a row holds: of the same lane first.
+func (v *values) describe(row []byte, lane int) string {
+	for k := range v.shape.Lanes() {
+		l := (lane + k) % v.shape.Lanes()
+		for b := range v.start {
+			for r := range v.start[b].Rows {
+				if bytes.Equal(v.start[b].Row(l, r), row) {
+					what := v.name(oracle.Label{Buffer: b, Row: r})
+					if l != lane {
+						what += fmt.Sprintf(" in lane %d", l)
+					}
+					return what
+				}
+			}
+		}
+	}
+	return "parts of several rows"
+}
