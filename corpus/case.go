@@ -280,7 +280,8 @@ func (c *Case) tokens() int {
 }
 
 // weight counts what the measures above leave out: padding, odd shapes, the
-// numbers of crops and snapshots, the nodes of expressions.
+// numbers of crops and snapshots, the nodes of expressions and how far up
+// their rows lie.
 func (c *Case) weight() int {
 	n := 0
 	for _, o := range c.Ops {
@@ -293,13 +294,13 @@ func (c *Case) weight() int {
 		}
 	}
 	for _, s := range c.Program.Stmts {
-		n += exprWeight(s.Src)
+		n += s.Lo + exprWeight(s.Src)
 	}
 	return n
 }
 
 func exprWeight(e impls.Expr) int {
-	n := 1 + len(e.Index) + e.Hi - e.Lo
+	n := 1 + len(e.Index) + e.Hi
 	for _, a := range e.Args {
 		n += exprWeight(a)
 	}

@@ -58,6 +58,11 @@ func simplerStmts(st impls.Stmt) []impls.Stmt {
 		}
 		return all
 	}
+	if !st.Define && st.Lo > 0 {
+		x := st
+		x.Lo, x.Hi = x.Lo-1, x.Hi-1
+		all = append(all, x)
+	}
 	if n := st.Hi - st.Lo; !st.Define && n > 1 {
 		for _, front := range [...]bool{true, false} {
 			x := st
@@ -87,6 +92,12 @@ func simplerExprs(e impls.Expr) []impls.Expr {
 		}
 	}
 	switch e.Op {
+	case impls.OpView:
+		if e.Lo > 0 {
+			x := e
+			x.Lo, x.Hi = x.Lo-1, x.Hi-1
+			all = append(all, x)
+		}
 	case impls.OpCat:
 		// Two views in a row that could be one.
 		if len(e.Args) == 2 && e.Args[0].Op == impls.OpView && e.Args[1].Op == impls.OpView {

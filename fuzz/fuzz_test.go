@@ -1,0 +1,139 @@
+// Package fuzz holds the native fuzz targets:
+//
+//	go test ./fuzz -run '^$' -fuzz '^FuzzUpdate$' -fuzztime 100000x
+//
+// Use a number of executions, not a duration: Go 1.26 can end a duration in a
+// false "context deadline exceeded". To see the net catch something, have it
+// take a known-bad lowering for a sound one:
+//
+//	SLIDEFUZZ_SOUND=drop-war go test ./fuzz -run '^$' -fuzz '^FuzzInPlace$' -fuzztime 10000x
+package fuzz
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/props"
+)
+
+// trusted are the lowerings that must agree with the oracle: the sound ones,
+// and those named in SLIDEFUZZ_SOUND.
+func trusted(tb testing.TB) []impls.Lowering {
+	tb.Helper()
+	all := []impls.Lowering{impls.Eager, impls.Fused}
+	for name := range strings.SplitSeq(os.Getenv("SLIDEFUZZ_SOUND"), ",") {
+		if name == "" {
+			continue
+		}
+		how, err := impls.ParseLowering(name)
+		if err != nil {
+			tb.Fatalf("SLIDEFUZZ_SOUND: %v", err)
+		}
+		all = append(all, how)
+	}
+	return all
+}
+
+// FuzzUpdate runs one case a time: update, lowering, shape, schedule and
+// operations come from the input.
+func FuzzUpdate(f *testing.F) {
+	f.Add([]byte{})
+	// A window of 4 filled, then turned over twice, descending.
+	f.Add([]byte{0, 1, 0, 1, 4, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	// Two batch entries, three heads; a prefill past the window; reset; refill.
+	f.Add([]byte{5, 3, 4, 6, 9, 7, 5, 3, 20, 0, 0, 12, 0, 9, 3, 0, 0, 14, 0, 0, 0, 15, 0})
+	r := props.NewRunner()
+	lowerings := trusted(f)
+	executions := 0
+	f.Fuzz(func(t *testing.T, in []byte) {
+		executions++
+		c := corpus.Decode(in)
+		if len(lowerings) > 2 && len(in) > 0 {
+			c.Target.Lowering = lowerings[int(in[0])%len(lowerings)]
+		}
+		d, err := r.Run(c)
+		if err != nil {
+			t.Fatalf("an input that is no case: %v", err)
+		}
+		if d != nil {
+			t.Logf("execution %d of this process", executions)
+			r.Fail(t, c, d)
+		}
+	})
+}
+
+// FuzzInPlace runs a random in-place program under every lowering, against
+// value semantics. A known-bad lowering may diverge, but only where the
+// detector finds the hazard.
+func FuzzInPlace(f *testing.F) {
+	if os.Getenv("SLIDEFUZZ_NO_SEEDS") == "" {
+		f.Add([]byte{})
+		f.Add([]byte{1, 2, 0, 0, 0, 0, 2, 0, 0, 1, 0, 1, 0, 1})
+		f.Add([]byte{0, 1, 1, 3, 1, 0, 200, 6, 0, 2, 4, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0})
+	}
+	r := props.NewRunner()
+	lowerings := trusted(f)
+	executions := 0
+	f.Fuzz(func(t *testing.T, in []byte) {
+		executions++
+		c := corpus.DecodeProgram(in)
+		for _, how := range lowerings {
+			c.Target.Lowering = how
+			d, err := r.Run(c)
+			if err != nil {
+				t.Fatalf("an input that is no case: %v\n%s", err, c.Text())
+			}
+			if d != nil {
+				t.Logf("execution %d of this process", executions)
+				r.Fail(t, c, d)
+			}
+		}
+		for _, how := range [...]impls.Lowering{impls.DropWAR, impls.DropClone} {
+			c.Target.Lowering = how
+			if d, err := r.Run(c); err != nil || d != nil && d.Race == nil {
+				t.Fatalf("%s diverges where the detector finds no hazard: %v %v\n%s", how, d, err, c.Text())
+			}
+		}
+	})
+}
+
+// FuzzCase parses any text: an error names a line, a case prints as it was
+// read, and what it prints as without comments is a fixed point.
+func FuzzCase(f *testing.F) {
+	for _, in := range [][]byte{{}, {5, 3, 4, 6, 9, 7, 5, 3, 20, 0, 0, 12, 0}} {
+		f.Add(corpus.Decode(in).Text())
+		f.Add(corpus.DecodeProgram(in).Text())
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := corpus.Parse("f", text, 0)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "f:") {
+				t.Fatalf("no place in %q", err)
+			}
+			return
+		}
+		if !bytes.Equal(c.Text(), text) {
+			t.Fatalf("read %q, printed %q", text, c.Text())
+		}
+		plain := c.Clone()
+		plain.Schedule = impls.Schedule{Kind: impls.Random, Seed: 7}
+		once := plain.Text()
+		again, err := corpus.Parse("f", once, 0)
+		if err != nil {
+			t.Fatalf("printed what it cannot read: %v\n%s", err, once)
+		}
+		if !bytes.Equal(again.Text(), once) {
+			t.Fatalf("printed %q, then %q", once, again.Text())
+		}
+	})
+}
+
+// FuzzEmpty does nothing: what the toolchain itself takes, to measure the
+// others against.
+func FuzzEmpty(f *testing.F) {
+	f.Fuzz(func(*testing.T, []byte) {})
+}

@@ -1,0 +1,52 @@
+package props
+
+import (
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// Scenario is a named list of cases.
+type Scenario struct {
+	Name, About string
+	Limit       int64 // bytes a case may take
+	Cases       func() []*corpus.Case
+}
+
+// Scenarios lists the built-in ones.
+var Scenarios = []Scenario{{
+	Name:  "issue-159855",
+	About: "the size of pytorch#159855: Gemma 2, two left-padded prompts of 4812 and 7 tokens, 20 decodes",
+	Limit: 1 << 30,
+	Cases: issue159855,
+}}
+
+// issue159855 is one case a target: each update that keeps the contract, under
+// each lowering, on each device. The known-bad updates are left out, since
+// nothing in the report's run leaves the contract.
+func issue159855() []*corpus.Case {
+	// The prompts of the report are "longer than 4096 tokens" and a handful;
+	// 4812 and 7 is what Gemma 2's tokenizer makes of them.
+	const long, short, decodes = 4812, 7, 20
+	var cases []*corpus.Case
+	for _, t := range impls.Targets() {
+		if u, ok := impls.LookupUpdate(t.Update); !ok || !u.Sound() {
+			continue
+		}
+		c := &corpus.Case{
+			// Gemma 2 2B: 4 KV heads, head dim 256, sliding window 4096.
+			Shape:    impls.Shape{Batch: 2, Heads: 4, Window: 4096, Dim: 256, DType: impls.BF16},
+			Target:   t,
+			Block:    1024, // cells a block that Inductor's pointwise kernels commonly take
+			Schedule: impls.Schedule{Kind: impls.Random, Seed: 159855},
+			Ops:      []corpus.Op{{Kind: corpus.Append, N: long, Pad: []int{0, long - short}}},
+		}
+		if t.Device == "host" {
+			c.Schedule = impls.Schedule{Kind: impls.Native}
+		}
+		for range decodes {
+			c.Ops = append(c.Ops, corpus.Op{Kind: corpus.Append, N: 1})
+		}
+		cases = append(cases, c)
+	}
+	return cases
+}
