@@ -1,0 +1,85 @@
+package props_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/props"
+)
+
+// listCache is a cache that anyone might write: it returns all that the
+// chunk's queries see, oldest first, and stores the last W rows.
+type listCache struct {
+	shape        impls.Shape
+	keys, values impls.Tensor
+}
+
+func newListCache(s impls.Shape) (impls.Cache, error) {
+	c := &listCache{shape: s}
+	c.Reset()
+	return c, nil
+}
+
+func (c *listCache) Reset() {
+	c.keys, c.values = impls.NewTensor(c.shape, 0), impls.NewTensor(c.shape, 0)
+}
+
+func (c *listCache) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tensor, error) {
+	s := c.shape
+	if keys.Batch != s.Batch || keys.Heads != s.Heads || keys.Dim != s.Dim || keys.DType != s.DType {
+		return impls.Tensor{}, impls.Tensor{}, fmt.Errorf("want [%d, %d, rows, %d] of %s", s.Batch, s.Heads, s.Dim, s.DType)
+	}
+	k, v := c.join(c.keys, keys), c.join(c.values, values)
+	keep := max(0, k.Rows-s.Window)
+	c.keys, c.values = k.Slice(keep, k.Rows).Clone(s), v.Slice(keep, v.Rows).Clone(s)
+	return k, v, nil
+}
+
+func (c *listCache) join(old, chunk impls.Tensor) impls.Tensor {
+	all := impls.NewTensor(c.shape, old.Rows+chunk.Rows)
+	for lane := range all.Lanes() {
+		for r := range old.Rows {
+			copy(all.Row(lane, r), old.Row(lane, r))
+		}
+		for r := range chunk.Rows {
+			copy(all.Row(lane, old.Rows+r), chunk.Row(lane, r))
+		}
+	}
+	return all
+}
+
+// Your own cache is tested with three lines.
+func TestListCache(t *testing.T) {
+	props.TestCache(t, newListCache, props.Chunks())
+}
+
+func ExampleTestCache() {
+	// In a file of your own, beside your cache:
+	//
+	//	func TestMyCache(t *testing.T) {
+	//		props.TestCache(t, newMyCache, props.Chunks())
+	//	}
+	var test func(*testing.T, func(impls.Shape) (impls.Cache, error), ...props.Option) = props.TestCache
+	fmt.Println(test != nil)
+	// Output: true
+}
+
+func ExampleRunner_Run() {
+	c, err := corpus.Parse("case.txt", []byte(`slidefuzz case v1
+shape batch=1 heads=1 window=2 dim=1 dtype=F32 layout=heads-first
+target roll/drop-war/sim
+block 1
+schedule descending
+append 2
+append 1
+`), 0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	d, err := props.NewRunner().Run(c)
+	fmt.Println(d, err)
+	// Output: op 2 (append), keys returned: lane 0 row 0 holds token 2, expected token 1; WAR: block 1 wrote row 1 of keys before block 0 read it <nil>
+}

@@ -1,0 +1,142 @@
+package props
+
+import (
+	"flag"
+	"fmt"
+	"math/rand"
+	"os"
+	"reflect"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/leanovate/gopter"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+var (
+	seedFlag  = flag.Int64("slidefuzz.seed", 0, "seed of the properties (default: SLIDEFUZZ_SEED, else a random one, printed)")
+	casesFlag = flag.Int("slidefuzz.cases", 0, "cases a property (default: SLIDEFUZZ_CASES, else 300, or 50 with -short)")
+)
+
+// Parameters are gopter's, as every property here runs with them: one worker,
+// since with more the same seed gives other cases; no shrinking of gopter's,
+// since corpus.Shrink keeps the same failure; and a seed that is printed where
+// the test fails, and settable by -slidefuzz.seed or SLIDEFUZZ_SEED.
+func Parameters(tb testing.TB) *gopter.TestParameters {
+	tb.Helper()
+	seed := *seedFlag
+	if seed == 0 {
+		seed = fromEnv(tb, "SLIDEFUZZ_SEED", time.Now().UnixNano())
+	}
+	cases := int64(*casesFlag)
+	if cases == 0 {
+		usual := int64(300)
+		if testing.Short() {
+			usual = 50
+		}
+		cases = fromEnv(tb, "SLIDEFUZZ_CASES", usual)
+	}
+	tb.Logf("-slidefuzz.seed=%d -slidefuzz.cases=%d", seed, cases)
+	p := gopter.DefaultTestParametersWithSeed(seed)
+	p.Workers, p.MinSuccessfulTests, p.MaxShrinkCount = 1, int(cases), 0
+	return p
+}
+
+func fromEnv(tb testing.TB, name string, usual int64) int64 {
+	tb.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return usual
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		tb.Fatalf("%s=%q: want a number", name, text)
+	}
+	return n
+}
+
+// Mix says which cases a generator draws: every range is inclusive.
+type Mix struct {
+	Window, Batch, Heads, Dim, Prefill, Decodes [2]int
+	Block                                       int
+	DType                                       impls.DType
+}
+
+// BenchmarkMix is the mix of the benchmarks.
+var BenchmarkMix = Mix{
+	Window: [2]int{1, 16}, Batch: [2]int{1, 2}, Heads: [2]int{1, 3}, Dim: [2]int{1, 4},
+	Prefill: [2]int{1, 40}, Decodes: [2]int{0, 20}, Block: 64, DType: impls.F32,
+}
+
+// Draw makes a case of one prefill and single-token decodes, into c.
+func (m Mix) Draw(c *corpus.Case, r *rand.Rand) {
+	in := func(x [2]int) int { return x[0] + r.Intn(x[1]-x[0]+1) }
+	c.Shape = impls.Shape{Batch: in(m.Batch), Heads: in(m.Heads), Window: in(m.Window), Dim: in(m.Dim), DType: m.DType}
+	c.Block = m.Block
+	c.Ops = append(c.Ops[:0], corpus.Op{Kind: corpus.Append, N: in(m.Prefill)})
+	for range in(m.Decodes) {
+		c.Ops = append(c.Ops, corpus.Op{Kind: corpus.Append, N: 1})
+	}
+}
+
+// Cases is a gopter generator of such cases.
+func (m Mix) Cases() gopter.Gen {
+	return generator(func(p *gopter.GenParameters) *corpus.Case {
+		c := &corpus.Case{}
+		m.Draw(c, p.Rng)
+		return c
+	})
+}
+
+// Cases is a gopter generator of the cases that corpus.Decode makes: any
+// operation, shape, block size and schedule.
+func Cases() gopter.Gen {
+	return generator(func(p *gopter.GenParameters) *corpus.Case { return corpus.Decode(randomBytes(p.Rng)) })
+}
+
+// Programs is a gopter generator of the cases that corpus.DecodeProgram makes.
+func Programs() gopter.Gen {
+	return generator(func(p *gopter.GenParameters) *corpus.Case { return corpus.DecodeProgram(randomBytes(p.Rng)) })
+}
+
+func randomBytes(r *rand.Rand) []byte {
+	b := make([]byte, 4+r.Intn(maxDraw-3))
+	r.Read(b)
+	return b
+}
+
+// generator makes a gopter generator without shrinker: shrinking is
+// corpus.Shrink's.
+func generator[T any](draw func(*gopter.GenParameters) T) gopter.Gen {
+	kind := reflect.TypeFor[T]()
+	return func(p *gopter.GenParameters) *gopter.GenResult {
+		return &gopter.GenResult{Shrinker: gopter.NoShrinker, Result: draw(p), ResultType: kind}
+	}
+}
+
+// reporter hands gopter's verdict to a test.
+type reporter struct{ tb testing.TB }
+
+// ReportTestResult implements gopter.Reporter.
+func (r reporter) ReportTestResult(name string, result *gopter.TestResult) {
+	r.tb.Helper()
+	if !result.Passed() {
+		r.tb.Errorf("%s: %s after %d cases: %s %v", name, result.Status, result.Succeeded, result.Error, result.Labels)
+		for _, a := range result.Args {
+			text := fmt.Sprint(a.Arg)
+			if c, ok := a.Arg.(*corpus.Case); ok {
+				text = string(c.Text())
+			}
+			r.tb.Errorf("%s", text)
+		}
+	}
+}
+
+// run runs properties under Parameters.
+func run(tb testing.TB, p *gopter.Properties) {
+	tb.Helper()
+	p.Run(reporter{tb})
+}
