@@ -31,12 +31,17 @@ func (c *Case) InScope() bool {
 }
 
 // enumerate is the last stage: the first case of Scope that fails, if it comes
-// before the best so far.
+// before the best so far. The best may lie outside Scope; then a smaller one
+// may be found, and without one nothing is proven.
 func (s *shrinker) enumerate() {
-	if !s.best.InScope() {
+	if s.best.Target.Update == "program" {
 		return
 	}
-	EnumerateScope(s.best.Target, len(s.best.Ops), s.best.Tokens(), func(c *Case) bool {
+	ops, tokens := len(s.best.Ops), s.best.Tokens()
+	if ops > Scope.Ops {
+		ops, tokens = Scope.Ops, Scope.Tokens
+	}
+	EnumerateScope(s.best.Target, ops, tokens, func(c *Case) bool {
 		if s.ctx.Err() != nil {
 			s.stats.Bounded = true
 			return false
@@ -50,7 +55,7 @@ func (s *shrinker) enumerate() {
 		}
 		return true
 	})
-	s.stats.Minimal = !s.stats.Bounded
+	s.stats.Minimal = !s.stats.Bounded && s.best.InScope()
 }
 
 // EnumerateScope calls yield with each case of Scope for a target with at most

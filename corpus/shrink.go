@@ -25,18 +25,30 @@ type ShrinkStats struct {
 }
 
 // Shrink makes a failing case small: the smallest in the sense of Compare
-// that its steps reach and for which fails stays true. fails must answer for
-// the same failure only, and always the same for the same case. It is asked
-// at most MaxRuns times, and then once for each case of Scope that is smaller
-// than what was reached.
+// that its steps reach and for which fails stays true, or a smaller one of
+// Scope; if it lies in Scope, it is the smallest of all. fails must answer for the same failure only,
+// and always the same for the same case. It is asked at most MaxRuns times by
+// the steps, and then once for each case of Scope that is smaller.
 func Shrink(ctx context.Context, c *Case, fails func(*Case) bool) (*Case, ShrinkStats) {
-	s := &shrinker{ctx: ctx, best: c.Clone(), fails: fails}
-	s.best.Expect = nil
+	s := newShrinker(ctx, c, fails)
 	s.greedy()
 	if !s.stats.Bounded {
 		s.enumerate()
 	}
 	return s.best, s.stats
+}
+
+// ShrinkSteps is Shrink without its last stage.
+func ShrinkSteps(ctx context.Context, c *Case, fails func(*Case) bool) (*Case, ShrinkStats) {
+	s := newShrinker(ctx, c, fails)
+	s.greedy()
+	return s.best, s.stats
+}
+
+func newShrinker(ctx context.Context, c *Case, fails func(*Case) bool) *shrinker {
+	s := &shrinker{ctx: ctx, best: c.Clone(), fails: fails}
+	s.best.Expect = nil
+	return s
 }
 
 type shrinker struct {
@@ -235,8 +247,11 @@ func (s *shrinker) simplifyOps() {
 		plain := Op{Kind: o.Kind, N: o.N}
 		if o.Odd(s.best.Shape) || o.Pad != nil || o.Batch+o.Heads+o.Dim > 0 || o.DType != "" {
 			for _, p := range [...]Op{
-				plain, {Kind: o.Kind, N: o.N, Batch: o.Batch}, {Kind: o.Kind, N: o.N, Heads: o.Heads},
-				{Kind: o.Kind, N: o.N, Dim: o.Dim}, {Kind: o.Kind, N: o.N, DType: o.DType},
+				plain,
+				{Kind: o.Kind, N: o.N, Batch: o.Batch},
+				{Kind: o.Kind, N: o.N, Heads: o.Heads},
+				{Kind: o.Kind, N: o.N, Dim: o.Dim},
+				{Kind: o.Kind, N: o.N, DType: o.DType},
 			} {
 				c := s.best.Clone()
 				c.Ops[i] = p

@@ -42,10 +42,7 @@ func IndexCopy(a []Label, index []int, src []Label) []Label {
 
 // Assign copies src over dst, which may share memory.
 func Assign(dst, src []Label) {
-	old := slices.Clone(src)
-	for i := range old {
-		dst[i] = old[i]
-	}
+	copy(dst, slices.Clone(src))
 }
 
 // AssignIndex copies row i of src over row index[i] of dst, which may share

@@ -1,0 +1,127 @@
+package props
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// Every regression case does what its last line says.
+func TestRegressions(t *testing.T) {
+	files, err := filepath.Glob("../corpus/regressions/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	r := NewRunner()
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			c, err := corpus.ReadFile(file, 0)
+			require.NoError(t, err)
+			require.NotNil(t, c.Expect, "a regression case says what it expects")
+			d, err := r.Run(c)
+			require.NoError(t, err)
+			require.True(t, c.Expect.Meets(d), "expected %s, got %s: %v", c.Expect, d.Expect(), d)
+		})
+	}
+}
+
+// The shrinker on small scope: for every known-bad target all cases of
+// corpus.Scope are run, which gives the true minimum of each of its failures;
+// random failing cases must shrink to exactly that.
+func TestShrinkReachesTheMinimum(t *testing.T) {
+	if testing.Short() || impls.RaceEnabled {
+		t.Skip("runs a million cases a target: without -short and without -race only")
+	}
+	const starts = 1000
+	for _, target := range impls.Targets() {
+		if target.Sound() || target.Device != "sim" || target.Update == "program" {
+			continue
+		}
+		t.Run(target.String(), func(t *testing.T) {
+			t.Parallel()
+			r := NewRunner()
+			least := map[corpus.Failure]*corpus.Case{}
+			all := 0
+			corpus.EnumerateScope(target, corpus.Scope.Ops, corpus.Scope.Tokens, func(c *corpus.Case) bool {
+				all++
+				d, err := r.Run(c)
+				require.NoError(t, err)
+				if d == nil {
+					return true
+				}
+				f := d.Failure(target)
+				if least[f] == nil || corpus.Compare(c, least[f]) < 0 {
+					least[f] = c.Clone()
+				}
+				return true
+			})
+			require.NotEmpty(t, least)
+			draw := Draws(target, 2)
+			reached, proven, odd, beyond := 0, 0, 0, 0
+			for reached+proven+odd < starts && beyond < 10*starts {
+				c := draw()
+				d, err := r.Run(c)
+				require.NoError(t, err)
+				if d == nil {
+					continue
+				}
+				want := d.Failure(target)
+				least := least[want]
+				if least == nil {
+					beyond++ // the smallest case of this failure lies outside Scope
+					continue
+				}
+				fails := func(c *corpus.Case) bool {
+					d, err := r.Run(c)
+					return err == nil && d != nil && d.Failure(target) == want
+				}
+				small, stats := corpus.ShrinkSteps(t.Context(), c, fails)
+				require.False(t, stats.Bounded)
+				if corpus.Compare(small, least) == 0 {
+					// The last stage would run every smaller case of Scope;
+					// none of them fails, as the enumeration has shown.
+					reached++
+					continue
+				}
+				small, stats = corpus.Shrink(t.Context(), c, fails)
+				if !small.InScope() {
+					// Chunks of another shape lie outside Scope, and such a
+					// case may be smaller still.
+					require.Negative(t, corpus.Compare(small, least), "from\n%s\nto\n%s\nwhere the minimum is\n%s", c.Text(), small.Text(), least.Text())
+					odd++
+					continue
+				}
+				require.True(t, stats.Minimal, "from\n%s\nto\n%s\nwhere the minimum is\n%s", c.Text(), small.Text(), least.Text())
+				require.Zero(t, corpus.Compare(small, least), "from\n%s\nto\n%s\nwhere the minimum is\n%s", c.Text(), small.Text(), least.Text())
+				proven++
+			}
+			t.Logf("%d cases enumerated, %d failures; %d starts reached the minimum by steps, %d by the last stage, %d a smaller case outside the scope; %d failures beyond it", all, len(least), reached, proven, odd, beyond)
+			require.Equal(t, starts, reached+proven+odd)
+		})
+	}
+}
+
+// The smallest cases of the race of pytorch#159855 are what they must be: one
+// lane, dim 1, a window of two rows, two blocks, and the second first.
+func TestSmallestRace(t *testing.T) {
+	for _, update := range []string{"cat", "roll"} {
+		target := impls.Target{Update: update, Lowering: impls.DropWAR, Device: "sim"}
+		result, err := Hunt(t.Context(), target, HuntOptions{Seed: 3, Cases: 100})
+		require.NoError(t, err)
+		require.NotEmpty(t, result.Findings)
+		f := result.Findings[0]
+		require.True(t, f.Stats.Minimal)
+		require.Equal(t, `slidefuzz case v1
+shape batch=1 heads=1 window=2 dim=1 dtype=U8 layout=heads-first
+target `+target.String()+`
+block 1
+schedule 1
+append 2
+append 1
+expect op=2 tensor=keys hazard=WAR
+`, string(f.Small.Text()))
+	}
+}
