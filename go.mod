@@ -3,6 +3,7 @@ module github.com/slidefuzz/slidefuzz
 go 1.26.0
 
 require (
+	github.com/google/go-cmp v0.7.0
 	github.com/leanovate/gopter v0.2.11
 	github.com/stretchr/testify v1.12.1
 )

@@ -1,10 +1,12 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -16,325 +18,412 @@ import (
 	"github.com/slidefuzz/slidefuzz/props"
 )
 
-const huntHelp = `
-A target is a name as slidefuzz targets lists it, a pattern of names like
-roll/*/sim, or a scenario: issue-159855, the size of pytorch#159855. Without
-one, all built-in targets are hunted.
+var huntCommand = command{
+	name:  "hunt",
+	args:  "[TARGET …]",
+	about: "run random cases of targets, shrink what is found",
+	long: `
+Runs random cases of each target against the oracle and shrinks what diverges.
+A TARGET is a name as slidefuzz targets lists it, a pattern such as roll/*/sim
+or */drop-war/*, or a scenario, such as issue-159855, whose cases are run
+instead of random ones and not shrunk. Default: every built-in target.
 
-Known-bad targets have a fault on purpose; not catching one is an error, except
-for a race on host, whose order nobody chooses.
-
---json prints one object a line. "event" is one of
-  start    seed, targets
-  finding  target, case (the number that found it), op, tensor, fault, hazard,
-           text (what is wrong, in words), file (the small case), minimal
-  target   target, sound, cases, seconds, result (ok, caught, missed, diverged)
-  end      unexpected (targets with a bad result), interrupted, seconds
-`
-
-// hunter is one run of the hunt command.
-type hunter struct {
-	*env
-	opts   props.HuntOptions
-	out    string
-	json   bool
-	start  time.Time
-	bad    int
-	suite  []junitCase
-	status time.Time
+A sound target must agree, a known-bad one must be caught; but a race on a
+device that orders the blocks itself (host) need not show. The same seed gives
+the same cases. Ctrl-C ends the hunt with what was found.`,
+	flags: huntFlags,
 }
 
-func hunt(e *env, args []string) error {
-	f := e.flags()
-	h := &hunter{env: e, start: time.Now()}
-	limit := memory(corpus.DefaultLimit)
-	devices := f.String("device", "", "hunt only on these `devices`, comma-separated: "+strings.Join(impls.Devices, ", "))
-	seed := f.Uint64("seed", 0, "`seed` of the cases (default: a random one, printed)")
-	f.IntVar(&h.opts.Cases, "cases", 2000, "`cases` a target")
-	total := f.Duration("time", 0, "at most so `long` for the whole hunt")
-	f.StringVar(&h.out, "out", "", "write a report folder for each finding into this `directory`")
-	f.BoolVar(&h.json, "json", false, "print one JSON object a line")
-	junit := f.String("junit", "", "write a JUnit XML `file`")
-	f.Var(&limit, "memory", "most `memory` that a case may take")
-	names, err := e.parse(f, args)
-	if err != nil {
-		return err
-	}
-	if h.opts.Cases < 1 {
-		return fmt.Errorf("--cases %d: want at least 1", h.opts.Cases)
-	}
-	h.opts.Limit = int64(limit)
-	h.opts.Seed = *seed
-	if *seed == 0 {
-		h.opts.Seed = rand.Uint64()>>32 | 1
-	}
-	list, scenarios, err := selectTargets(names, *devices)
-	if err != nil {
-		return err
-	}
-	if h.json {
-		h.event(map[string]any{"event": "start", "seed": h.opts.Seed, "targets": len(list)})
-	} else {
-		fmt.Fprintf(e.stdout, "seed %d, %d targets, %d cases each\n", h.opts.Seed, len(list), h.opts.Cases)
-	}
-	for i, t := range list {
-		if *total > 0 {
-			left := *total - time.Since(h.start)
-			h.opts.Time = max(time.Millisecond, left/time.Duration(len(list)-i))
+type huntOptions struct {
+	devices *devicesFlag
+	memory  *sizeFlag
+	seed    uint64
+	cases   int
+	time    time.Duration
+	out     string
+	junit   string
+	json    bool
+}
+
+func huntFlags(fs *flag.FlagSet) action {
+	o := huntOptions{devices: deviceFlag(fs, "only targets on these devices: a comma-separated `LIST`"), memory: memoryFlag(fs)}
+	fs.Uint64Var(&o.seed, "seed", 0, "`N` decides the cases (default: another each time, printed)")
+	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target (default 2000, with --time no bound)")
+	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly")
+	fs.StringVar(&o.out, "out", "", "write a report folder for each finding under `DIR`")
+	fs.StringVar(&o.junit, "junit", "", "write the results to `FILE` as JUnit XML")
+	fs.BoolVar(&o.json, "json", false, "print one object a line; go doc of this command lists the fields")
+	return func(e *env, args []string) (int, error) {
+		if !isSet(fs, "seed") {
+			o.seed = uint64(rand.Uint32())
 		}
-		if err := h.target(t, i, len(list)); err != nil {
-			return err
+		switch {
+		case o.cases < 1:
+			return 0, fmt.Errorf("--cases %d: want at least 1", o.cases)
+		case isSet(fs, "time") && o.time <= 0:
+			return 0, fmt.Errorf("--time %s: want more than nothing", o.time)
+		case o.time > 0 && !isSet(fs, "cases"):
+			o.cases = 0
 		}
-		if e.ctx.Err() != nil {
+		return o.run(e, args)
+	}
+}
+
+// job is one line of a hunt: random cases of a target, or those of a scenario
+// that are the target's.
+type job struct {
+	target   impls.Target
+	scenario *props.Scenario
+	cases    []*corpus.Case
+}
+
+func (j job) name() string {
+	if j.scenario != nil {
+		return j.scenario.Name + " " + j.target.String()
+	}
+	return j.target.String()
+}
+
+// plan makes the jobs of the targets asked for, each once, in that order.
+func plan(words []string, devices *devicesFlag) ([]job, error) {
+	if err := devices.check(); err != nil {
+		return nil, err
+	}
+	var jobs []job
+	seen := map[string]bool{}
+	add := func(j job) {
+		if devices.has(j.target) && !seen[j.name()] {
+			seen[j.name()] = true
+			jobs = append(jobs, j)
+		}
+	}
+	if len(words) == 0 {
+		for _, t := range impls.Targets() {
+			add(job{target: t})
+		}
+	}
+	for _, w := range words {
+		if i := slices.IndexFunc(props.Scenarios, func(s props.Scenario) bool { return s.Name == w }); i >= 0 {
+			for _, j := range scenarioJobs(&props.Scenarios[i]) {
+				add(j)
+			}
+			continue
+		}
+		targets, err := match(w)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range targets {
+			add(job{target: t})
+		}
+	}
+	if len(jobs) == 0 {
+		return nil, fmt.Errorf("--device %s leaves no target of those named", devices)
+	}
+	return jobs, nil
+}
+
+// match finds the built-in targets of a name or pattern.
+func match(pattern string) ([]impls.Target, error) {
+	var found []impls.Target
+	for _, t := range impls.Targets() {
+		ok, err := path.Match(pattern, t.String())
+		if err != nil {
+			return nil, fmt.Errorf("target %q: bad pattern; want one like roll/*/sim", pattern)
+		}
+		if ok {
+			found = append(found, t)
+		}
+	}
+	if len(found) > 0 {
+		return found, nil
+	}
+	if onLaterDevice(pattern) {
+		return nil, fmt.Errorf("target %q: %w", pattern, checkDevice(deviceOf(pattern)))
+	}
+	return nil, fmt.Errorf("no target matches %q; want update/lowering/device, as in roll/*/sim, or a scenario; slidefuzz targets lists them", pattern)
+}
+
+// scenarioJobs groups the cases of a scenario by target.
+func scenarioJobs(s *props.Scenario) []job {
+	var jobs []job
+	at := map[impls.Target]int{}
+	for _, c := range s.Cases() {
+		i, ok := at[c.Target]
+		if !ok {
+			i = len(jobs)
+			at[c.Target] = i
+			jobs = append(jobs, job{target: c.Target, scenario: s})
+		}
+		jobs[i].cases = append(jobs[i].cases, c)
+	}
+	return jobs
+}
+
+// The results of a target.
+const (
+	resultOK          = "ok"
+	resultCaught      = "caught"
+	resultNotCaught   = "not caught"
+	resultDiverged    = "diverged"
+	resultUnseen      = "nothing seen"
+	resultInterrupted = "interrupted"
+	resultNotRun      = "not run"
+	resultError       = "error"
+)
+
+// outcome is what a job came to.
+type outcome struct {
+	job
+	props.HuntResult
+	unexpected string   // why the exit status is 1
+	reports    []string // the folder of each finding, where there are any
+	notRun     bool
+	err        error
+}
+
+func (o *outcome) result() string {
+	found, sound := len(o.Findings) > 0, o.target.Sound()
+	switch {
+	case o.err != nil && o.unexpected == "":
+		return resultError
+	case o.notRun:
+		return resultNotRun
+	case sound && found:
+		return resultDiverged
+	case o.unexpected != "":
+		return resultNotCaught
+	case found:
+		return resultCaught
+	case o.Interrupted:
+		return resultInterrupted
+	case sound:
+		return resultOK
+	}
+	return resultUnseen
+}
+
+// smallest is the smallest finding, nil without one.
+func (o *outcome) smallest() *props.Finding {
+	var best *props.Finding
+	for i := range o.Findings {
+		if f := &o.Findings[i]; best == nil || corpus.Compare(f.Small, best.Small) < 0 {
+			best = f
+		}
+	}
+	return best
+}
+
+func (o huntOptions) run(e *env, args []string) (int, error) {
+	jobs, err := plan(args, o.devices)
+	if err != nil {
+		return 0, err
+	}
+	// What cannot be written is better known before the hunt than after.
+	if o.out != "" {
+		if err := os.MkdirAll(o.out, 0o755); err != nil {
+			return 0, fmt.Errorf("--out: %w", err)
+		}
+	}
+	if o.junit != "" {
+		if info, err := os.Stat(filepath.Dir(o.junit)); err != nil || !info.IsDir() {
+			return 0, fmt.Errorf("--junit %s: there is no folder %s; make it first", o.junit, filepath.Dir(o.junit))
+		}
+	}
+	var p printer = &textPrinter{w: e.out, err: e.err}
+	if o.json {
+		enc := json.NewEncoder(e.out)
+		enc.SetEscapeHTML(false)
+		p = &jsonPrinter{enc}
+	}
+	start := time.Now()
+	status := newProgress(e.err)
+	p.start(o, jobs)
+	var all []*outcome
+	for i, j := range jobs {
+		out := o.one(e, j, len(jobs)-i, start, func(cases int) {
+			status.update(func() string { return fmt.Sprintf("[%d/%d] %s: %s", i+1, len(jobs), j.name(), plural(cases, "case")) })
+		})
+		status.clear()
+		if o.out != "" {
+			for _, f := range out.Findings {
+				dir, err := writeReport(o.out, f.Small, f.Divergence)
+				out.err = errors.Join(out.err, err)
+				out.reports = append(out.reports, dir)
+			}
+		}
+		all = append(all, out)
+		p.target(out)
+	}
+	end := summarize(all, e.ctx.Err() != nil, time.Since(start))
+	if o.junit != "" {
+		if err := writeJUnit(o.junit, o.seed, all, end); err != nil {
+			e.complain(fmt.Errorf("hunt: --junit: %w", err))
+			end.status = worse(end.status, exitUsage)
+		}
+	}
+	p.end(all, end)
+	return end.status, nil
+}
+
+// one runs a job; left is the number of jobs not done, this one included.
+func (o huntOptions) one(e *env, j job, left int, start time.Time, progress func(int)) *outcome {
+	out := &outcome{job: j}
+	out.Target, out.Seed = j.target, o.seed
+	slice := time.Duration(0)
+	if o.time > 0 {
+		// A share of nothing would be no bound.
+		if slice = (o.time - time.Since(start)) / time.Duration(left); slice <= 0 {
+			out.notRun = true
+			return out
+		}
+	}
+	if e.ctx.Err() != nil {
+		out.notRun = true
+		return out
+	}
+	if j.scenario != nil {
+		o.scenario(e, out, slice, progress)
+		return out
+	}
+	r, err := props.Hunt(e.ctx, j.target, props.HuntOptions{Seed: o.seed, Cases: o.cases, Time: slice, Limit: int64(*o.memory), Progress: progress})
+	r.Target, r.Seed = j.target, o.seed
+	out.HuntResult, out.err = r, err
+	// A hunt that broke off says nothing about what it would have caught.
+	if err == nil || j.target.Sound() {
+		out.unexpected = r.Unexpected()
+	}
+	return out
+}
+
+// scenario runs the cases of a job. Each must diverge or agree as the target
+// is known-bad or sound; a device with an order of its own is free not to show
+// a fault. What is found keeps the scenario's size, which is its point.
+func (o huntOptions) scenario(e *env, out *outcome, slice time.Duration, progress func(int)) {
+	r := props.NewRunner()
+	if r.Limit = int64(*o.memory); r.Limit == 0 {
+		r.Limit = out.job.scenario.Limit
+	}
+	start := time.Now()
+	defer func() { out.Elapsed = time.Since(start) }()
+	seen := map[corpus.Failure]bool{}
+	agreed := 0
+	for _, c := range out.cases {
+		if e.ctx.Err() != nil || slice > 0 && time.Since(start) >= slice {
+			out.Interrupted = true
 			break
 		}
-	}
-	for _, s := range scenarios {
-		if err := h.scenario(s, *devices); err != nil {
-			return err
+		progress(out.Cases)
+		d, err := r.Run(c)
+		if err != nil {
+			out.err = err
+			break
+		}
+		out.Cases++
+		if d == nil {
+			agreed++
+			continue
+		}
+		if f := d.Failure(c.Target); !seen[f] {
+			seen[f] = true
+			small := c.Clone()
+			small.Expect = d.Expect()
+			out.Findings = append(out.Findings, props.Finding{Found: c, Small: small, Divergence: d, At: out.Cases})
 		}
 	}
-	return h.end(*junit)
+	switch sound := out.target.Sound(); {
+	case sound && len(out.Findings) > 0:
+		out.unexpected = "a sound target diverged"
+	case !sound && out.target.Device != "host" && agreed > 0:
+		out.unexpected = fmt.Sprintf("a known-bad target was not caught in %s of the scenario", plural(agreed, "case"))
+	}
 }
 
-// selectTargets turns names, patterns and scenarios into targets.
-func selectTargets(names []string, devices string) ([]impls.Target, []props.Scenario, error) {
-	var want []string
-	if devices != "" {
-		want = strings.Split(devices, ",")
-		for _, d := range want {
-			if !slices.Contains(impls.Devices, d) {
-				return nil, nil, fmt.Errorf("--device %s: %w; this build has %s", d, errMissing, strings.Join(impls.Devices, " and "))
-			}
-		}
-	}
-	var scenarios []props.Scenario
-	var patterns []string
-	for _, n := range names {
-		if i := slices.IndexFunc(props.Scenarios, func(s props.Scenario) bool { return s.Name == n }); i >= 0 {
-			scenarios = append(scenarios, props.Scenarios[i])
+// huntEnd is what a hunt came to.
+type huntEnd struct {
+	Targets     int
+	Cases       int
+	Findings    int
+	Unexpected  int
+	NotRun      int
+	Errors      int
+	Interrupted bool
+	elapsed     time.Duration
+	status      int
+}
+
+func summarize(all []*outcome, interrupted bool, elapsed time.Duration) huntEnd {
+	end := huntEnd{Interrupted: interrupted, elapsed: elapsed}
+	for _, o := range all {
+		end.Cases += o.Cases
+		end.Findings += len(o.Findings)
+		if o.notRun {
+			end.NotRun++
 		} else {
-			patterns = append(patterns, n)
+			end.Targets++
+		}
+		if o.unexpected != "" {
+			end.Unexpected++
+			end.status = worse(end.status, exitUnexpected)
+		}
+		if o.err != nil {
+			end.Errors++
+			end.status = worse(end.status, statusOf(o.err))
 		}
 	}
-	if len(names) == 0 {
-		patterns = []string{"*/*/*"}
-	}
-	var list []impls.Target
-	for _, p := range patterns {
-		found := false
-		for _, t := range impls.Targets() {
-			ok, err := path.Match(p, t.String())
-			if err != nil {
-				return nil, nil, fmt.Errorf("target %q: %w", p, err)
-			}
-			found = found || ok
-			if ok && (want == nil || slices.Contains(want, t.Device)) && !slices.Contains(list, t) {
-				list = append(list, t)
-			}
-		}
-		if !found {
-			return nil, nil, fmt.Errorf("no target is called %q; slidefuzz targets lists them", p)
-		}
-	}
-	return list, scenarios, nil
+	return end
 }
 
-// target hunts in one target and prints its line.
-func (h *hunter) target(t impls.Target, i, n int) error {
-	o := h.opts
-	o.Progress = func(done int) {
-		if h.terminal && time.Since(h.status) > 100*time.Millisecond {
-			h.status = time.Now()
-			fmt.Fprintf(h.stderr, "\r\x1b[K%d/%d %s: case %d", i+1, n, t, done)
-		}
-	}
-	r, err := props.Hunt(h.ctx, t, o)
-	h.clearStatus()
-	if err != nil {
-		return err
-	}
-	for k, f := range r.Findings {
-		if err := h.finding(f, k+1); err != nil {
-			return err
-		}
-	}
-	result := "ok"
-	smallest := ""
-	switch {
-	case len(r.Findings) > 0 && t.Sound():
-		result = "DIVERGED"
-	case len(r.Findings) > 0:
-		result = "caught"
-	case r.Unexpected() != "":
-		result = "NOT CAUGHT"
-	case !t.Sound():
-		result = "not seen"
-	}
-	word := result
-	if len(r.Findings) > 0 {
-		f := r.Findings[0]
-		word += fmt.Sprintf(" at case %d", f.At)
-		smallest = describe(f)
-	}
-	if r.Interrupted {
-		word += ", interrupted"
-	}
-	h.done(t.String(), t.Sound(), r.Cases, r.Elapsed, result, word, smallest, r.Unexpected())
-	return nil
+// printer is how a hunt is told.
+type printer interface {
+	start(o huntOptions, jobs []job)
+	target(o *outcome)
+	end(all []*outcome, end huntEnd)
 }
 
-// done prints the line of a target.
-func (h *hunter) done(name string, sound bool, cases int, took time.Duration, result, word, smallest, unexpected string) {
-	if unexpected != "" {
-		h.bad++
-	}
-	h.suite = append(h.suite, junitCase{Name: name, Class: "slidefuzz", Seconds: took.Seconds(), failure: unexpected, detail: smallest})
-	if h.json {
-		short := map[string]string{"ok": "ok", "caught": "caught", "NOT CAUGHT": "missed", "not seen": "missed", "DIVERGED": "diverged"}
-		h.event(map[string]any{"event": "target", "target": name, "sound": sound, "cases": cases, "seconds": took.Seconds(), "result": short[result]})
-		return
-	}
-	line := fmt.Sprintf("%-38s %6d cases  %-20s %s", name, cases, word, smallest)
-	fmt.Fprintln(h.stdout, strings.TrimRight(line, " "))
+// dirs is the reports of an outcome that were written.
+func (o *outcome) dirs() []string {
+	return slices.DeleteFunc(slices.Clone(o.reports), func(s string) bool { return s == "" })
 }
 
-// describe is the smallest case of a finding in a few words.
-func describe(f props.Finding) string {
-	c := f.Small
-	var s string
-	if p, ok := c.TheProgram(); ok && len(p.Stmts) > 0 {
-		s = fmt.Sprintf("%s, %d rows", p.Stmts[0], p.Buffers[0].Rows)
-		if len(p.Stmts) > 1 {
-			s = fmt.Sprintf("%d statements on %d rows", len(p.Stmts), p.Buffers[0].Rows)
+// words is the result of an outcome in words.
+func (o *outcome) words() string {
+	best := o.smallest()
+	switch r := o.result(); r {
+	case resultCaught:
+		s := fmt.Sprintf("caught at case %d", o.Findings[0].At)
+		if n := len(o.Findings); n > 1 {
+			s += fmt.Sprintf(" (%d failures)", n)
 		}
-	} else {
-		ops := make([]string, len(c.Ops))
-		for i, o := range c.Ops {
-			ops[i] = o.String()
-		}
-		if len(ops) > 4 {
-			ops = append(ops[:3], fmt.Sprintf("… %d more", len(ops)-3))
-		}
-		s = fmt.Sprintf("W=%d: %s", c.Shape.Window, strings.Join(ops, ", "))
+		return s + ": " + smallWords(best)
+	case resultDiverged:
+		return fmt.Sprintf("DIVERGED at case %d: %s", o.Findings[0].At, smallWords(best))
+	case resultNotCaught:
+		return "NOT CAUGHT"
+	case resultUnseen:
+		return "nothing seen: its race need not show here"
+	case resultError:
+		return "ERROR: " + o.err.Error()
+	default:
+		return r
 	}
-	s += fmt.Sprintf("; %d lanes, dim %d, block %d, %s", c.Shape.Lanes(), c.Shape.Dim, c.Block, c.Schedule)
-	switch {
-	case f.Stats.Minimal:
-		s += " (proven smallest)"
-	case f.Stats.Bounded:
-		s += " (not shrunk to the end)"
+}
+
+func smallWords(f *props.Finding) string {
+	s := inWords(f.Small)
+	if f.Stats.Minimal {
+		s += "; proven smallest"
 	}
 	return s
 }
 
-// finding writes the report folder of one failure.
-func (h *hunter) finding(f props.Finding, k int) error {
-	name := strings.ReplaceAll(f.Small.Target.String(), "/", "_")
-	file := ""
-	if h.out != "" {
-		dir := filepath.Join(h.out, fmt.Sprintf("%s-%d", name, k))
-		if err := (corpus.Report{Case: f.Small, Divergence: f.Divergence, Versions: versions()}).WriteDir(dir); err != nil {
-			return err
-		}
-		file = filepath.Join(dir, "case.txt")
-	}
-	if h.json {
-		d := f.Divergence
-		h.event(map[string]any{
-			"event": "finding", "target": f.Small.Target.String(), "case": f.At, "op": d.Op, "tensor": d.Tensor,
-			"fault": d.Fault, "hazard": d.Kind().String(), "text": d.String(), "file": file, "minimal": f.Stats.Minimal,
-		})
-	}
-	return nil
-}
-
-// scenario runs the cases of a scenario as they are.
-func (h *hunter) scenario(s props.Scenario, devices string) error {
-	r := props.NewRunner()
-	r.Limit = max(s.Limit, h.opts.Limit)
-	for _, c := range s.Cases() {
-		if devices != "" && !slices.Contains(strings.Split(devices, ","), c.Target.Device) {
-			continue
-		}
-		if h.ctx.Err() != nil {
-			return nil
-		}
-		start := time.Now()
-		d, err := r.Run(c)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.Name, err)
-		}
-		result, unexpected, text := "ok", "", ""
-		sound := c.Target.Sound()
-		switch {
-		case d != nil && sound:
-			result, unexpected = "DIVERGED", "a sound target diverged"
-		case d != nil:
-			result = "caught"
-		case !sound && c.Target.Device == "host":
-			result = "not seen"
-		case !sound:
-			result, unexpected = "NOT CAUGHT", "a known-bad target was not caught"
-		}
-		if d != nil {
-			text = d.String()
-			c.Expect = d.Expect()
-			if err := h.finding(props.Finding{Found: c, Small: c, Divergence: d, At: 1}, 1); err != nil {
-				return err
-			}
-		}
-		h.done(s.Name+" "+c.Target.String(), sound, 1, time.Since(start), result, result, text, unexpected)
-	}
-	return nil
-}
-
-// end prints the last line and decides the exit status.
-func (h *hunter) end(junit string) error {
-	if junit != "" {
-		if err := writeJUnit(junit, h.suite); err != nil {
-			return err
+// unexpectedNames lists the targets with an unexpected result.
+func unexpectedNames(all []*outcome) string {
+	var names []string
+	for _, o := range all {
+		if o.unexpected != "" {
+			names = append(names, o.name()+" ("+o.unexpected+")")
 		}
 	}
-	stopped := h.ctx.Err() != nil
-	took := time.Since(h.start)
-	if h.json {
-		h.event(map[string]any{"event": "end", "unexpected": h.bad, "interrupted": stopped, "seconds": took.Seconds()})
-	} else {
-		verdict := "nothing unexpected"
-		if h.bad > 0 {
-			verdict = fmt.Sprintf("%d targets with an unexpected result", h.bad)
-		}
-		if stopped {
-			verdict += ", interrupted"
-		}
-		fmt.Fprintf(h.stdout, "%s in %.1f s\n", verdict, took.Seconds())
-		if h.out != "" {
-			fmt.Fprintf(h.stdout, "reports are in %s\n", h.out)
-		}
-	}
-	if h.bad > 0 {
-		return errUnexpected
-	}
-	return nil
-}
-
-func (h *hunter) clearStatus() {
-	if h.terminal {
-		fmt.Fprint(h.stderr, "\r\x1b[K")
-	}
-}
-
-func (h *hunter) event(v map[string]any) {
-	// A map of plain values always encodes; what can fail is the pipe, and
-	// then nobody reads the answer.
-	_ = json.NewEncoder(h.stdout).Encode(v)
-}
-
-// contextFor is the context of a shrink that a person waits for.
-func (e *env) contextFor(limit time.Duration) (context.Context, context.CancelFunc) {
-	if limit <= 0 {
-		return context.WithCancel(e.ctx)
-	}
-	return context.WithTimeout(e.ctx, limit)
+	return strings.Join(names, ", ")
 }

@@ -2,44 +2,94 @@ package main
 
 import (
 	"encoding/xml"
+	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 )
 
-// The part of the JUnit format that CI systems read.
+type junitSuites struct {
+	XMLName  xml.Name   `xml:"testsuites"`
+	Name     string     `xml:"name,attr"`
+	Tests    int        `xml:"tests,attr"`
+	Failures int        `xml:"failures,attr"`
+	Errors   int        `xml:"errors,attr"`
+	Skipped  int        `xml:"skipped,attr"`
+	Time     string     `xml:"time,attr"`
+	Suite    junitSuite `xml:"testsuite"`
+}
+
 type junitSuite struct {
-	XMLName  xml.Name    `xml:"testsuite"`
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Cases    []junitCase `xml:"testcase"`
+	Name       string          `xml:"name,attr"`
+	Tests      int             `xml:"tests,attr"`
+	Failures   int             `xml:"failures,attr"`
+	Errors     int             `xml:"errors,attr"`
+	Skipped    int             `xml:"skipped,attr"`
+	Time       string          `xml:"time,attr"`
+	Properties []junitProperty `xml:"properties>property"`
+	Cases      []junitCase     `xml:"testcase"`
+}
+
+type junitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
 }
 
 type junitCase struct {
-	Name    string        `xml:"name,attr"`
 	Class   string        `xml:"classname,attr"`
-	Seconds float64       `xml:"time,attr"`
-	Failure *junitFailure `xml:"failure,omitempty"`
-
-	failure, detail string
+	Name    string        `xml:"name,attr"`
+	Time    string        `xml:"time,attr"`
+	Failure *junitMessage `xml:"failure"`
+	Error   *junitMessage `xml:"error"`
+	Skipped *junitMessage `xml:"skipped"`
+	Out     string        `xml:"system-out,omitempty"`
 }
 
-type junitFailure struct {
+type junitMessage struct {
 	Message string `xml:"message,attr"`
 	Text    string `xml:",chardata"`
 }
 
-func writeJUnit(path string, cases []junitCase) error {
-	s := junitSuite{Name: "slidefuzz", Tests: len(cases), Cases: cases}
-	for i := range s.Cases {
-		if c := &s.Cases[i]; c.failure != "" {
-			s.Failures++
-			c.Failure = &junitFailure{c.failure, c.detail}
+func junitTime(seconds float64) string { return strconv.FormatFloat(seconds, 'f', 3, 64) }
+
+// writeJUnit writes a test case a target. A known-bad target that is caught
+// passes: that is what is wanted of it.
+func writeJUnit(path string, seed uint64, all []*outcome, end huntEnd) error {
+	s := junitSuite{Name: "slidefuzz hunt", Tests: len(all), Time: junitTime(end.elapsed.Seconds())}
+	s.Properties = []junitProperty{{"seed", strconv.FormatUint(seed, 10)}, {"version", versions()[0]}, {"interrupted", strconv.FormatBool(end.Interrupted)}}
+	for _, o := range all {
+		c := junitCase{Class: "slidefuzz", Name: o.name(), Time: junitTime(o.Elapsed.Seconds())}
+		if o.scenarioName() != "" {
+			c.Class, c.Name = "slidefuzz."+o.scenarioName(), o.target.String()
 		}
+		var text strings.Builder
+		for _, f := range o.Findings {
+			fmt.Fprintf(&text, "%s\n%s\n", f.Divergence, f.Small.Text())
+		}
+		for _, dir := range o.dirs() {
+			fmt.Fprintf(&text, "report: %s\n", dir)
+		}
+		switch r := o.result(); {
+		case o.unexpected != "":
+			c.Failure = &junitMessage{o.unexpected, text.String()}
+			s.Failures++
+		case o.err != nil:
+			c.Error = &junitMessage{o.err.Error(), text.String()}
+			s.Errors++
+		case r == resultNotRun || r == resultInterrupted:
+			c.Skipped = &junitMessage{Message: r}
+			s.Skipped++
+		default:
+			c.Out = strings.TrimSpace(o.words() + "\n" + text.String())
+		}
+		s.Cases = append(s.Cases, c)
 	}
-	text, err := xml.MarshalIndent(s, "", "  ")
+	data, err := xml.MarshalIndent(junitSuites{
+		Name: s.Name, Tests: s.Tests, Failures: s.Failures, Errors: s.Errors, Skipped: s.Skipped, Time: s.Time, Suite: s,
+	}, "", "\t")
 	if err != nil {
 		return err
 	}
-	return corpus.WriteFile(path, append([]byte(xml.Header), append(text, '\n')...))
+	return corpus.WriteFile(path, append([]byte(xml.Header), append(data, '\n')...))
 }

@@ -1,5 +1,3 @@
-// Command slidefuzz hunts, replays, shrinks and reports faults of
-// sliding-window KV caches. See `slidefuzz help`.
 package main
 
 import (
@@ -10,158 +8,202 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 )
 
-// The exit statuses.
-const (
-	exitOK         = 0 // nothing unexpected
-	exitUnexpected = 1 // a divergence, or a known-bad target not caught
-	exitUsage      = 2 // wrong usage or a bad file
-	exitMissing    = 3 // the machine lacks what was asked for
-)
-
-// errMissing marks an error that ends with exitMissing.
-var errMissing = errors.New("this build or machine lacks it")
-
-// errUnexpected ends with exitUnexpected; what happened has been printed.
-var errUnexpected = errors.New("unexpected outcome")
-
-type command struct {
-	name, args, about, more string
-	run                     func(*env, []string) error
-}
-
-var commands []command
-
-func init() { // not a literal: hunt's help reads the list
-	commands = []command{
-		{"hunt", "[flags] [target …]", "run random cases of targets against the oracle, shrink what fails", huntHelp, hunt},
-		{"replay", "[flags] FILE…", "run cases; 0 if the outcome is the one that the file expects", "", replay},
-		{"minimize", "[flags] FILE", "make a failing case small, keeping the same failure", "", minimize},
-		{"report", "[flags] FILE", "write a folder fit for a bug tracker", "", report},
-		{"targets", "[flags]", "list the built-in targets", "", targets},
-		{"doctor", "[flags]", "say what this machine can run", "", doctor},
-		{"corpus", "import|check …", "turn fuzz inputs into cases; check that cases do what they expect", corpusHelp, corpusCommand},
-		{"version", "", "print the version", "", version},
-	}
-}
-
-// env is what a command works with, so that tests call commands as main does.
-type env struct {
-	ctx            context.Context
-	stdout, stderr io.Writer
-	terminal       bool // stderr is a terminal
-	name           string
-}
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
-	info, err := os.Stderr.Stat()
-	e := &env{ctx: ctx, stdout: os.Stdout, stderr: os.Stderr, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0}
-	os.Exit(e.main(os.Args[1:]))
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-func (e *env) main(args []string) int {
-	if len(args) == 0 {
-		e.usage(e.stderr)
-		return exitUsage
+// The exit statuses.
+const (
+	exitOK         = 0
+	exitUnexpected = 1
+	exitUsage      = 2
+	exitMissing    = 3
+)
+
+// missingError says that the machine or this build lacks what was asked for.
+type missingError string
+
+func (e missingError) Error() string { return string(e) }
+
+// worse is the status that says more: 1, then 2, then 3.
+func worse(a, b int) int {
+	if a == exitOK || b != exitOK && b < a {
+		return b
 	}
-	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
-		if len(args) == 1 {
-			e.usage(e.stdout)
-			return exitOK
-		}
-		args = []string{args[1], "--help"}
+	return a
+}
+
+// statusOf is the exit status that an error stands for.
+func statusOf(err error) int {
+	var missing missingError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &missing):
+		return exitMissing
 	}
-	for _, c := range commands {
-		if c.name != args[0] {
-			continue
-		}
-		e.name = c.name
-		err := c.run(e, args[1:])
-		switch {
-		case err == nil, errors.Is(err, flag.ErrHelp):
-			return exitOK
-		case errors.Is(err, errUnexpected):
-			return exitUnexpected
-		}
-		fmt.Fprintf(e.stderr, "slidefuzz %s: %v\n", c.name, err)
-		if errors.Is(err, errMissing) {
-			return exitMissing
-		}
-		return exitUsage
-	}
-	fmt.Fprintf(e.stderr, "slidefuzz: no command is called %q; slidefuzz help lists them\n", args[0])
 	return exitUsage
 }
 
-func (e *env) usage(w io.Writer) {
-	fmt.Fprintln(w, "slidefuzz fuzzes sliding-window KV caches.\n\nUsage:")
-	for _, c := range commands {
-		fmt.Fprintf(w, "  slidefuzz %-9s%-20s%s\n", c.name, c.args, c.about)
+// env is what a command may touch.
+type env struct {
+	ctx      context.Context
+	in       io.Reader
+	out, err io.Writer
+}
+
+// complain prints an error.
+func (e *env) complain(err error) { fmt.Fprintf(e.err, "slidefuzz: %v\n", err) }
+
+// action runs a command. An error is printed, and decides the exit status
+// where status is 0.
+type action func(e *env, args []string) (status int, err error)
+
+type command struct {
+	name  string // of one word or two
+	args  string
+	about string
+	long  string
+	flags func(*flag.FlagSet) action
+}
+
+// commands is a function since help reads it.
+func commands() []command {
+	return []command{
+		huntCommand, replayCommand, minimizeCommand, reportCommand, targetsCommand,
+		doctorCommand, importCommand, checkCommand, versionCommand,
 	}
-	fmt.Fprintln(w, "\nslidefuzz help COMMAND tells a command's flags. Exit status: 0 nothing unexpected;\n1 a divergence in a sound target, or a known-bad one not caught; 2 wrong usage or\na bad file; 3 this machine lacks what was asked for.")
 }
 
-// flags makes the flag set of the command under way.
-func (e *env) flags() *flag.FlagSet {
-	f := flag.NewFlagSet(e.name, flag.ContinueOnError)
-	f.SetOutput(io.Discard)
-	f.Usage = func() {}
-	return f
+// find looks a command up by the first words of args.
+func find(args []string) (c command, rest []string, err error) {
+	for _, c := range commands() {
+		words := strings.Fields(c.name)
+		if len(args) >= len(words) && strings.Join(args[:len(words)], " ") == c.name {
+			return c, args[len(words):], nil
+		}
+	}
+	if args[0] == "corpus" {
+		return c, nil, errors.New("corpus: want corpus import or corpus check")
+	}
+	return c, nil, fmt.Errorf("unknown command %q; slidefuzz help lists the commands", args[0])
 }
 
-// parse reads flags and arguments in any order, so that a flag may follow a
-// file.
-func (e *env) parse(f *flag.FlagSet, args []string) ([]string, error) {
-	var rest []string
+// run is the program without the process around it.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	out := &sink{w: stdout}
+	e := &env{ctx, stdin, out, stderr}
+	status := e.dispatch(args)
+	if out.err != nil {
+		e.complain(fmt.Errorf("writing standard output: %w", out.err))
+		status = worse(status, exitUsage)
+	}
+	return status
+}
+
+func (e *env) dispatch(args []string) int {
+	if len(args) == 0 {
+		usage(e.err)
+		return exitUsage
+	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		return e.help(args[1:])
+	case "-version", "--version":
+		args = []string{"version"}
+	}
+	c, rest, err := find(args)
+	if err != nil {
+		e.complain(err)
+		return exitUsage
+	}
+	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	act := c.flags(fs)
+	words, err := parseFlags(fs, rest)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		c.help(e.out)
+		return exitOK
+	case err != nil:
+		e.complain(fmt.Errorf("%s: %w; slidefuzz help %s lists the flags", c.name, err, c.name))
+		return exitUsage
+	}
+	status, err := act(e, words)
+	if err != nil {
+		e.complain(fmt.Errorf("%s: %w", c.name, err))
+		if status == exitOK {
+			status = statusOf(err)
+		}
+	}
+	return status
+}
+
+// parseFlags takes flags before, between and after the other words.
+func parseFlags(fs *flag.FlagSet, args []string) (words []string, err error) {
 	for {
-		err := f.Parse(args)
-		if errors.Is(err, flag.ErrHelp) {
-			e.help(f)
+		if err := fs.Parse(args); err != nil {
 			return nil, err
 		}
-		if err != nil {
-			return nil, fmt.Errorf("%w; slidefuzz help %s lists the flags", err, e.name)
+		rest := fs.Args()
+		if len(rest) == 0 {
+			return words, nil
 		}
-		if f.NArg() == 0 {
-			return rest, nil
+		if n := len(args) - len(rest); n > 0 && args[n-1] == "--" {
+			return append(words, rest...), nil
 		}
-		rest = append(rest, f.Arg(0))
-		args = f.Args()[1:]
+		words, args = append(words, rest[0]), rest[1:]
 	}
 }
 
-func (e *env) help(f *flag.FlagSet) {
-	for _, c := range commands {
-		if c.name != e.name {
-			continue
-		}
-		fmt.Fprintf(e.stdout, "Usage: slidefuzz %s %s\n\n%s%s.\n\nFlags:\n", c.name, c.args, strings.ToUpper(c.about[:1]), c.about[1:])
-		f.SetOutput(e.stdout)
-		f.PrintDefaults()
-		fmt.Fprint(e.stdout, c.more)
+func (e *env) help(args []string) int {
+	if len(args) == 0 {
+		usage(e.out)
+		return exitOK
 	}
+	c, _, err := find(args)
+	if err != nil {
+		e.complain(err)
+		return exitUsage
+	}
+	c.help(e.out)
+	return exitOK
 }
 
-// memory is a flag value like 256MiB or 1GiB; a bare number is MiB.
-type memory int64
-
-func (m *memory) String() string { return strconv.FormatInt(int64(*m)>>20, 10) + "MiB" }
-
-func (m *memory) Set(s string) error {
-	shift := 20
-	if t, ok := strings.CutSuffix(s, "GiB"); ok {
-		s, shift = t, 30
+func usage(w io.Writer) {
+	fmt.Fprint(w, "slidefuzz finds, shrinks and replays faults of sliding-window KV caches.\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-26s %s\n", strings.TrimSpace(c.name+" "+c.args), c.about)
 	}
-	n, err := strconv.ParseInt(strings.TrimSuffix(s, "MiB"), 10, 32)
-	if err != nil || n < 1 || n > 1<<20 {
-		return errors.New("want a size like 256MiB or 2GiB")
-	}
-	*m = memory(n << shift)
-	return nil
+	fmt.Fprintf(w, "  %-26s %s\n", "help [COMMAND]", "what a command does and its flags")
+	fmt.Fprint(w, `
+Exit status: 0 nothing unexpected; 1 a sound target diverged, a known-bad one
+was not caught, or a case had another outcome than it expects; 2 wrong usage or
+a bad file; 3 the machine or this build lacks what was asked for.
+`)
+}
+
+func (c command) help(w io.Writer) {
+	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	c.flags(fs)
+	fmt.Fprintf(w, "slidefuzz %s\n\n%s\n", strings.TrimSpace(c.name+" "+c.args), strings.TrimSpace(c.long))
+	first := true
+	fs.VisitAll(func(f *flag.Flag) {
+		if first {
+			fmt.Fprintln(w, "\nFlags:")
+			first = false
+		}
+		dash := "--"
+		if len(f.Name) == 1 {
+			dash = "-"
+		}
+		value, about := flag.UnquoteUsage(f)
+		fmt.Fprintf(w, "  %-18s %s\n", strings.TrimSpace(dash+f.Name+" "+value), about)
+	})
 }

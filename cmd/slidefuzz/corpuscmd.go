@@ -1,0 +1,155 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/props"
+)
+
+var importCommand = command{
+	name:  "corpus import",
+	args:  "FILE…",
+	about: "turn files of testdata/fuzz into case files",
+	long: `
+Turns inputs that go test -fuzz keeps under testdata/fuzz into case files: those
+of FuzzUpdate as they are, those of FuzzInPlace with --program. A file in a
+folder FuzzInPlace is taken for one anyway. One case goes to standard output
+without -o.`,
+	flags: func(fs *flag.FlagSet) action {
+		out := fs.String("o", "", "write each case to `DIR`/NAME.txt")
+		program := fs.Bool("program", false, "the inputs are those of FuzzInPlace")
+		return func(e *env, args []string) (int, error) {
+			if err := noFiles(args); err != nil {
+				return 0, err
+			}
+			if len(args) > 1 && *out == "" {
+				return 0, errors.New("several files: want -o DIR")
+			}
+			// All are read before the first is written.
+			cases := make([]*corpus.Case, len(args))
+			for i, path := range args {
+				text, err := e.read(path)
+				if err != nil {
+					return 0, err
+				}
+				in, err := corpus.ImportFuzzFile(text)
+				if err != nil {
+					return 0, fmt.Errorf("%s: %w", path, err)
+				}
+				if *program || filepath.Base(filepath.Dir(path)) == "FuzzInPlace" {
+					cases[i] = corpus.DecodeProgram(in)
+				} else {
+					cases[i] = corpus.Decode(in)
+				}
+			}
+			if *out == "" {
+				_, _ = e.out.Write(cases[0].Text()) // run reports what fails
+				return exitOK, nil
+			}
+			if err := os.MkdirAll(*out, 0o755); err != nil {
+				return 0, err
+			}
+			written := map[string]bool{}
+			for i, path := range args {
+				name := filepath.Base(path)
+				if path == "-" {
+					name = "stdin"
+				}
+				to := filepath.Join(*out, name+".txt")
+				for n := 2; written[to]; n++ {
+					to = filepath.Join(*out, fmt.Sprintf("%s-%d.txt", name, n))
+				}
+				written[to] = true
+				if err := cases[i].WriteFile(to); err != nil {
+					return 0, err
+				}
+				fmt.Fprintln(e.out, to)
+			}
+			return exitOK, nil
+		}
+	},
+}
+
+var checkCommand = command{
+	name:  "corpus check",
+	args:  "DIR|FILE…",
+	about: "replay every case of a folder",
+	long: `
+Parses and replays case files, and all files *.txt in folders and below whose
+name starts with no dot. Prints those whose outcome is not their expect, and
+exits with 1 if there is one; without expect, a case must agree.`,
+	flags: func(fs *flag.FlagSet) action {
+		memory := memoryFlag(fs)
+		return func(e *env, args []string) (int, error) {
+			if len(args) == 0 {
+				return 0, errors.New("want a folder or case files")
+			}
+			var files []string
+			for _, arg := range args {
+				found, err := caseFiles(arg)
+				if err != nil {
+					return 0, err
+				}
+				files = append(files, found...)
+			}
+			r := props.NewRunner()
+			r.Limit = int64(*memory)
+			status, good, tried := exitOK, 0, 0
+			for _, path := range files {
+				if e.ctx.Err() != nil {
+					fmt.Fprintln(e.out, "interrupted")
+					break
+				}
+				tried++
+				v, err := e.replay(r, path, 1)
+				switch {
+				case err != nil:
+					e.complain(err)
+					status = worse(status, statusOf(err))
+				case !v.ok:
+					fmt.Fprintf(e.out, "%s: %s\n", path, v.text)
+					status = worse(status, exitUnexpected)
+				default:
+					good++
+				}
+			}
+			fmt.Fprintf(e.out, "%s, %d as expected, %d not, %d not run\n", plural(len(files), "case"), good, tried-good, len(files)-tried)
+			return status, nil
+		}
+	},
+}
+
+// caseFiles is a file itself, or the case files below a folder.
+func caseFiles(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if path == "-" || err == nil && !info.IsDir() {
+		return []string{path}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("there is no file or folder %s; give the path of one", path)
+	}
+	var files []string
+	err = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		hidden := p != path && strings.HasPrefix(d.Name(), ".")
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && hidden:
+			return filepath.SkipDir
+		case !d.IsDir() && !hidden && filepath.Ext(p) == ".txt":
+			files = append(files, p)
+		}
+		return nil
+	})
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("%s: no file *.txt; give a folder with case files", path)
+	}
+	return files, err
+}

@@ -1,0 +1,35 @@
+// Command slidefuzz finds, shrinks and replays faults of sliding-window KV
+// caches. `slidefuzz help` lists its commands.
+//
+// # Exit status
+//
+//	0  nothing unexpected
+//	1  a divergence in a target that should be sound, a known-bad target not
+//	   caught, or a case with another outcome than it expects
+//	2  wrong usage or a bad file
+//	3  the machine or this build lacks what was asked for
+//
+// Where several hold, the first of 1, 2, 3 is given.
+//
+// # Lines of hunt --json
+//
+// Each line of standard output is one object with the field "event". Fields
+// marked ? are left out where they say nothing; times are in seconds.
+//
+//	{"event":"start", "version", "seed", "targets", "cases"?, "time"?}
+//	    cases is the bound for each target, time that of the whole hunt
+//	{"event":"finding", "target", "scenario"?, "at", "divergence", "op",
+//	 "tensor", "fault", "hazard", "case", "minimal", "runs", "report"?}
+//	    at is the number of the case that found it, case the text of the
+//	    smallest case, minimal that no smaller case of the shrinker's scope
+//	    fails, runs what shrinking took, report the folder written
+//	{"event":"target", "target", "scenario"?, "sound", "result", "cases",
+//	 "findings", "elapsed", "unexpected"?, "error"?}
+//	    result is ok, caught, not caught, diverged, nothing seen (a race that
+//	    the device was free not to show), interrupted, not run or error
+//	{"event":"end", "targets", "cases", "findings", "unexpected", "not_run",
+//	 "errors", "interrupted", "elapsed", "exit"}
+//	    unexpected and the like count targets, exit is the exit status
+//
+// More events and fields may be added; those here stay.
+package main

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/slidefuzz/slidefuzz/props"
+)
+
+// textPrinter is for people.
+type textPrinter struct {
+	w, err io.Writer
+	width  int
+}
+
+func (p *textPrinter) start(o huntOptions, jobs []job) {
+	for _, j := range jobs {
+		p.width = max(p.width, len(j.name()))
+	}
+	fmt.Fprintf(p.w, "%s, seed %d\n", plural(len(jobs), "target"), o.seed)
+}
+
+func (p *textPrinter) target(o *outcome) {
+	if o.notRun {
+		return // the last line counts them
+	}
+	fmt.Fprintf(p.w, "%-*s  %6d cases  %s\n", p.width, o.name(), o.Cases, o.words())
+	if o.unexpected != "" {
+		for _, f := range o.Findings {
+			fmt.Fprintf(p.w, "  %s\n%s\n", f.Divergence, indent(f.Small.Text()))
+		}
+	}
+	if o.err != nil && o.result() != resultError {
+		fmt.Fprintf(p.w, "  ERROR: %v\n", o.err)
+	}
+	for _, dir := range o.dirs() {
+		fmt.Fprintf(p.w, "  report: %s\n", dir)
+	}
+}
+
+func (p *textPrinter) end(all []*outcome, end huntEnd) {
+	verdict := "nothing unexpected"
+	if end.Unexpected > 0 {
+		verdict = fmt.Sprintf("%d unexpected: %s", end.Unexpected, unexpectedNames(all))
+	}
+	if end.Errors > 0 {
+		verdict += fmt.Sprintf("; %s", plural(end.Errors, "error"))
+	}
+	if end.Interrupted {
+		verdict += "; interrupted"
+	}
+	if end.NotRun > 0 {
+		verdict += fmt.Sprintf("; %s not run", plural(end.NotRun, "target"))
+		if !end.Interrupted {
+			verdict += ": the time was up, give more --time"
+		}
+	}
+	fmt.Fprintf(p.w, "%s, %s, %s in %s: %s\n", plural(end.Targets, "target"), plural(end.Cases, "case"), plural(end.Findings, "finding"), seconds(end.elapsed), verdict)
+}
+
+// jsonPrinter is for programs; doc.go describes the lines.
+type jsonPrinter struct{ enc *json.Encoder }
+
+// print writes a line; the sink below remembers what fails.
+func (p *jsonPrinter) print(v any) { _ = p.enc.Encode(v) }
+
+type startEvent struct {
+	Event   string  `json:"event"`
+	Version string  `json:"version"`
+	Seed    uint64  `json:"seed"`
+	Targets int     `json:"targets"`
+	Cases   int     `json:"cases,omitempty"`
+	Time    float64 `json:"time,omitempty"`
+}
+
+func (p *jsonPrinter) start(o huntOptions, jobs []job) {
+	p.print(startEvent{"start", versions()[0], o.seed, len(jobs), o.cases, o.time.Seconds()})
+}
+
+type findingEvent struct {
+	Event      string `json:"event"`
+	Target     string `json:"target"`
+	Scenario   string `json:"scenario,omitempty"`
+	At         int    `json:"at"`
+	Divergence string `json:"divergence"`
+	Op         int    `json:"op"`
+	Tensor     string `json:"tensor"`
+	Fault      string `json:"fault"`
+	Hazard     string `json:"hazard"`
+	Case       string `json:"case"`
+	Minimal    bool   `json:"minimal"`
+	Runs       int    `json:"runs"`
+	Report     string `json:"report,omitempty"`
+}
+
+func newFindingEvent(o *outcome, f props.Finding) findingEvent {
+	d := f.Divergence
+	return findingEvent{
+		Event: "finding", Target: o.target.String(), Scenario: o.scenarioName(), At: f.At,
+		Divergence: d.String(), Op: d.Op, Tensor: d.Tensor, Fault: string(d.Fault), Hazard: d.Kind().String(),
+		Case: string(f.Small.Text()), Minimal: f.Stats.Minimal, Runs: f.Stats.Runs,
+	}
+}
+
+func (o *outcome) scenarioName() string {
+	if o.job.scenario == nil {
+		return ""
+	}
+	return o.job.scenario.Name
+}
+
+type targetEvent struct {
+	Event      string  `json:"event"`
+	Target     string  `json:"target"`
+	Scenario   string  `json:"scenario,omitempty"`
+	Sound      bool    `json:"sound"`
+	Result     string  `json:"result"`
+	Cases      int     `json:"cases"`
+	Findings   int     `json:"findings"`
+	Elapsed    float64 `json:"elapsed"`
+	Unexpected string  `json:"unexpected,omitempty"`
+	Error      string  `json:"error,omitempty"`
+}
+
+func (p *jsonPrinter) target(o *outcome) {
+	for i, f := range o.Findings {
+		v := newFindingEvent(o, f)
+		if i < len(o.reports) {
+			v.Report = o.reports[i]
+		}
+		p.print(v)
+	}
+	v := targetEvent{
+		Event: "target", Target: o.target.String(), Scenario: o.scenarioName(), Sound: o.target.Sound(), Result: o.result(),
+		Cases: o.Cases, Findings: len(o.Findings), Elapsed: o.Elapsed.Seconds(), Unexpected: o.unexpected,
+	}
+	if o.err != nil {
+		v.Error = o.err.Error()
+	}
+	p.print(v)
+}
+
+type endEvent struct {
+	Event       string  `json:"event"`
+	Targets     int     `json:"targets"`
+	Cases       int     `json:"cases"`
+	Findings    int     `json:"findings"`
+	Unexpected  int     `json:"unexpected"`
+	NotRun      int     `json:"not_run"`
+	Errors      int     `json:"errors"`
+	Interrupted bool    `json:"interrupted"`
+	Elapsed     float64 `json:"elapsed"`
+	Exit        int     `json:"exit"`
+}
+
+func (p *jsonPrinter) end(_ []*outcome, end huntEnd) {
+	p.print(endEvent{"end", end.Targets, end.Cases, end.Findings, end.Unexpected, end.NotRun, end.Errors, end.Interrupted, end.elapsed.Seconds(), end.status})
+}

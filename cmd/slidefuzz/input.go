@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+)
+
+// maxInput bounds the bytes read of any file: a case of the largest size, with
+// room for the escapes of a fuzz file.
+const maxInput = 4*corpus.MaxText + 1
+
+// read is a whole file, or standard input for "-".
+func (e *env) read(path string) ([]byte, error) {
+	in := e.in
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("there is no file %s; give the path of a file, or - for standard input", path)
+			}
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	return io.ReadAll(io.LimitReader(in, maxInput))
+}
+
+// readCase parses a case file.
+func (e *env) readCase(path string, limit int64) (*corpus.Case, error) {
+	text, err := e.read(path)
+	if err != nil {
+		return nil, err
+	}
+	if path == "-" {
+		path = "standard input"
+	}
+	c, err := corpus.Parse(path, text, limit)
+	var syntax *corpus.SyntaxError
+	if errors.As(err, &syntax) {
+		// A target on a device that only other builds have is no bad file.
+		lines := strings.Split(string(text), "\n")
+		if n := syntax.Line - 1; n >= 0 && n < len(lines) {
+			line, _, _ := strings.Cut(lines[n], "#")
+			if target, ok := strings.CutPrefix(strings.TrimSpace(line), "target "); ok && onLaterDevice(target) {
+				return nil, fmt.Errorf("%s:%d: %w", path, syntax.Line, checkDevice(deviceOf(target)))
+			}
+		}
+	}
+	return c, err
+}
+
+// deviceOf is the third part of the name of a target, if it has three.
+func deviceOf(target string) string {
+	f := strings.Split(target, "/")
+	if len(f) != 3 {
+		return ""
+	}
+	return f[2]
+}
+
+func onLaterDevice(target string) bool {
+	return slices.Contains(laterDevices(), deviceOf(target))
+}
+
+// noFiles is the error of a command that was given none.
+func noFiles(args []string) error {
+	if len(args) == 0 {
+		return errors.New("want at least one file")
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// sink remembers the first error of a writer.
+type sink struct {
+	w   io.Writer
+	err error
+}
+
+func (s *sink) Write(b []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.w.Write(b)
+	s.err = err
+	return n, err
+}
+
+// progress is the line that says how far a hunt is: rewritten on a terminal,
+// now and then a new one elsewhere.
+type progress struct {
+	w     io.Writer
+	tty   bool
+	every time.Duration
+	next  time.Time
+	shown bool
+}
+
+func newProgress(w io.Writer) *progress {
+	p := &progress{w: w, every: 30 * time.Second}
+	if f, ok := w.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			p.tty, p.every = true, 100*time.Millisecond
+		}
+	}
+	p.next = time.Now().Add(p.every)
+	return p
+}
+
+// update shows a line, unless the one before is too young.
+func (p *progress) update(line func() string) {
+	now := time.Now()
+	if now.Before(p.next) {
+		return
+	}
+	p.next = now.Add(p.every)
+	text := line()
+	if !p.tty {
+		fmt.Fprintln(p.w, text)
+		return
+	}
+	fmt.Fprint(p.w, "\r\x1b[K", text[:min(len(text), 79)])
+	p.shown = true
+}
+
+// clear makes room for a line of output.
+func (p *progress) clear() {
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.shown = false
+	}
+}
+
+// plural is "1 case", "2 cases".
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
+// inWords is a case in a few words.
+func inWords(c *corpus.Case) string {
+	s := c.Shape
+	rows := s.Window
+	var what string
+	if c.Target.Update == "program" {
+		rows = 0
+		sizes := make([]string, len(c.Program.Buffers))
+		for i, b := range c.Program.Buffers {
+			rows = max(rows, b.Rows)
+			sizes[i] = fmt.Sprintf("%s %d", b.Name, b.Rows)
+		}
+		what = "buffer " + strings.Join(sizes, ", ")
+	} else {
+		what = fmt.Sprintf("window %d", rows)
+	}
+	blocks := (s.Lanes()*rows*s.Dim + c.Block - 1) / c.Block
+	what += fmt.Sprintf(", %s, dim %d, %s, %s", plural(s.Lanes(), "lane"), s.Dim, s.DType, plural(blocks, "block"))
+	if c.Target.Update == "program" {
+		what += ", " + plural(len(c.Program.Stmts), "statement")
+	} else if !c.Target.IsProgram() {
+		what += ", " + plural(len(c.Ops), "op")
+	}
+	switch {
+	case c.Schedule.Kind == impls.List && len(c.Schedule.Blocks) == 1:
+		what += fmt.Sprintf(", block %d first", c.Schedule.Blocks[0])
+	case c.Schedule.Kind == impls.List:
+		what += ", blocks " + c.Schedule.String() + " first"
+	default:
+		what += ", " + c.Schedule.String()
+	}
+	return what
+}
+
+// indent puts two spaces before each line.
+func indent(text []byte) string {
+	return "  " + strings.ReplaceAll(strings.TrimRight(string(text), "\n"), "\n", "\n  ")
+}
+
+// seconds is a duration for people.
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }
+
+// writeReport writes a report folder for a finding and returns its path: the
+// first of dir/TARGET-1, dir/TARGET-2 … that does not exist, so that no report
+// is overwritten.
+func writeReport(dir string, c *corpus.Case, d *corpus.Divergence) (string, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	name := strings.ReplaceAll(c.Target.String(), "/", "_")
+	for n := 1; ; n++ {
+		path := filepath.Join(dir, fmt.Sprintf("%s-%d", name, n))
+		switch err := os.Mkdir(path, 0o755); {
+		case os.IsExist(err):
+			continue
+		case err != nil:
+			return "", err
+		}
+		r := corpus.Report{Case: c, Divergence: d, Versions: versions()}
+		if err := r.WriteDir(path); err != nil {
+			return "", fmt.Errorf("writing the report %s: %w", path, err)
+		}
+		return path, nil
+	}
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+)
+
+var reportCommand = command{
+	name:  "report",
+	args:  "FILE",
+	about: "write a report folder for a case that diverges",
+	long: `
+Runs the case in FILE (- is standard input) as it is and writes what is wrong to
+a new folder, for a bug tracker. Minimize the case first.`,
+	flags: func(fs *flag.FlagSet) action {
+		memory := memoryFlag(fs)
+		out := fs.String("o", "", "the `DIR` to write (default: the first free reports/TARGET-N)")
+		return func(e *env, args []string) (int, error) {
+			c, d, _, err := e.diverging(args, int64(*memory))
+			if err != nil {
+				return 0, err
+			}
+			// The report's own case promises what the report says.
+			if c.Expect == nil || !c.Expect.Meets(d) {
+				c = c.Clone()
+				c.Expect = d.Expect()
+			}
+			dir := *out
+			if dir == "" {
+				dir, err = writeReport("reports", c, d)
+			} else {
+				err = (&corpus.Report{Case: c, Divergence: d, Versions: versions()}).WriteDir(dir)
+			}
+			if err != nil {
+				return 0, err
+			}
+			fmt.Fprintf(e.out, "%s\nreport: %s\n", d, dir)
+			return exitOK, nil
+		}
+	},
+}

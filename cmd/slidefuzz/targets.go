@@ -1,0 +1,96 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/props"
+)
+
+var targetsCommand = command{
+	name:  "targets",
+	args:  "[PATTERN …]",
+	about: "list the built-in targets and scenarios",
+	long: `
+Lists the built-in targets: sound ones, which must agree with the oracle, and
+known-bad ones, which must not. A PATTERN is one of hunt.
+
+--json prints an object a line: {"target","sound","racy","about"} with racy
+where only a race is to blame, then {"scenario","about"}.`,
+	flags: func(fs *flag.FlagSet) action {
+		devices := deviceFlag(fs, "only targets on these devices: a comma-separated `LIST`")
+		asJSON := fs.Bool("json", false, "print one object a line")
+		return func(e *env, args []string) (int, error) {
+			jobs, err := plan(args, devices)
+			if err != nil {
+				return 0, err
+			}
+			if *asJSON {
+				return exitOK, targetsJSON(e, jobs, len(args) == 0)
+			}
+			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+			for _, j := range jobs {
+				kind := "sound"
+				if !j.target.Sound() {
+					kind = "known-bad"
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\n", j.target, kind, about(j.target))
+			}
+			if len(args) == 0 {
+				for _, s := range props.Scenarios {
+					fmt.Fprintf(w, "%s\tscenario\t%s\n", s.Name, s.About)
+				}
+			}
+			return exitOK, w.Flush()
+		}
+	},
+}
+
+func targetsJSON(e *env, jobs []job, scenarios bool) error {
+	enc := json.NewEncoder(e.out)
+	enc.SetEscapeHTML(false)
+	for _, j := range jobs {
+		err := enc.Encode(struct {
+			Target string `json:"target"`
+			Sound  bool   `json:"sound"`
+			Racy   bool   `json:"racy"`
+			About  string `json:"about"`
+		}{j.target.String(), j.target.Sound(), j.target.Racy(), about(j.target)})
+		if err != nil {
+			return err
+		}
+	}
+	if !scenarios {
+		return nil
+	}
+	for _, s := range props.Scenarios {
+		err := enc.Encode(struct {
+			Scenario string `json:"scenario"`
+			About    string `json:"about"`
+		}{s.Name, s.About})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// about says what a target is in a few words.
+func about(t impls.Target) string {
+	what := "random in-place programs, or a case file's own"
+	if u, ok := impls.LookupUpdate(t.Update); ok {
+		what = u.About
+	} else if p, ok := impls.BuiltinProgram(t.Update, 4); ok {
+		what = p.Stmts[0].String() + ", for any window"
+	}
+	switch {
+	case t.Racy() && t.Lowering == impls.DropWAR:
+		what += "; reads a row that it overwrites (pytorch#159855)"
+	case t.Racy() && t.Lowering == impls.DropClone:
+		what += "; drops a clone (pytorch#197829)"
+	}
+	return what
+}
