@@ -1,0 +1,97 @@
+package props
+
+import (
+	"math/rand"
+	"testing"
+
+	"github.com/leanovate/gopter"
+	"github.com/leanovate/gopter/prop"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// both runs one drawn case on the two updates of the issue.
+func both(tb testing.TB, r *Runner, c *corpus.Case) {
+	for _, update := range [...]string{"shift-index", "roll"} {
+		c.Target = impls.Target{Update: update, Lowering: impls.Fused, Device: "sim"}
+		if d, err := r.Run(c); d != nil || err != nil {
+			tb.Fatal(d, err)
+		}
+	}
+}
+
+// BenchmarkRunner is cases a second of BenchmarkMix: shift-index and roll,
+// keys and values, against the oracle after every step.
+func BenchmarkRunner(b *testing.B) {
+	r, rng, c := NewRunner(), rand.New(rand.NewSource(1)), &corpus.Case{}
+	b.ReportAllocs()
+	for b.Loop() {
+		BenchmarkMix.Draw(c, rng)
+		both(b, r, c)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "cases/s")
+}
+
+// BenchmarkGopter is the same through a gopter property.
+func BenchmarkGopter(b *testing.B) {
+	r := NewRunner()
+	const batch = 1000 // a property of as many cases: gopter's setup is shared
+	n := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		p := gopter.DefaultTestParametersWithSeed(int64(n))
+		p.Workers, p.MinSuccessfulTests = 1, batch
+		result := prop.ForAll(func(c *corpus.Case) bool {
+			both(b, r, c)
+			return true
+		}, BenchmarkMix.Cases()).Check(p)
+		if !result.Passed() {
+			b.Fatal(result)
+		}
+		n += batch
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "cases/s")
+}
+
+// issueCache is a cache of the issue's size with a full window.
+func issueCache(b *testing.B, update string, block int) (*impls.WindowCache, impls.Tensor) {
+	b.Helper()
+	s := impls.Shape{Batch: 2, Heads: 4, Window: 4096, Dim: 256, DType: impls.BF16}
+	c, err := impls.New(impls.Target{Update: update, Lowering: impls.Fused, Device: "sim"}, s, block)
+	if err != nil {
+		b.Fatal(err)
+	}
+	long := impls.NewTensor(s, s.Window)
+	if _, _, err := c.Update(long, long); err != nil {
+		b.Fatal(err)
+	}
+	return c, impls.NewTensor(s, 1)
+}
+
+// BenchmarkIssueStep is one decode at the issue's size, keys and values, on
+// sim; BenchmarkIssueCopy is plain copy calls for the passes that the lowering
+// must make: the window into a temporary, and back.
+func BenchmarkIssueStep(b *testing.B) {
+	for _, update := range []string{"shift-index", "cat", "roll"} {
+		b.Run(update, func(b *testing.B) {
+			c, one := issueCache(b, update, 1024)
+			for b.Loop() {
+				if _, _, err := c.Update(one, one); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkIssueCopy(b *testing.B) {
+	const bytes = 2 * 4 * 4096 * 256 * 2
+	x, y, t := make([]byte, bytes), make([]byte, bytes), make([]byte, bytes)
+	for b.Loop() {
+		for _, buf := range [][]byte{x, y} {
+			copy(t, buf)
+			copy(buf, t)
+		}
+	}
+}
