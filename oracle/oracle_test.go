@@ -1,0 +1,192 @@
+package oracle
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var dtypes = []string{"F32", "BF16", "F16", "F8_E4M3", "U8"}
+
+// number decodes a cell of a float type, to see that it is normal and finite.
+func number(dtype string, cell []byte) (value float64, subnormal bool) {
+	switch dtype {
+	case "F32":
+		b := binary.LittleEndian.Uint32(cell)
+		return float64(math.Float32frombits(b)), b>>23&0xff == 0
+	case "BF16":
+		b := uint32(binary.LittleEndian.Uint16(cell)) << 16
+		return float64(math.Float32frombits(b)), b>>23&0xff == 0
+	case "F16":
+		b := binary.LittleEndian.Uint16(cell)
+		exp := int(b >> 10 & 31)
+		if exp == 31 {
+			return math.Inf(1), false
+		}
+		return math.Ldexp(1+float64(b&1023)/1024, exp-15), exp == 0
+	case "F8_E4M3":
+		b := cell[0]
+		if b&0x7f == 0x7f {
+			return math.NaN(), false
+		}
+		return math.Ldexp(1+float64(b&7)/8, int(b>>3&15)-7), b>>3&15 == 0
+	}
+	return float64(cell[0]), false
+}
+
+func TestCellsAreNormalAndDifferFromTheirNeighbours(t *testing.T) {
+	const batch, heads, dim, positions = 2, 3, 5, 400
+	for _, dtype := range dtypes {
+		e, err := NewEncoding(dtype, batch, heads, dim)
+		require.NoError(t, err)
+		size := e.Size()
+		row := func(x Tensor, lane, position int) []byte {
+			b := make([]byte, dim*size)
+			e.PutRow(b, x, lane, position)
+			return b
+		}
+		for _, x := range []Tensor{Keys, Values} {
+			for lane := range batch * heads {
+				for p := -1; p < positions; p++ {
+					r := row(x, lane, p)
+					for i := range dim {
+						c := r[i*size : (i+1)*size]
+						v, subnormal := number(dtype, c)
+						require.False(t, subnormal || v == 0 || math.IsInf(v, 0) || math.IsNaN(v), "%s % x", dtype, c)
+						where := fmt.Sprintf("%s %s lane %d position %d element %d", dtype, x, lane, p, i)
+						if i > 0 {
+							require.NotEqual(t, r[(i-1)*size:i*size], c, where)
+						}
+						at := func(y Tensor, l, q int) []byte { return row(y, l, q)[i*size : (i+1)*size] }
+						require.NotEqual(t, at(x, lane, p+1), c, where)
+						require.NotEqual(t, at(1-x, lane, p), c, where)
+						if lane%heads+1 < heads {
+							require.NotEqual(t, at(x, lane+1, p), c, where)
+						}
+						if lane+heads < batch*heads {
+							require.NotEqual(t, at(x, lane+heads, p), c, where)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestNoPositionRepeatsWithinTheCodes(t *testing.T) {
+	for dtype, codes := range map[string]int{"BF16": 65024, "F16": 61440, "F8_E4M3": 238, "U8": 254} {
+		e, err := NewEncoding(dtype, 1, 1, 1)
+		require.NoError(t, err)
+		seen := map[string]bool{}
+		for p := range codes {
+			b := make([]byte, e.Size())
+			e.PutRow(b, Keys, 0, p)
+			require.False(t, seen[string(b)], "%s position %d", dtype, p)
+			seen[string(b)] = true
+		}
+		require.Len(t, seen, codes)
+	}
+}
+
+func TestDecodeInvertsFourByteCells(t *testing.T) {
+	e, err := NewEncoding("F32", 2, 3, 5)
+	require.NoError(t, err)
+	b := make([]byte, 20)
+	for _, x := range []Tensor{Keys, Values} {
+		for lane := range 6 {
+			for _, p := range []int{-1, 0, 1, 4096, 1_000_000} {
+				e.PutRow(b, x, lane, p)
+				for i := range 5 {
+					o, ok := e.Decode(b[4*i : 4*i+4])
+					require.True(t, ok)
+					require.Equal(t, Origin{x, lane / 3, lane % 3, p, i}, o)
+				}
+			}
+		}
+	}
+	_, ok := e.Decode(make([]byte, 4))
+	require.False(t, ok, "zeros are no token")
+	_, err = NewEncoding("F64", 1, 1, 1)
+	require.Error(t, err)
+}
+
+// The window, written out by hand: W=3, tokens 1 to 5.
+func TestHistory(t *testing.T) {
+	h := NewHistory(1, 3, 1)
+	add := func(b byte) {
+		h.AppendLane(Keys, 0, []byte{b})
+		h.AppendLane(Values, 0, []byte{b + 100})
+		h.Advance(1)
+	}
+	for i, want := range [][]byte{{1}, {1, 2}, {1, 2, 3}, {2, 3, 4}, {3, 4, 5}} {
+		add(byte(i + 1))
+		require.Equal(t, want, h.Window(Keys, 0))
+	}
+	require.Equal(t, []byte{103, 104, 105}, h.Window(Values, 0))
+	require.Equal(t, []int{0, 0, 0, 1, 2}, []int{h.Visible(0), h.Visible(1), h.Visible(2), h.Visible(3), h.Visible(4)})
+	require.Equal(t, "token 3", h.Describe([]byte{4}, 1, Keys, 0))
+	require.Equal(t, "token 3 of values", h.Describe([]byte{104}, 1, Keys, 0))
+	require.Equal(t, "nothing (zeros)", h.Describe([]byte{0}, 1, Keys, 0))
+	require.Equal(t, "bits of no live token", h.Describe([]byte{77}, 1, Keys, 0))
+	s := h.Snapshot()
+	h.Crop(1)
+	require.Equal(t, []byte{1}, h.Window(Keys, 0))
+	add(9)
+	require.Equal(t, []byte{1, 9}, h.Window(Keys, 0))
+	require.Equal(t, []byte{3, 4, 5}, s.Window(Keys, 0), "a snapshot shares nothing")
+	h.Restore(s)
+	require.Equal(t, []byte{3, 4, 5}, h.Window(Keys, 0))
+	h.Reset()
+	require.Zero(t, h.Len())
+}
+
+func TestTornRowsAreNamed(t *testing.T) {
+	h := NewHistory(2, 4, 2)
+	h.AppendLane(Keys, 0, []byte{1, 2, 3, 4})
+	h.AppendLane(Keys, 1, []byte{5, 6, 7, 8})
+	h.AppendLane(Values, 0, bytes.Repeat([]byte{99}, 4))
+	h.AppendLane(Values, 1, bytes.Repeat([]byte{98}, 4))
+	h.Advance(2)
+	require.Equal(t, "parts of token 0 and of token 1", h.Describe([]byte{1, 4}, 1, Keys, 0))
+	require.Equal(t, "token 1 of lane 1", h.Describe([]byte{7, 8}, 1, Keys, 0))
+}
+
+func labels(rows ...int) []Label {
+	l := make([]Label, len(rows))
+	for i, r := range rows {
+		l[i] = Label{Row: r}
+	}
+	return l
+}
+
+// Known results: the examples of PyTorch's documentation of roll, and the
+// meaning of the others.
+func TestValueSemantics(t *testing.T) {
+	a := labels(1, 2, 3, 4, 5, 6, 7, 8)
+	require.Equal(t, labels(8, 1, 2, 3, 4, 5, 6, 7), Roll(a, 1))
+	require.Equal(t, labels(2, 3, 4, 5, 6, 7, 8, 1), Roll(a, -1))
+	require.Equal(t, labels(3, 4, 5, 6, 7, 8, 1, 2), Roll(a, 14))
+	require.Equal(t, labels(4, 1), Gather(a, []int{3, 0}))
+	require.Equal(t, labels(1, 2, 1), Cat(a[:2], a[:1]))
+	require.Equal(t, labels(9, 2, 8), IndexCopy(labels(1, 2, 3), []int{0, 2}, labels(9, 8)))
+	x := labels(0, 1, 2, 3)
+	Assign(x[1:], x[:3])
+	require.Equal(t, labels(0, 0, 1, 2), x, "read whole before it is written")
+	AssignIndex(x, []int{3, 0}, x[:2])
+	require.Equal(t, labels(0, 0, 1, 0), x)
+}
+
+func ExampleHistory() {
+	h := NewHistory(1, 2, 1) // one lane, a window of two, rows of one byte
+	for token := range 3 {
+		h.AppendLane(Keys, 0, []byte{byte(10 + token)})
+		h.AppendLane(Values, 0, []byte{byte(20 + token)})
+		h.Advance(1)
+	}
+	fmt.Println(h.Window(Keys, 0), h.Describe([]byte{12}, 1, Keys, 0))
+	// Output: [11 12] token 2
+}

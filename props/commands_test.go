@@ -1,0 +1,101 @@
+package props
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/leanovate/gopter"
+	"github.com/leanovate/gopter/commands"
+	"github.com/leanovate/gopter/gen"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// system is a cache and the runner that judges it: what gopter's commands run
+// on.
+type system struct {
+	r *Runner
+	c *corpus.Case
+}
+
+// command is one operation of a case as a command. Its state is the number of
+// tokens: what decides which operations a case may hold next.
+type command struct{ op corpus.Op }
+
+func (c command) String() string { return c.op.String() }
+
+func (c command) Run(s commands.SystemUnderTest) commands.Result {
+	sys := s.(*system)
+	sys.c.Ops = append(sys.c.Ops, c.op)
+	sys.r.op = len(sys.c.Ops) - 1
+	if d := sys.r.step(&c.op); d != nil {
+		return d
+	}
+	return nil
+}
+
+func (c command) NextState(s commands.State) commands.State {
+	switch n := s.(int); {
+	case c.op.Kind == corpus.Append:
+		return n + c.op.N
+	case c.op.Kind == corpus.Reset:
+		return 0
+	}
+	return s
+}
+
+// PreCondition keeps a run below 200 tokens, so that its history stays short.
+func (c command) PreCondition(s commands.State) bool { return s.(int)+c.op.N < 200 }
+
+func (c command) PostCondition(_ commands.State, r commands.Result) *gopter.PropResult {
+	if d, ok := r.(*corpus.Divergence); ok && d != nil {
+		return &gopter.PropResult{Status: gopter.PropFalse, Labels: []string{d.String()}}
+	}
+	return &gopter.PropResult{Status: gopter.PropTrue}
+}
+
+// stateful runs commands against a fresh cache of a target each time.
+func stateful(t *testing.T, target impls.Target) *gopter.TestResult {
+	t.Helper()
+	shape := impls.Shape{Batch: 2, Heads: 1, Window: 5, Dim: 2, DType: impls.BF16, Layout: impls.TokensFirst}
+	proto := &commands.ProtoCommands{
+		NewSystemUnderTestFunc: func(commands.State) commands.SystemUnderTest {
+			c := &corpus.Case{Shape: shape, Target: target, Block: 3, Schedule: impls.Schedule{Kind: impls.Descending}}
+			r := NewRunner()
+			// Running a case without operations makes the cache.
+			if d, err := r.Run(c); d != nil || err != nil {
+				panic(fmt.Sprint(d, err))
+			}
+			return &system{r, c}
+		},
+		InitialStateGen: gen.Const(0),
+		GenCommandFunc: func(commands.State) gopter.Gen {
+			return gen.Weighted([]gen.WeightedGen{
+				{Weight: 6, Gen: gen.Const(command{corpus.Op{Kind: corpus.Append, N: 1}})},
+				{Weight: 3, Gen: gen.IntRange(0, 12).Map(func(n int) command { return command{corpus.Op{Kind: corpus.Append, N: n}} })},
+				{Weight: 1, Gen: gen.Const(command{corpus.Op{Kind: corpus.Reset}})},
+				{Weight: 1, Gen: gen.IntRange(0, 8).Map(func(n int) command { return command{corpus.Op{Kind: corpus.Crop, N: n}} })},
+				{Weight: 1, Gen: gen.IntRange(0, 1).Map(func(n int) command { return command{corpus.Op{Kind: corpus.Snapshot, N: n}} })},
+				{Weight: 1, Gen: gen.IntRange(0, 1).Map(func(n int) command { return command{corpus.Op{Kind: corpus.Restore, N: n}} })},
+			}).Map(func(c command) commands.Command { return c })
+		},
+	}
+	return commands.Prop(proto).Check(Parameters(t))
+}
+
+func TestStatefulRuns(t *testing.T) {
+	for _, target := range soundTargets(false) {
+		if target.Device != "sim" || target.Lowering != impls.Fused {
+			continue // the lowerings are compared by the properties above
+		}
+		if result := stateful(t, target); !result.Passed() {
+			t.Errorf("%s: %s %v %v", target, result.Status, result.Labels, result.Args)
+		}
+	}
+	// The net must tear where there is a fish.
+	bad := impls.Target{Update: "roll", Lowering: impls.DropWAR, Device: "sim"}
+	if stateful(t, bad).Passed() {
+		t.Errorf("%s passed", bad)
+	}
+}
