@@ -68,6 +68,8 @@ type Engine struct {
 	Block  int
 	update *Update
 	plans  map[planKey]*Plan
+	last   *Plan // the plan asked for last: a full window asks for one again and again
+	lastOf planKey
 }
 
 // planKey is what the program of a step depends on.
@@ -98,7 +100,11 @@ func (e *Engine) plan(n, q int, full bool) *Plan {
 	if q > w {
 		key.n, key.full = 0, false
 	}
+	if e.last != nil && e.lastOf == key {
+		return e.last
+	}
 	if p, ok := e.plans[key]; ok {
+		e.last, e.lastOf = p, key
 		return p
 	}
 	var stmts []Stmt
@@ -130,11 +136,10 @@ type WindowCache struct {
 	device  Device
 	bufs    [2][]byte
 	views   [2]Tensor
-	temps   [][]byte
 	stage   [2][]byte
-	mem     [][]byte
-	n       int // tokens that the caller has appended
-	counted int // tokens that an update without guard believes it has
+	mem     [][]byte // the storages of a plan
+	n       int      // tokens that the caller has appended
+	counted int      // tokens that an update without guard believes it has
 	saved   map[int]*saved
 	last    *Plan
 }
@@ -288,26 +293,27 @@ func (c *WindowCache) broadcast(t Tensor) Tensor {
 	return out
 }
 
-// run runs a plan on keys, then on values.
+// run runs a plan on keys, then on values. All storages of a plan but the
+// cache and the chunk are temporaries, which keys and values share.
 func (c *WindowCache) run(p *Plan, keys, values *Tensor) {
 	c.last = p
 	chunks := [2][]byte{c.dense(keys, 0), c.dense(values, 1)}
-	for len(c.temps) < len(p.Rows)-2 {
-		c.temps = append(c.temps, nil)
+	if len(c.mem) < len(p.Rows) {
+		c.mem = append(c.mem, make([][]byte, len(p.Rows)-len(c.mem))...)
 	}
 	laneRow := c.Shape.Lanes() * c.Shape.RowBytes()
-	for i, rows := range p.Rows[2:] {
-		if n := rows * laneRow; len(c.temps[i]) < n {
-			c.temps[i] = make([]byte, n)
+	for i := 2; i < len(p.Rows); i++ {
+		if n := p.Rows[i] * laneRow; len(c.mem[i]) < n {
+			c.mem[i] = make([]byte, n)
 		}
 	}
 	size := c.Shape.DType.Size()
 	for t := range c.bufs {
-		c.mem = append(append(c.mem[:0], c.bufs[t], chunks[t]), c.temps...)
+		c.mem[0], c.mem[1] = c.bufs[t], chunks[t]
 		for i, k := range p.Kernels {
 			var order []int32
 			if c.Order != nil {
-				order = c.Order(t, i, k.Blocks())
+				order = c.Order(t, i, k.blocks)
 			}
 			c.device.Run(k, c.mem, size, order)
 		}

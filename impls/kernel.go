@@ -12,7 +12,7 @@ type Copy struct {
 	Cell, Dst, To, Src, From, N int
 }
 
-// Kernel is one launch. Its cells are numbered in the memory order of the
+// Kernel is one launch, made by NewKernel. Its cells are numbered in the memory order of the
 // destination view, lanes included; a second destination starts a new block.
 // Block b does cells b*Block … (b+1)*Block-1: all its loads, then all its
 // stores.
@@ -20,6 +20,8 @@ type Kernel struct {
 	Stmt   int // the statement of the program that it belongs to
 	Block  int // cells a block
 	Copies []Copy
+	cells  int
+	blocks int
 	// apart: no cell is both read and written, or written twice, so that a
 	// block need not finish its loads before it stores.
 	apart bool
@@ -30,21 +32,19 @@ type Kernel struct {
 func NewKernel(stmt, block int, copies []Copy) *Kernel {
 	sort.SliceStable(copies, func(i, j int) bool { return copies[i].Cell < copies[j].Cell })
 	k := &Kernel{Stmt: stmt, Block: block, Copies: copies}
+	if n := len(copies); n > 0 {
+		k.cells = copies[n-1].Cell + copies[n-1].N
+	}
+	k.blocks = (k.cells + block - 1) / block
 	k.apart = k.isApart()
 	return k
 }
 
 // Cells is one more than the number of the last cell.
-func (k *Kernel) Cells() int {
-	if len(k.Copies) == 0 {
-		return 0
-	}
-	last := k.Copies[len(k.Copies)-1]
-	return last.Cell + last.N
-}
+func (k *Kernel) Cells() int { return k.cells }
 
 // Blocks is the number of blocks.
-func (k *Kernel) Blocks() int { return (k.Cells() + k.Block - 1) / k.Block }
+func (k *Kernel) Blocks() int { return k.blocks }
 
 // isApart compares the stretches of each storage, sorted by where they start.
 func (k *Kernel) isApart() bool {

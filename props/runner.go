@@ -32,6 +32,7 @@ type Runner struct {
 	c      *corpus.Case
 	cache  impls.Cache
 	window *impls.WindowCache // cache, where it is one of ours
+	store  impls.Storer       // cache, where it shows its buffers
 	code   *oracle.Encoding
 	op     int // index of the operation
 	order  *impls.Orders
@@ -115,6 +116,7 @@ func (r *Runner) runCache(cache impls.Cache, judge contract) (*corpus.Divergence
 		return nil, err
 	}
 	r.cache, r.code, r.judge = cache, code, judge
+	r.store, _ = cache.(impls.Storer)
 	r.history.Resize(s.Lanes(), s.Window, s.RowBytes())
 	clear(r.saved)
 	r.buffer = [2]*byte{}
@@ -295,8 +297,8 @@ func (r *Runner) append(o *corpus.Op) *corpus.Divergence {
 	}
 	if r.judge == single && q <= s.Window {
 		// What is returned is the buffer itself, which has just been judged.
-		if store, ok := r.cache.(impls.Storer); ok {
-			k, v := store.Stored()
+		if r.store != nil {
+			k, v := r.store.Stored()
 			if at(&k) != at(&keys) || at(&v) != at(&values) {
 				return r.fault(corpus.FaultMoved, "-", "update returned a copy, not its buffer")
 			}
@@ -423,11 +425,10 @@ func (r *Runner) checkReturned(returned [2]*impls.Tensor, n, q int) *corpus.Dive
 
 // checkStored judges the buffers of a cache that shows them.
 func (r *Runner) checkStored() *corpus.Divergence {
-	store, ok := r.cache.(impls.Storer)
-	if !ok {
+	if r.store == nil {
 		return nil
 	}
-	k, v := store.Stored()
+	k, v := r.store.Stored()
 	for i, x := range [...]*impls.Tensor{&k, &v} {
 		if d := r.checkWindow(x, oracle.Tensor(i), "stored"); d != nil {
 			return d

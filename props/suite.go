@@ -123,6 +123,7 @@ func (s *suite) each(t *testing.T, f func(t *testing.T, r *Runner, c impls.Cache
 				}
 				r := NewRunner()
 				r.c, r.cache, r.judge = &corpus.Case{Shape: shape}, c, s.judge
+				r.store, _ = c.(impls.Storer)
 				if r.code, err = r.encoding(shape); err != nil {
 					t.Fatal(err)
 				}
