@@ -25,7 +25,8 @@ type Runner struct {
 
 	history *oracle.History
 	saved   map[int]*oracle.History
-	chunk   [2][]byte
+	memory  [2][]byte       // of the chunks
+	chunk   [2]impls.Tensor // the chunks that the cache was handed last
 	zeros   []byte
 
 	// What the case under way needs.
@@ -116,6 +117,7 @@ func (r *Runner) runCache(cache impls.Cache, judge contract) (*corpus.Divergence
 		return nil, err
 	}
 	r.cache, r.code, r.judge = cache, code, judge
+	r.chunk = [2]impls.Tensor{}
 	r.store, _ = cache.(impls.Storer)
 	r.history.Resize(s.Lanes(), s.Window, s.RowBytes())
 	clear(r.saved)
@@ -258,19 +260,21 @@ func (r *Runner) append(o *corpus.Op) *corpus.Divergence {
 		return r.appendOdd(o)
 	}
 	n, q := r.history.Len(), o.N
-	var chunk [2]impls.Tensor
-	for t := range chunk {
-		r.chunk[t] = grow(r.chunk[t], s.Lanes()*q*s.RowBytes())
-		chunk[t] = impls.TensorOver(s, q, r.chunk[t])
-		r.fill(&chunk[t], oracle.Tensor(t), n, o.Pad)
-		for lane := range s.Lanes() {
+	chunk := &r.chunk
+	for i := range chunk {
+		x, t := &chunk[i], oracle.Tensor(i)
+		if x.Rows != q || x.Data == nil {
+			r.memory[i] = grow(r.memory[i], s.Lanes()*q*s.RowBytes())
+			*x = impls.TensorOver(s, q, r.memory[i])
+		}
+		r.fill(x, t, n, o.Pad)
+		for lane := range x.Lanes() {
 			if s.Layout == impls.HeadsFirst {
-				at := lane * chunk[t].LaneStride
-				r.history.AppendLane(oracle.Tensor(t), lane, chunk[t].Data[at:at+q*s.RowBytes()])
+				r.history.AppendLane(t, lane, x.Data[lane*x.LaneStride:(lane+1)*x.LaneStride])
 				continue
 			}
-			for i := range q {
-				r.history.AppendLane(oracle.Tensor(t), lane, chunk[t].Row(lane, i))
+			for row := range q {
+				r.history.AppendLane(t, lane, x.Row(lane, row))
 			}
 		}
 	}
@@ -355,12 +359,14 @@ func (r *Runner) changed(d *corpus.Divergence) *corpus.Divergence {
 // fill writes the rows of tokens n, n+1, … into a chunk.
 func (r *Runner) fill(chunk *impls.Tensor, t oracle.Tensor, n int, pad []int) {
 	for lane := range chunk.Lanes() {
+		at := lane * chunk.LaneStride
 		for i := range chunk.Rows {
 			position := n + i
 			if pad != nil && i < pad[lane/chunk.Heads] {
 				position = -1
 			}
-			r.code.PutRow(chunk.Row(lane, i), t, lane, position)
+			r.code.PutRow(chunk.Data[at:], t, lane, position)
+			at += chunk.RowStride
 		}
 	}
 }
