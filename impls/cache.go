@@ -159,6 +159,15 @@ func (e *Engine) NewCache(d Device) *WindowCache {
 	return c
 }
 
+// Renew makes the cache what NewCache made it, in the buffers that it has. It
+// is not Reset, which a known-bad update may do wrongly.
+func (c *WindowCache) Renew() {
+	clear(c.bufs[0])
+	clear(c.bufs[1])
+	clear(c.saved)
+	c.Order, c.n, c.counted, c.last = nil, 0, 0, nil
+}
+
 // New makes an empty cache of a built-in update.
 func New(t Target, s Shape, block int) (*WindowCache, error) {
 	e, err := NewEngine(t, s, block)

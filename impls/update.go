@@ -155,14 +155,19 @@ func keepLast(w, q int) []Stmt {
 // BuiltinProgram is a program that is a target by itself, on a buffer x of w
 // rows.
 func BuiltinProgram(name string, w int) (Program, bool) {
-	x := []Buffer{{CacheBuffer, w}}
 	switch name {
 	case "up-shift":
-		return Program{x, []Stmt{Assign(CacheBuffer, 1, w, Clone(View(CacheBuffer, 0, w-1)))}}, true
+		return shift(w, 1, 0), true
 	case "down-shift":
-		return Program{x, []Stmt{Assign(CacheBuffer, 0, w-1, Clone(View(CacheBuffer, 1, w)))}}, true
+		return shift(w, 0, 1), true
 	}
 	return Program{}, false
+}
+
+// shift moves w-1 rows of x by way of a clone.
+func shift(w, to, from int) Program {
+	move := Assign(CacheBuffer, to, to+w-1, Clone(View(CacheBuffer, from, from+w-1)))
+	return Program{[]Buffer{{CacheBuffer, w}}, []Stmt{move}}
 }
 
 // BuiltinPrograms lists their names.

@@ -18,7 +18,7 @@ type Runner struct {
 	// corpus.DefaultLimit. It is checked before anything is allocated.
 	Limit int64
 
-	engines map[engineKey]*impls.Engine
+	caches  map[cacheKey]*impls.WindowCache
 	devices map[string]impls.Device
 	codes   map[codeKey]*oracle.Encoding
 	orders  map[orderKey]*impls.Orders
@@ -41,7 +41,7 @@ type Runner struct {
 	judge  contract
 }
 
-type engineKey struct {
+type cacheKey struct {
 	target impls.Target
 	shape  impls.Shape
 	block  int
@@ -58,14 +58,19 @@ type orderKey struct {
 	list string
 }
 
-// maxRemembered bounds the engines and codes that a runner keeps. The shapes
-// of the benchmark's mix are 384; an engine of theirs holds about 100 KiB.
+// maxRemembered bounds the caches and codes that a runner keeps. The shapes
+// of the benchmark's mix are 384; a cache of theirs, with its compiled plans,
+// holds about 100 KiB.
 const maxRemembered = 2048
+
+// maxKept bounds the buffer of a cache that is kept, in bytes: all of them
+// together stay under the 256 MiB that one case may take.
+const maxKept = 64 << 10
 
 // NewRunner makes a runner.
 func NewRunner() *Runner {
 	return &Runner{
-		engines: map[engineKey]*impls.Engine{},
+		caches:  map[cacheKey]*impls.WindowCache{},
 		devices: map[string]impls.Device{},
 		codes:   map[codeKey]*oracle.Encoding{},
 		orders:  map[orderKey]*impls.Orders{},
@@ -97,11 +102,10 @@ func (r *Runner) Run(c *corpus.Case) (*corpus.Divergence, error) {
 	if p, ok := c.TheProgram(); ok {
 		return r.runProgram(p, device)
 	}
-	e, err := r.engine(c)
+	cache, err := r.empty(c, device)
 	if err != nil {
 		return nil, err
 	}
-	cache := e.NewCache(device)
 	if c.Schedule.Kind != impls.Ascending && c.Schedule.Kind != impls.Native || len(c.Orders) > 0 {
 		cache.Order = r.blockOrder
 	}
@@ -145,20 +149,26 @@ func (r *Runner) device(name string) (impls.Device, error) {
 	return d, err
 }
 
-func (r *Runner) engine(c *corpus.Case) (*impls.Engine, error) {
-	key := engineKey{c.Target, c.Shape, c.Block}
-	if e, ok := r.engines[key]; ok {
-		return e, nil
+// empty is an empty cache for a case: a new one, or one that served an earlier
+// case of the same shape. Large ones are not kept.
+func (r *Runner) empty(c *corpus.Case, device impls.Device) (*impls.WindowCache, error) {
+	key := cacheKey{c.Target, c.Shape, c.Block}
+	if cache, ok := r.caches[key]; ok {
+		cache.Renew()
+		return cache, nil
 	}
 	e, err := impls.NewEngine(c.Target, c.Shape, c.Block)
 	if err != nil {
 		return nil, err
 	}
-	if len(r.engines) >= maxRemembered {
-		clear(r.engines)
+	if len(r.caches) >= maxRemembered {
+		clear(r.caches)
 	}
-	r.engines[key] = e
-	return e, nil
+	cache := e.NewCache(device)
+	if c.Shape.Bytes(c.Shape.Window) <= maxKept {
+		r.caches[key] = cache
+	}
+	return cache, nil
 }
 
 func (r *Runner) encoding(s impls.Shape) (*oracle.Encoding, error) {

@@ -15,6 +15,7 @@ plain list of all tokens gives.
 import argparse
 import json
 import platform
+import random
 import sys
 import time
 
@@ -132,17 +133,16 @@ def main():
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
-    @given(
-        window=st.integers(1, 16),
-        batch=st.integers(1, 2),
-        heads=st.integers(1, 3),
-        dim=st.integers(1, 4),
-        prefill=st.integers(1, 40),
-        decodes=st.integers(0, 20),
-    )
-    def agrees(window, batch, heads, dim, prefill, decodes):
+    # Hypothesis draws one number, and the case is drawn from that: its own
+    # integers lean to small values, and both sides must run the same mix. One
+    # draw a case is also its faster way.
+    @given(seed=st.integers(0, 2**63 - 1))
+    def agrees(seed):
         nonlocal ran
         ran += 1
+        draw = random.Random(seed).randint
+        window, batch, heads, dim = draw(1, 16), draw(1, 2), draw(1, 3), draw(1, 4)
+        prefill, decodes = draw(1, 40), draw(0, 20)
         for cls in updates:
             check(cls, batch, heads, window, dim, prefill, decodes)
 
