@@ -39,13 +39,8 @@ func trusted(tb testing.TB) []impls.Lowering {
 }
 
 // FuzzUpdate runs one case a time: update, lowering, shape, schedule and
-// operations come from the input.
+// operations come from the input. testdata/fuzz holds its seeds.
 func FuzzUpdate(f *testing.F) {
-	f.Add([]byte{})
-	// A window of 4 filled, then turned over twice, descending.
-	f.Add([]byte{0, 1, 0, 1, 4, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
-	// Two batch entries, three heads; a prefill past the window; reset; refill.
-	f.Add([]byte{5, 3, 4, 6, 9, 7, 5, 3, 20, 0, 0, 12, 0, 9, 3, 0, 0, 14, 0, 0, 0, 15, 0})
 	r := props.NewRunner()
 	lowerings := trusted(f)
 	executions := 0

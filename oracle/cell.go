@@ -134,11 +134,11 @@ func (e *Encoding) PutRow(dst []byte, t Tensor, lane, position int) {
 		if n >= e.codes {
 			n -= e.codes
 		}
-		if e.size == 1 {
-			dst[i] = byte(e.code[n])
-		} else {
-			binary.LittleEndian.PutUint16(dst[2*i:], e.code[n])
+		code := e.code[n]
+		if e.size == 2 {
+			dst[2*i+1] = byte(code >> 8)
 		}
+		dst[e.size*i] = byte(code)
 	}
 }
 

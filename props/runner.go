@@ -398,11 +398,12 @@ func sameRows(x *impls.Tensor, lane, row int, want []byte) bool {
 		from := lane*x.LaneStride + row*size
 		return bytes.Equal(x.Data[from:from+len(want)], want)
 	}
+	at := lane*x.LaneStride + row*x.RowStride
 	for len(want) > 0 {
-		if !bytes.Equal(x.Row(lane, row), want[:size]) {
+		if !bytes.Equal(x.Data[at:at+size], want[:size]) {
 			return false
 		}
-		row, want = row+1, want[size:]
+		at, want = at+x.RowStride, want[size:]
 	}
 	return true
 }

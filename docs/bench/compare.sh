@@ -78,7 +78,7 @@ one "$here/oclgrind/run.sh" | tee -a "$log"
 
 # Fuzzing: the binary is built first; its start is timed, compilation is not.
 # Interesting inputs are not minimised: one that resists takes the tool a minute.
-execs=100000
+execs=400000
 for name in FuzzUpdate FuzzEmpty; do
   go test -c -fuzz="^$name\$" -o "$tmp/$name.test" ./fuzz
   cwd=$(mktemp -d -p "$tmp") cache=$(mktemp -d -p "$tmp")
