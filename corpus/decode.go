@@ -42,12 +42,12 @@ func Decode(in []byte) *Case {
 	b := &bytesIn{in}
 	c := &Case{}
 	c.decodeShape(b)
-	// Windows from 1 to 16, one in eight up to 64: more would take most of the
+	// Windows from 1 to 16, one in sixteen up to 64: more would take most of the
 	// time and show nothing new.
 	w := b.next()
 	c.Shape.Window = 1 + (w+2)%16
-	if w >= 224 {
-		c.Shape.Window = 2 * (w - 223)
+	if w >= 240 {
+		c.Shape.Window = 4 * (w - 239)
 	}
 	c.Target = decodable[b.below(len(decodable))]
 	c.decodeSchedule(b)
