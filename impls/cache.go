@@ -133,38 +133,42 @@ type WindowCache struct {
 	Order func(tensor, kernel, blocks int) []int32
 
 	engine  *Engine
-	device  Device
-	bufs    [2][]byte
-	views   [2]Tensor
-	stage   [2][]byte
-	mem     [][]byte // the storages of a plan
-	n       int      // tokens that the caller has appended
-	counted int      // tokens that an update without guard believes it has
-	saved   map[int]*saved
+	rows    storage
+	n       int // tokens that the caller has appended
+	counted int // tokens that an update without guard believes it has
+	saved   map[int]saved
 	last    *Plan
 }
 
-type saved struct {
-	bufs       [2][]byte
-	n, counted int
+// saved is what a snapshot holds beside the rows.
+type saved struct{ n, counted int }
+
+// storage is where the rows of a WindowCache are, and what is done to them.
+type storage interface {
+	// run runs a plan on keys, then on values.
+	run(p *Plan, keys, values *Tensor, order func(tensor, kernel, blocks int) []int32)
+	// renew zeroes everything and forgets what was saved. clear zeroes the rows
+	// of a tensor from row on; anew gives the tensors other memory, all zero.
+	renew()
+	clear(tensor, row int)
+	anew()
+	// save keeps both tensors under a number, as a view or as a copy; load
+	// brings them back.
+	save(id int, view bool)
+	load(id int)
+	stored() (keys, values Tensor)
 }
 
 // NewCache makes an empty cache.
 func (e *Engine) NewCache(d Device) *WindowCache {
-	c := &WindowCache{Shape: e.Shape, engine: e, device: d}
-	for i := range c.bufs {
-		c.bufs[i] = make([]byte, e.Shape.Lanes()*e.Shape.Window*e.Shape.RowBytes())
-		c.views[i] = tensorOver(e.Shape, e.Shape.Window, c.bufs[i])
-	}
-	return c
+	return &WindowCache{Shape: e.Shape, engine: e, rows: newMemory(e, d)}
 }
 
 // Renew makes the cache what NewCache made it, in the buffers that it has. It
 // is not Reset, which a known-bad update may do wrongly.
 func (c *WindowCache) Renew() {
-	clear(c.bufs[0])
-	clear(c.bufs[1])
-	clear(c.saved)
+	c.rows.renew()
+	c.saved = nil
 	c.Order, c.n, c.counted, c.last = nil, 0, 0, nil
 }
 
@@ -182,7 +186,7 @@ func New(t Target, s Shape, block int) (*WindowCache, error) {
 }
 
 // Stored implements Storer.
-func (c *WindowCache) Stored() (keys, values Tensor) { return c.views[0], c.views[1] }
+func (c *WindowCache) Stored() (keys, values Tensor) { return c.rows.stored() }
 
 // Len is the number of tokens appended.
 func (c *WindowCache) Len() int { return c.n }
@@ -235,9 +239,11 @@ func (c *WindowCache) Update(keys, values Tensor) (Tensor, Tensor, error) {
 	case u.fault == earlyRoll && q == 1 && c.n+1 == w && w > 1:
 		full = true
 	case q == 0: // evictEmpty: the newest row stands in for the missing one
-		k, v := c.views[0].Slice(w-1, w), c.views[1].Slice(w-1, w)
+		k, v := c.rows.stored()
+		k, v = k.Slice(w-1, w), v.Slice(w-1, w)
 		c.run(c.engine.plan(w, 1, true), &k, &v)
-		return c.views[0], c.views[1], nil
+		k, v = c.rows.stored()
+		return k, v, nil
 	}
 	c.run(c.engine.plan(c.n, q, full), &keys, &values)
 	c.n += q
@@ -247,7 +253,8 @@ func (c *WindowCache) Update(keys, values Tensor) (Tensor, Tensor, error) {
 		}
 		return keys, values, nil
 	}
-	return c.views[0], c.views[1], nil
+	k, v := c.rows.stored()
+	return k, v, nil
 }
 
 // updateAsWritten does what the code of the issue does without a guard.
@@ -281,7 +288,8 @@ func (c *WindowCache) updateAsWritten(keys, values Tensor) (Tensor, Tensor, erro
 	if q > s.Window {
 		return keys, values, nil
 	}
-	return c.views[0], c.views[1], nil
+	k, v = c.rows.stored()
+	return k, v, nil
 }
 
 // broadcast repeats a chunk along every axis where it has one and the cache
@@ -302,58 +310,21 @@ func (c *WindowCache) broadcast(t Tensor) Tensor {
 	return out
 }
 
-// run runs a plan on keys, then on values. All storages of a plan but the
-// cache and the chunk are temporaries, which keys and values share.
 func (c *WindowCache) run(p *Plan, keys, values *Tensor) {
 	c.last = p
-	chunks := [2][]byte{c.dense(keys, 0), c.dense(values, 1)}
-	if len(c.mem) < len(p.Rows) {
-		c.mem = append(c.mem, make([][]byte, len(p.Rows)-len(c.mem))...)
-	}
-	laneRow := c.Shape.Lanes() * c.Shape.RowBytes()
-	for i := 2; i < len(p.Rows); i++ {
-		if n := p.Rows[i] * laneRow; len(c.mem[i]) < n {
-			c.mem[i] = make([]byte, n)
-		}
-	}
-	size := c.Shape.DType.Size()
-	for t := range c.bufs {
-		c.mem[0], c.mem[1] = c.bufs[t], chunks[t]
-		for i, k := range p.Kernels {
-			var order []int32
-			if c.Order != nil {
-				order = c.Order(t, i, k.blocks)
-			}
-			c.device.Run(k, c.mem, size, order)
-		}
-	}
-}
-
-// dense is the bytes of a chunk as the plan expects them: the chunk's own, or
-// a copy where its strides differ or where it is a view of this cache's
-// buffers, which are read before they are written.
-func (c *WindowCache) dense(t *Tensor, which int) []byte {
-	n := t.Lanes() * t.Rows * t.RowBytes()
-	if t.dense(c.Shape.Layout) && len(t.Data) >= n && !overlaps(t.Data, c.bufs[0]) && !overlaps(t.Data, c.bufs[1]) {
-		return t.Data[:n]
-	}
-	if len(c.stage[which]) < n {
-		c.stage[which] = make([]byte, n)
-	}
-	s := tensorOver(c.Shape, t.Rows, c.stage[which][:n])
-	for lane := range s.Lanes() {
-		for r := range s.Rows {
-			copy(s.Row(lane, r), t.Row(lane, r))
-		}
-	}
-	return s.Data
+	c.rows.run(p, keys, values, c.Order)
 }
 
 // Reset implements Cache.
 func (c *WindowCache) Reset() {
-	clear(c.bufs[0])
-	if c.engine.update.fault != keepValues {
-		clear(c.bufs[1])
+	switch c.engine.update.fault {
+	case newBuffers:
+		c.rows.anew()
+	case keepValues:
+		c.rows.clear(0, 0)
+	default:
+		c.rows.clear(0, 0)
+		c.rows.clear(1, 0)
 	}
 	if c.engine.update.fault != keepLength {
 		c.n = 0
@@ -378,29 +349,19 @@ func (c *WindowCache) Crop(n int) error {
 	if n == 0 && c.engine.update.fault == cropToAll {
 		return nil
 	}
-	for i := range c.views {
-		for lane := range c.Shape.Lanes() {
-			for r := n; r < w; r++ {
-				clear(c.views[i].Row(lane, r))
-			}
-		}
-	}
+	c.rows.clear(0, n)
+	c.rows.clear(1, n)
 	c.n, c.counted = n, n
 	return nil
 }
 
 // Snapshot implements Snapshotter.
 func (c *WindowCache) Snapshot(id int) error {
+	c.rows.save(id, c.engine.update.fault == viewSnapshot)
 	if c.saved == nil {
-		c.saved = map[int]*saved{}
+		c.saved = map[int]saved{}
 	}
-	s := &saved{bufs: c.bufs, n: c.n, counted: c.counted}
-	if c.engine.update.fault != viewSnapshot {
-		for i := range s.bufs {
-			s.bufs[i] = append([]byte(nil), c.bufs[i]...)
-		}
-	}
-	c.saved[id] = s
+	c.saved[id] = saved{c.n, c.counted}
 	return nil
 }
 
@@ -410,9 +371,7 @@ func (c *WindowCache) Restore(id int) error {
 	if !ok {
 		return refuse("restore", "no snapshot %d", id)
 	}
-	for i := range c.bufs {
-		copy(c.bufs[i], s.bufs[i])
-	}
+	c.rows.load(id)
 	c.n, c.counted, c.last = s.n, s.counted, nil
 	return nil
 }

@@ -33,6 +33,7 @@ const (
 	viewSnapshot       // a snapshot shares the live buffer (ollama 144893850)
 	cropToAll          // crop to 0 keeps everything (transformers#47433)
 	evictEmpty         // evicts where the chunk is empty (onnxruntime PR 29904)
+	newBuffers         // reset takes new buffers, and what was captured keeps the old (ApxInf PR 89)
 )
 
 // Updates lists the built-in updates: the sound ones, then the known-bad.
@@ -55,6 +56,7 @@ var Updates = []Update{
 	{Name: "snapshot-view", About: "a snapshot is a view of the live buffer", step: withFill(catStep, fillIndexCopy), fault: viewSnapshot},
 	{Name: "crop-zero", About: "crop to 0 keeps everything", step: withFill(catStep, fillIndexCopy), fault: cropToAll},
 	{Name: "evict-empty", About: "an empty chunk evicts the oldest row", step: withFill(catStep, fillIndexCopy), fault: evictEmpty},
+	{Name: "reset-moves", About: "reset takes new buffers; captured steps keep the old ones", step: withFill(catStep, fillIndexCopy), fault: newBuffers},
 }
 
 // LookupUpdate finds a built-in update by name.

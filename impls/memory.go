@@ -1,0 +1,125 @@
+package impls
+
+// memory is rows as bytes that a Device works on.
+type memory struct {
+	shape  Shape
+	device Device
+	bufs   [2][]byte
+	views  [2]Tensor
+	stage  [2][]byte
+	mem    [][]byte // the storages of a plan
+	saves  map[int][2][]byte
+	// captured is which buffers a plan was first run on: an engine that
+	// replays a captured graph goes on using those. Nil for all others.
+	captured map[*Plan][2][]byte
+}
+
+func newMemory(e *Engine, d Device) *memory {
+	m := &memory{shape: e.Shape, device: d}
+	if e.update.fault == newBuffers {
+		m.captured = map[*Plan][2][]byte{}
+	}
+	m.anew()
+	return m
+}
+
+func (m *memory) anew() {
+	for i := range m.bufs {
+		m.bufs[i] = make([]byte, m.shape.Lanes()*m.shape.Window*m.shape.RowBytes())
+		m.views[i] = tensorOver(m.shape, m.shape.Window, m.bufs[i])
+	}
+}
+
+func (m *memory) renew() {
+	clear(m.bufs[0])
+	clear(m.bufs[1])
+	clear(m.saves)
+	clear(m.captured)
+}
+
+func (m *memory) stored() (keys, values Tensor) { return m.views[0], m.views[1] }
+
+func (m *memory) clear(tensor, row int) {
+	if row == 0 {
+		clear(m.bufs[tensor])
+		return
+	}
+	x := &m.views[tensor]
+	for lane := range x.Lanes() {
+		for r := row; r < x.Rows; r++ {
+			clear(x.Row(lane, r))
+		}
+	}
+}
+
+func (m *memory) save(id int, view bool) {
+	if m.saves == nil {
+		m.saves = map[int][2][]byte{}
+	}
+	s := m.bufs
+	if !view {
+		for i := range s {
+			s[i] = append([]byte(nil), m.bufs[i]...)
+		}
+	}
+	m.saves[id] = s
+}
+
+func (m *memory) load(id int) {
+	for i := range m.bufs {
+		copy(m.bufs[i], m.saves[id][i])
+	}
+}
+
+// run runs a plan on keys, then on values. All storages of a plan but the
+// cache and the chunk are temporaries, which keys and values share.
+func (m *memory) run(p *Plan, keys, values *Tensor, order func(tensor, kernel, blocks int) []int32) {
+	chunks := [2][]byte{m.dense(keys, 0), m.dense(values, 1)}
+	if len(m.mem) < len(p.Rows) {
+		m.mem = append(m.mem, make([][]byte, len(p.Rows)-len(m.mem))...)
+	}
+	laneRow := m.shape.Lanes() * m.shape.RowBytes()
+	for i := 2; i < len(p.Rows); i++ {
+		if n := p.Rows[i] * laneRow; len(m.mem[i]) < n {
+			m.mem[i] = make([]byte, n)
+		}
+	}
+	bufs := m.bufs
+	if m.captured != nil {
+		if first, ok := m.captured[p]; ok {
+			bufs = first
+		}
+		m.captured[p] = bufs
+	}
+	size := m.shape.DType.Size()
+	for t := range bufs {
+		m.mem[0], m.mem[1] = bufs[t], chunks[t]
+		for i, k := range p.Kernels {
+			var o []int32
+			if order != nil {
+				o = order(t, i, k.blocks)
+			}
+			m.device.Run(k, m.mem, size, o)
+		}
+	}
+}
+
+// dense is the bytes of a chunk as the plan expects them: the chunk's own, or
+// a copy where its strides differ or where it is a view of this cache's
+// buffers, which are read before they are written.
+func (m *memory) dense(t *Tensor, which int) []byte {
+	n := t.Lanes() * t.Rows * t.RowBytes()
+	if t.dense(m.shape.Layout) && len(t.Data) >= n && !overlaps(t.Data, m.bufs[0]) && !overlaps(t.Data, m.bufs[1]) {
+		return t.Data[:n]
+	}
+	if len(m.stage[which]) < n {
+		m.stage[which] = make([]byte, n)
+	}
+	s := tensorOver(m.shape, t.Rows, m.stage[which][:n])
+	for lane := range s.Lanes() {
+		for r := range s.Rows {
+			copy(s.Row(lane, r), t.Row(lane, r))
+		}
+	}
+	return s.Data
+}
