@@ -38,11 +38,26 @@ type Op struct {
 	DType             string
 }
 
-// Odd reports whether the chunk has another shape than the cache.
-func (o Op) Odd(s impls.Shape) bool {
-	return o.Batch != 0 && o.Batch != s.Batch || o.Heads != 0 && o.Heads != s.Heads ||
-		o.Dim != 0 && o.Dim != s.Dim || o.DType != "" && o.DType != s.DType.String()
+// Shape is the shape of an append's chunk in a cache of shape s; its window
+// means nothing.
+func (o Op) Shape(s impls.Shape) impls.Shape {
+	if o.Batch != 0 {
+		s.Batch = o.Batch
+	}
+	if o.Heads != 0 {
+		s.Heads = o.Heads
+	}
+	if o.Dim != 0 {
+		s.Dim = o.Dim
+	}
+	if o.DType != "" {
+		s.DType, _ = impls.ParseDType(o.DType) // checked by Case.Check
+	}
+	return s
 }
+
+// Odd reports whether the chunk has another shape than the cache.
+func (o Op) Odd(s impls.Shape) bool { return o.Shape(s) != s }
 
 // Order overrides the schedule for one kernel of one operation.
 type Order struct {

@@ -19,9 +19,11 @@ const (
 	FaultCaller   Fault = "caller"   // the caller's tensors were changed
 	FaultMoved    Fault = "moved"    // the buffer that is returned has another address
 	FaultPanic    Fault = "panic"    // the cache panicked
+	FaultCrash    Fault = "crash"    // the device's process ended, or its driver reported an error
+	FaultHang     Fault = "hang"     // the device did not answer in time
 )
 
-var faults = []Fault{FaultRows, FaultShape, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic}
+var faults = []Fault{FaultRows, FaultShape, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic, FaultCrash, FaultHang}
 
 // Expect is the outcome that a case file promises.
 type Expect struct {
@@ -57,6 +59,23 @@ type Divergence struct {
 	Detail string // for the faults without a row
 	Wrong  int    // cells of the tensor that are wrong
 	Race   *Race  // the hazard behind it, if there is one
+	Runs   *Runs  // of a device that orders the blocks itself
+}
+
+// Runs counts the outcomes of repeated runs of one case. The divergence that
+// it belongs to is the first one's.
+type Runs struct {
+	Of, Wrong   int // runs in all, runs that diverged
+	Least, Most int // wrong cells of a run that diverged
+	Different   int // different results among those
+}
+
+func (r *Runs) String() string {
+	cells := fmt.Sprintf("%d", r.Least)
+	if r.Most != r.Least {
+		cells = fmt.Sprintf("%d to %d", r.Least, r.Most)
+	}
+	return fmt.Sprintf("wrong in %d of %d runs, %s cells, %d different results", r.Wrong, r.Of, cells, r.Different)
 }
 
 // Race is the hazard behind a divergence, and what is needed to draw it and to
@@ -133,6 +152,9 @@ func (d *Divergence) String() string {
 	s := fmt.Sprintf("%s %s: lane %d row %d holds %s, expected %s", at, d.Where, d.Lane, d.Row, d.Got, d.Want)
 	if d.Race != nil {
 		s += "; " + d.Race.String()
+	}
+	if d.Runs != nil {
+		s += "; " + d.Runs.String()
 	}
 	return s
 }

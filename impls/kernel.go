@@ -212,10 +212,15 @@ type Device interface {
 	Run(k *Kernel, mem [][]byte, size int, order []int32)
 }
 
-// Devices lists the devices of this package by name.
-var Devices = []string{"host", "sim"}
+// Devices lists all devices by name: those of this package, then those of
+// package gpu, which run whole scripts. cuda-graph is cuda with each step of a
+// cache captured once and replayed.
+var Devices = []string{"host", "sim", "opencl", "cuda", "cuda-graph"}
 
-// NewDevice makes the device of that name.
+// OnGPU reports whether a device is one of package gpu.
+func OnGPU(device string) bool { return device != "host" && device != "sim" }
+
+// NewDevice makes the device of that name, if it is one of this package.
 func NewDevice(name string) (Device, error) {
 	switch name {
 	case "sim":

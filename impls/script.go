@@ -89,7 +89,7 @@ type Outcome struct {
 	Step   int // the first Check that failed; nothing after it ran
 	Wrong  int // wrong cells in its rows
 	First  int // the first of them, as an element offset of its storage
-	// Memory is what the storage held then, little-endian.
+	// Memory is what the checked storage held then, little-endian.
 	Memory []byte
 }
 
@@ -128,8 +128,7 @@ func (s *Script) Run() Outcome {
 			continue
 		}
 		out := Outcome{Step: i, First: -1}
-		rows := s.Shape
-		x := tensorOver(rows, step.Rows, mem[step.At])
+		x := tensorOver(s.Shape, step.Rows, mem[step.At])
 		for lane := range x.Lanes() {
 			for row := step.From; row < step.To; row++ {
 				cells := x.Row(lane, row)
@@ -153,7 +152,7 @@ func (s *Script) Run() Outcome {
 			}
 		}
 		if out.Wrong > 0 {
-			out.Failed, out.Memory = true, mem[step.At]
+			out.Failed, out.Memory = true, mem[step.At][:x.Lanes()*x.Rows*x.RowBytes()]
 			return out
 		}
 	}

@@ -109,6 +109,26 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
+// Form is the encoding in closed form, for devices that compute cells
+// themselves: codes and the step from one position to the next, where the
+// codes of the other sign begin and the bits of the first code of either sign,
+// and the codes at position 0 by tensor, lane and element.
+func (e *Encoding) Form() (codes, stride, half, low, high uint32, offsets []uint32) {
+	if e.size == 4 {
+		return exactCodes, 0, exactCodes, 1 << 23, 0, nil
+	}
+	half = e.codes
+	for i, c := range e.code {
+		if i > 0 && c != e.code[i-1]+1 {
+			half = uint32(i)
+		}
+	}
+	if half < e.codes {
+		high = uint32(e.code[half])
+	}
+	return e.codes, positionStep, half, uint32(e.code[0]), high, e.offsets
+}
+
 // Size is the number of bytes of a cell.
 func (e *Encoding) Size() int { return e.size }
 

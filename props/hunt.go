@@ -129,7 +129,7 @@ func Draws(t impls.Target, seed uint64) func() *corpus.Case {
 		if t.IsProgram() {
 			c.Ops = nil
 		}
-		if t.Device != "sim" {
+		if t.Device == "host" {
 			c.Schedule = impls.Schedule{Kind: impls.Native}
 		}
 		return c

@@ -31,59 +31,92 @@ func (r *Runner) runProgram(p impls.Program, device impls.Device) (*corpus.Diver
 			device.Run(k, mem, s.DType.Size(), r.namedOrder(stmt.Dst, next-start, k.Blocks()))
 		}
 		v.statement(stmt)
-		d := v.compare(mem)
-		if d == nil {
-			continue
+		if d := v.compare(mem); d != nil {
+			return r.statementFault(d, p, plan, start, next, v.wrongBuffer), nil
 		}
-		d.Op, d.OpKind, d.Fault, d.Where = i+1, "statement", corpus.FaultRows, "stored"
-		names := make([]string, len(p.Buffers))
-		for b := range p.Buffers {
-			names[b] = p.Buffers[b].Name
-		}
-		names = storageNames(plan, names...)
-		for k := start; k < next; k++ {
-			r.attach(d, plan, k, k-start, v.wrongBuffer, names, func(blocks int) []int32 { return r.namedOrder(stmt.Dst, k-start, blocks) })
-		}
-		return d, nil
 	}
 	return nil, nil
+}
+
+// statementFault says where a wrong cell of a buffer comes from, after the
+// statement of the operation, whose kernels are from to to-1.
+func (r *Runner) statementFault(d *corpus.Divergence, p impls.Program, plan *impls.Plan, from, to, buffer int) *corpus.Divergence {
+	d.Op, d.OpKind, d.Fault, d.Where = r.op+1, "statement", corpus.FaultRows, "stored"
+	names := make([]string, len(p.Buffers))
+	for b := range p.Buffers {
+		names[b] = p.Buffers[b].Name
+	}
+	names = storageNames(plan, names...)
+	for k := from; k < to; k++ {
+		r.attach(d, plan, k, k-from, buffer, names, func(blocks int) []int32 {
+			return r.namedOrder(p.Stmts[r.op].Dst, k-from, blocks)
+		})
+	}
+	return d
 }
 
 // values is a program under value semantics: which row of which buffer, as it
 // was at the start, each row holds.
 type values struct {
-	p           impls.Program
+	labels
 	shape       impls.Shape
 	start       []impls.Tensor // the buffers as they were
-	labels      [][]oracle.Label
-	names       map[string][]oracle.Label
 	wrongBuffer int
+}
+
+// labels are values by name alone.
+type labels struct {
+	p     impls.Program
+	rows  [][]oracle.Label // of each buffer
+	names map[string][]oracle.Label
+}
+
+func newLabels(p impls.Program) *labels {
+	v := &labels{p: p, names: map[string][]oracle.Label{}}
+	for i, b := range p.Buffers {
+		rows := make([]oracle.Label, b.Rows)
+		for row := range rows {
+			rows[row] = oracle.Label{Buffer: i, Row: row}
+		}
+		v.rows = append(v.rows, rows)
+		v.names[b.Name] = rows
+	}
+	return v
+}
+
+// positions numbers the rows that a buffer holds as newValues fills them.
+func (v *labels) positions(buffer int) []int32 {
+	first := make([]int32, len(v.p.Buffers))
+	for b := 1; b < len(first); b++ {
+		first[b] = first[b-1] + int32(v.p.Buffers[b-1].Rows)
+	}
+	all := make([]int32, len(v.rows[buffer]))
+	for i, l := range v.rows[buffer] {
+		all[i] = first[l.Buffer] + int32(l.Row)
+	}
+	return all
 }
 
 // newValues fills the buffers with rows that name their origin: the rows of
 // all buffers are positions of one long sequence.
 func newValues(p impls.Program, s impls.Shape, code *oracle.Encoding, mem [][]byte) *values {
-	v := &values{p: p, shape: s, names: map[string][]oracle.Label{}}
+	v := &values{labels: *newLabels(p), shape: s}
 	position := 0
 	for i, b := range p.Buffers {
 		x := impls.TensorOver(s, b.Rows, mem[i])
-		labels := make([]oracle.Label, b.Rows)
 		for row := range b.Rows {
-			labels[row] = oracle.Label{Buffer: i, Row: row}
 			for lane := range s.Lanes() {
 				code.PutRow(x.Row(lane, row), oracle.Keys, lane, position)
 			}
 			position++
 		}
-		v.labels = append(v.labels, labels)
-		v.names[b.Name] = labels
 		v.start = append(v.start, impls.TensorOver(s, b.Rows, bytes.Clone(mem[i])))
 	}
 	return v
 }
 
 // statement runs one statement. A view shares its labels as it shares memory.
-func (v *values) statement(s impls.Stmt) {
+func (v *labels) statement(s impls.Stmt) {
 	e := v.expr(s.Src)
 	switch {
 	case s.Define:
@@ -95,7 +128,7 @@ func (v *values) statement(s impls.Stmt) {
 	}
 }
 
-func (v *values) expr(e impls.Expr) []oracle.Label {
+func (v *labels) expr(e impls.Expr) []oracle.Label {
 	if e.Op == impls.OpView {
 		return v.names[e.Name][e.Lo:e.Hi]
 	}
@@ -121,10 +154,13 @@ func (v *values) compare(mem [][]byte) *corpus.Divergence {
 	var d *corpus.Divergence
 	size := v.shape.DType.Size()
 	for i, b := range v.p.Buffers {
+		if mem[i] == nil { // not asked
+			continue
+		}
 		x := impls.TensorOver(v.shape, b.Rows, mem[i])
 		for lane := range x.Lanes() {
 			for row := range b.Rows {
-				label := v.labels[i][row]
+				label := v.rows[i][row]
 				want := v.start[label.Buffer].Row(lane, label.Row)
 				got := x.Row(lane, row)
 				if bytes.Equal(got, want) {

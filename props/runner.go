@@ -2,7 +2,9 @@ package props
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"time"
 	"unsafe"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -17,6 +19,9 @@ type Runner struct {
 	// Limit is the most bytes that a case may take, 0 for
 	// corpus.DefaultLimit. It is checked before anything is allocated.
 	Limit int64
+	// Timeout is how long a device of package gpu may take for one call, 0 for
+	// gpu.DefaultTimeout.
+	Timeout time.Duration
 
 	caches  map[cacheKey]*impls.WindowCache
 	devices map[string]impls.Device
@@ -83,15 +88,15 @@ func NewRunner() *Runner {
 // after every operation, else the first divergence. An error says that the
 // case itself has no meaning: it names what to mend.
 func (r *Runner) Run(c *corpus.Case) (*corpus.Divergence, error) {
-	limit := r.Limit
-	if limit == 0 {
-		limit = corpus.DefaultLimit
-	}
-	if err := c.Check(limit); err != nil {
+	if err := r.check(c); err != nil {
 		return nil, err
 	}
-	if c.Target.Device == "sim" && c.Schedule.Kind == impls.Native {
-		return nil, fmt.Errorf("schedule native on sim: sim needs an order; native is for devices with one of their own, as host")
+	if impls.OnGPU(c.Target.Device) {
+		d, err := r.RunAll(context.Background(), []*corpus.Case{c})
+		if err != nil {
+			return nil, err
+		}
+		return d[0], nil
 	}
 	device, err := r.device(c.Target.Device)
 	if err != nil {
@@ -113,7 +118,22 @@ func (r *Runner) Run(c *corpus.Case) (*corpus.Divergence, error) {
 	return r.runCache(cache, single)
 }
 
-// RunCache runs the operations of a case on anyone's cache, which must be new.
+// check reports a case without meaning.
+func (r *Runner) check(c *corpus.Case) error {
+	limit := r.Limit
+	if limit == 0 {
+		limit = corpus.DefaultLimit
+	}
+	if err := c.Check(limit); err != nil {
+		return err
+	}
+	if c.Target.Device == "sim" && c.Schedule.Kind == impls.Native {
+		return fmt.Errorf("schedule native on sim: sim needs an order; native is for devices with one of their own, as host")
+	}
+	return nil
+}
+
+// runCache runs the operations of a case on anyone's cache, which must be new.
 func (r *Runner) runCache(cache impls.Cache, judge contract) (*corpus.Divergence, error) {
 	s := r.c.Shape
 	code, err := r.encoding(s)
@@ -325,19 +345,7 @@ func (r *Runner) append(o *corpus.Op) *corpus.Divergence {
 
 // appendOdd hands the cache a chunk of another shape, which it must refuse.
 func (r *Runner) appendOdd(o *corpus.Op) *corpus.Divergence {
-	s := r.c.Shape
-	if o.Batch != 0 {
-		s.Batch = o.Batch
-	}
-	if o.Heads != 0 {
-		s.Heads = o.Heads
-	}
-	if o.Dim != 0 {
-		s.Dim = o.Dim
-	}
-	if o.DType != "" {
-		s.DType, _ = impls.ParseDType(o.DType)
-	}
+	s := o.Shape(r.c.Shape)
 	code, err := r.encoding(s)
 	if err != nil {
 		return r.fault(corpus.FaultShape, "-", err.Error())
@@ -524,7 +532,7 @@ func (r *Runner) rowFault(x *impls.Tensor, t oracle.Tensor, where string, row, l
 		}
 	}
 	if r.window != nil && r.cache == impls.Cache(r.window) {
-		r.explain(d, t)
+		r.explain(d, t, r.window.LastPlan())
 	}
 	return d
 }
@@ -537,9 +545,9 @@ func (r *Runner) fault(f corpus.Fault, tensor, detail string) *corpus.Divergence
 	return &corpus.Divergence{Op: r.op + 1, OpKind: kind, Tensor: tensor, Fault: f, Detail: detail}
 }
 
-// explain looks for the hazard behind a wrong cell among the kernels that ran.
-func (r *Runner) explain(d *corpus.Divergence, t oracle.Tensor) {
-	plan := r.window.LastPlan()
+// explain looks for the hazard behind a wrong cell among the kernels of the
+// plan that ran, if one did.
+func (r *Runner) explain(d *corpus.Divergence, t oracle.Tensor, plan *impls.Plan) {
 	if plan == nil {
 		return
 	}

@@ -1,0 +1,403 @@
+package gpu
+
+import (
+	"bufio"
+	"context"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// Device is a device in a child process, which is started when it is first
+// needed and again after a failure. Its methods may be called by several
+// goroutines; they take turns.
+type Device struct {
+	// Name is "opencl" or "cuda".
+	Name string
+	// Timeout is how long one call may take; 0 stands for DefaultTimeout.
+	Timeout time.Duration
+
+	mu      sync.Mutex
+	child   *child
+	missing error // why there will never be a child
+	starts  int
+}
+
+// DefaultTimeout is how long a call may take: the largest built-in case, with
+// its 700,000 blocks one after the other, takes a few seconds on a busy CPU.
+const DefaultTimeout = 60 * time.Second
+
+// FailedError is a device that crashed, hung or reported an error. Its child
+// is gone.
+type FailedError struct {
+	Device string
+	Hung   bool
+	Reason string
+}
+
+func (e *FailedError) Error() string { return fmt.Sprintf("device %s: %s", e.Device, e.Reason) }
+
+// devices are the shared ones: a child takes a second to start.
+var devices = map[string]*Device{"opencl": {Name: "opencl"}, "cuda": {Name: "cuda"}}
+
+// Open is the device of that name, shared by the whole process. It starts
+// nothing yet.
+func Open(name string) (*Device, error) {
+	d, ok := devices[name]
+	if !ok {
+		return nil, fmt.Errorf("device %q: want opencl or cuda", name)
+	}
+	return d, nil
+}
+
+// child is a process that serves a device.
+type child struct {
+	cmd     *exec.Cmd
+	enc     *gob.Encoder
+	w       *bufio.Writer
+	in      io.Closer
+	replies chan *reply // closed when the child has ended
+	stderr  *tail
+	about   string
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// tailBytes is what is kept of a child's words: enough for a stack or a
+// compiler's first errors.
+const tailBytes = 4096
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, b...)
+	if n := len(t.text) - tailBytes; n > 0 {
+		t.text = t.text[n:]
+	}
+	return len(b), nil
+}
+
+// last is the last line that was written.
+func (t *tail) last() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := strings.TrimSpace(string(t.text))
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}
+
+// start starts a child and waits until its driver is open.
+func (d *Device) start() error {
+	if d.missing != nil {
+		return d.missing
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	requests, toChild, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	fromChild, replies, err := os.Pipe()
+	if err != nil {
+		return errors.Join(err, requests.Close(), toChild.Close())
+	}
+	c := &child{cmd: exec.Command(self), stderr: &tail{}, in: toChild, w: bufio.NewWriterSize(toChild, 1<<20), replies: make(chan *reply)}
+	c.enc = gob.NewEncoder(c.w)
+	c.cmd.Env = append(os.Environ(), childEnv+"="+d.Name)
+	c.cmd.ExtraFiles = []*os.File{requests, replies}
+	c.cmd.Stdout, c.cmd.Stderr = c.stderr, c.stderr
+	// The parent alone decides what a signal to the terminal's group means.
+	setGroup(c.cmd)
+	err = c.cmd.Start()
+	err = errors.Join(err, requests.Close(), replies.Close())
+	if err != nil {
+		return errors.Join(err, toChild.Close(), fromChild.Close())
+	}
+	go func() {
+		defer close(c.replies)
+		defer fromChild.Close()
+		dec := gob.NewDecoder(bufio.NewReaderSize(fromChild, 1<<20))
+		for {
+			r := new(reply)
+			if dec.Decode(r) != nil {
+				return
+			}
+			c.replies <- r
+		}
+	}()
+	d.child = c
+	d.starts++
+	r, err := d.wait(context.Background(), startTimeout)
+	if err != nil {
+		return err
+	}
+	if r.Missing {
+		d.missing = &MissingError{d.Name, r.Err}
+		d.stop()
+		return d.missing
+	}
+	if r.Err != "" {
+		d.stop()
+		return &FailedError{Device: d.Name, Reason: r.Err}
+	}
+	c.about = r.About
+	return nil
+}
+
+// startTimeout is how long a driver may take to open and to compile the
+// kernels: PoCL's first time takes some seconds on a busy machine.
+const startTimeout = 2 * time.Minute
+
+// stop ends the child and waits for it.
+func (d *Device) stop() string {
+	c := d.child
+	d.child = nil
+	_ = c.cmd.Process.Kill() // it may have ended
+	_ = c.in.Close()
+	for range c.replies { // what it was about to say
+	}
+	_ = c.cmd.Wait() // the state below says how it ended
+	return c.cmd.ProcessState.String()
+}
+
+// wait takes the child's next reply. Without one the child is ended, and the
+// error says how.
+func (d *Device) wait(ctx context.Context, limit time.Duration) (*reply, error) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	c := d.child
+	select {
+	case r, ok := <-c.replies:
+		if ok {
+			return r, nil
+		}
+		err := c.cmd.Wait()
+		d.child = nil
+		_ = c.in.Close()
+		reason := fmt.Sprintf("its process ended (%s)", c.cmd.ProcessState)
+		if err == nil {
+			reason = "its process ended without an answer"
+		}
+		if last := c.stderr.last(); last != "" {
+			reason += ": " + last
+		}
+		return nil, &FailedError{Device: d.Name, Reason: reason}
+	case <-timer.C:
+		d.stop()
+		return nil, &FailedError{Device: d.Name, Hung: true, Reason: fmt.Sprintf("no answer in %s; its process was killed", limit)}
+	case <-ctx.Done():
+		d.stop()
+		return nil, ctx.Err()
+	}
+}
+
+// ask sends a request and waits for the reply.
+func (d *Device) ask(ctx context.Context, r *request) (*reply, error) {
+	if d.child == nil {
+		if err := d.start(); err != nil {
+			return nil, err
+		}
+	}
+	// A child that has ended takes no request; wait says how it ended.
+	if err := d.child.enc.Encode(r); err == nil {
+		_ = d.child.w.Flush()
+	}
+	limit := d.Timeout
+	if limit == 0 {
+		limit = DefaultTimeout
+	}
+	rep, err := d.wait(ctx, limit)
+	if err == nil && rep.Err != "" {
+		d.stop()
+		return nil, &FailedError{Device: d.Name, Reason: rep.Err}
+	}
+	return rep, err
+}
+
+// About says what the device is, and starts it if need be. The error is a
+// *MissingError where this machine lacks it.
+func (d *Device) About() (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.child == nil {
+		if err := d.start(); err != nil {
+			return "", err
+		}
+	}
+	return d.child.about, nil
+}
+
+// Close ends the child, if there is one; the next call starts another.
+func (d *Device) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.child != nil {
+		d.stop()
+	}
+}
+
+// Result is what a script came to on a device: an outcome, or how the device
+// failed.
+type Result struct {
+	impls.Outcome
+	Err error // a *FailedError, or an extent too large for the device
+}
+
+// largeScript is the blocks from which on a script is run by itself, a launch
+// a step: there a launch costs less than what it does.
+const largeScript = 1 << 14
+
+// maxBatch bounds what one launch of many scripts takes on the device.
+const maxBatch = 1 << 30
+
+// Run runs scripts; the small ones that ask for an order share launches. The
+// results are in the order of the scripts. An error means that there is no
+// device, or that ctx has ended.
+func (d *Device) Run(ctx context.Context, scripts []*impls.Script) ([]Result, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	results := make([]Result, len(scripts))
+	var small []int
+	bytes := int64(0)
+	flush := func() error {
+		err := d.together(ctx, scripts, small, results)
+		small, bytes = small[:0], 0
+		return err
+	}
+	for i, s := range scripts {
+		n, blocks := int64(0), 0
+		for id := range s.Sizes {
+			n += int64(s.Elements(id) * s.Shape.DType.Size())
+		}
+		for k := range s.Steps {
+			if s.Steps[k].Kind == impls.Move {
+				blocks += s.Steps[k].Kernel.Blocks()
+			}
+		}
+		if s.Native || s.Graph || blocks >= largeScript {
+			if err := d.alone(ctx, s, &results[i]); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if bytes+n > maxBatch {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
+		small, bytes = append(small, i), bytes+n
+	}
+	return results, flush()
+}
+
+// together runs scripts in one launch. Where the device fails they are run in
+// halves, each on a fresh child, until the one to blame is found.
+func (d *Device) together(ctx context.Context, scripts []*impls.Script, which []int, results []Result) error {
+	if len(which) == 0 {
+		return nil
+	}
+	picked := make([]*impls.Script, len(which))
+	for k, i := range which {
+		picked[k] = scripts[i]
+	}
+	b := encode(picked, true)
+	err := b.err
+	if err == nil {
+		r := b.request()
+		r.Groups, r.Blocks, r.Ticketed = bytesOf(b.groups), nil, true
+		var rep *reply
+		if rep, err = d.ask(ctx, &request{Run: r}); err == nil {
+			b.outcomes(rep, func(k int, o impls.Outcome) { results[which[k]].Outcome = o })
+			return nil
+		}
+		var failed *FailedError
+		if !errors.As(err, &failed) {
+			return err
+		}
+	}
+	if len(which) == 1 {
+		results[which[0]].Err = err
+		return nil
+	}
+	half := len(which) / 2
+	if err := d.together(ctx, scripts, which[:half], results); err != nil {
+		return err
+	}
+	return d.together(ctx, scripts, which[half:], results)
+}
+
+// alone runs one script, a launch a step.
+func (d *Device) alone(ctx context.Context, s *impls.Script, result *Result) error {
+	b := encode([]*impls.Script{s}, false)
+	if b.err != nil {
+		result.Err = b.err
+		return nil
+	}
+	r := b.request()
+	r.Ticketed = !s.Native
+	if s.Graph {
+		numbers := map[*impls.Plan]int{nil: 0}
+		for i := range s.Steps {
+			p := s.Steps[i].Plan
+			if _, ok := numbers[p]; !ok {
+				numbers[p] = len(numbers)
+			}
+			r.Plans = append(r.Plans, numbers[p])
+		}
+	}
+	rep, err := d.ask(ctx, &request{Run: r})
+	var failed *FailedError
+	if errors.As(err, &failed) {
+		result.Err = err
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	b.outcomes(rep, func(_ int, o impls.Outcome) { result.Outcome = o })
+	return nil
+}
+
+// request is the batch as the child wants it, a launch a step of slot 0.
+func (b *batch) request() *runRequest {
+	r := &runRequest{Words: bytesOf(b.words), Slots: len(b.scripts), Memory: b.memory, Blocks: b.blocks[0]}
+	for i, s := range b.scripts {
+		r.ReadOf = append(r.ReadOf, len(r.Reads))
+		for k := range s.Steps {
+			var at region
+			if step := &s.Steps[k]; step.Kind == impls.Check {
+				at = region{b.base[i][step.At], int64(s.Shape.Lanes()*step.Rows*s.Shape.Dim) * int64(s.Shape.DType.Size())}
+			}
+			r.Reads = append(r.Reads, at)
+		}
+	}
+	return r
+}
+
+// outcomes reads the states that a child sent back.
+func (b *batch) outcomes(r *reply, each func(i int, o impls.Outcome)) {
+	state := wordsOf(r.State)
+	next := 0
+	for i := range b.scripts {
+		w := state[stateWords*i:]
+		if w[0] == 0 {
+			each(i, impls.Outcome{})
+			continue
+		}
+		each(i, impls.Outcome{Failed: true, Step: int(w[1]), Wrong: int(w[0]), First: int(w[2]), Memory: r.Memory[next]})
+		next++
+	}
+}

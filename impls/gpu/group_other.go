@@ -1,0 +1,7 @@
+//go:build !unix
+
+package gpu
+
+import "os/exec"
+
+func setGroup(*exec.Cmd) {}

@@ -1,0 +1,366 @@
+// Runs scripts. The preludes give OpenCL C and CUDA C the same words:
+//
+//   KERNEL GLOBAL SHARED INLINE   qualifiers
+//   GROUP LOCAL LSIZE BARRIER     indices, the barrier of a group
+//   FENCE                         acquire and release at device scope
+//   ADD MIN SWAP                  atomic operations on a global uint
+//
+// prog holds, in words of 32 bits, a record for each slot (an independent
+// script), then what the records point to. words.go writes it.
+
+// Of a slot. Bases are in units of 16 bytes.
+#define S_BASE 0     // of its storages
+#define S_SIZE 1     // bytes an element
+#define S_STEPS 2    // where its steps are
+#define S_COUNT 3    // how many
+#define S_HEADS 4
+#define S_LANES 5
+#define S_DIM 6
+#define S_CODES 7    // the closed form of a cell, see impls.Code
+#define S_HALF 8
+#define S_LOW 9
+#define S_HIGH 10
+#define S_OFFSETS 11
+#define S_SCRATCH 12 // base of a buffer for blocks too large for registers
+#define SLOT 16
+
+// Of a step.
+#define T_KIND 0
+#define T_END 1     // blocks of the slot's steps up to and with this one
+#define T_BLOCKS 2
+#define T_COPIES 3  // Move: cell, to, from, n of each copy
+#define T_NCOPIES 4
+#define T_BLOCK 5
+#define T_CELLS 6
+#define T_ORDER 7   // order of the blocks, 0 for ascending
+#define T_AT 3      // Fill, Check: first element of the storage
+#define T_LANE 4    // strides in elements
+#define T_ROW 5
+#define T_FROM 6
+#define T_TO 7
+#define T_LABELS 8
+#define T_LABELSTRIDE 9 // labels a batch entry, 0 where all share them
+#define T_TENSOR 10
+#define T_PER 11    // rows, of all lanes, a block
+#define STEP 16
+
+// Of a slot's state.
+#define W_WRONG 0 // wrong cells
+#define W_STEP 1  // the step that found them
+#define W_FIRST 2 // the first of them
+#define STATE 4
+
+#define TICKETS 16 // words from one pair of tickets to the next: a cache line
+#define EMPTY 0xffffffffu
+#define KEEP 8 // elements of a block that a work-item keeps in registers
+
+INLINE uint load(GLOBAL volatile uchar *mem, ulong base, uint at, uint size)
+{
+  GLOBAL volatile uchar *p = mem + base + (ulong)at * size;
+  if (size == 4)
+    return *(GLOBAL volatile uint *)p;
+  if (size == 2)
+    return *(GLOBAL volatile ushort *)p;
+  return *p;
+}
+
+INLINE void store(GLOBAL volatile uchar *mem, ulong base, uint at, uint size, uint bits)
+{
+  GLOBAL volatile uchar *p = mem + base + (ulong)at * size;
+  if (size == 4)
+    *(GLOBAL volatile uint *)p = bits;
+  else if (size == 2)
+    *(GLOBAL volatile ushort *)p = (ushort)bits;
+  else
+    *p = (uchar)bits;
+}
+
+// The copy that a cell belongs to.
+INLINE GLOBAL const uint *copyOf(GLOBAL const uint *copies, uint n, uint cell)
+{
+  uint lo = 0, hi = n;
+  while (hi - lo > 1) {
+    uint mid = (lo + hi) / 2;
+    if (copies[4 * mid] <= cell)
+      lo = mid;
+    else
+      hi = mid;
+  }
+  return copies + 4 * lo;
+}
+
+// One block: all its loads, a barrier, all its stores. A cell between two
+// copies belongs to none.
+INLINE void move(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *s, GLOBAL const uint *t, uint b)
+{
+  ulong base = (ulong)s[S_BASE] * 16, scratch = (ulong)s[S_SCRATCH] * 16;
+  uint size = s[S_SIZE], n = t[T_NCOPIES];
+  GLOBAL const uint *copies = prog + t[T_COPIES];
+  uint lo = b * t[T_BLOCK], hi = lo + t[T_BLOCK];
+  if (hi > t[T_CELLS] || hi < lo)
+    hi = t[T_CELLS];
+  if (hi - lo <= KEEP * LSIZE) {
+    uint kept[KEEP];
+    for (uint k = 0; k < KEEP; k++) {
+      uint cell = lo + LOCAL + k * LSIZE;
+      if (cell < hi) {
+        GLOBAL const uint *c = copyOf(copies, n, cell);
+        if (cell - c[0] < c[3])
+          kept[k] = load(mem, base, c[2] + cell - c[0], size);
+      }
+    }
+    BARRIER;
+    for (uint k = 0; k < KEEP; k++) {
+      uint cell = lo + LOCAL + k * LSIZE;
+      if (cell < hi) {
+        GLOBAL const uint *c = copyOf(copies, n, cell);
+        if (cell - c[0] < c[3])
+          store(mem, base, c[1] + cell - c[0], size, kept[k]);
+      }
+    }
+    return;
+  }
+  for (uint cell = lo + LOCAL; cell < hi; cell += LSIZE) {
+    GLOBAL const uint *c = copyOf(copies, n, cell);
+    if (cell - c[0] < c[3])
+      store(mem, scratch, cell, size, load(mem, base, c[2] + cell - c[0], size));
+  }
+  BARRIER;
+  for (uint cell = lo + LOCAL; cell < hi; cell += LSIZE) {
+    GLOBAL const uint *c = copyOf(copies, n, cell);
+    if (cell - c[0] < c[3])
+      store(mem, base, c[1] + cell - c[0], size, load(mem, scratch, cell, size));
+  }
+}
+
+// The bits of number a + b modulo the number of codes, both below it. n - codes
+// wraps to a large number exactly where n is below codes.
+INLINE uint bitsOf(GLOBAL const uint *s, uint a, uint b)
+{
+  uint n = a + b;
+  n = min(n, n - s[S_CODES]);
+  return n < s[S_HALF] ? s[S_LOW] + n : s[S_HIGH] + (n - s[S_HALF]);
+}
+
+// The bits that an element of a row has. offset is that of its lane's first.
+INLINE uint cellOf(GLOBAL const uint *s, GLOBAL const uint *offsets, uint size, uint tensor, uint label, uint e)
+{
+  if (label == EMPTY)
+    return 0;
+  if (size == 4)
+    return tensor << 31 | bitsOf(s, label, e);
+  return bitsOf(s, label, offsets[e]);
+}
+
+// Which lane and row a block's row u is: the axis with the smaller stride runs
+// faster.
+INLINE void place(GLOBAL const uint *s, GLOBAL const uint *t, uint u, uint *lane, uint *row)
+{
+  uint n = t[T_TO] - t[T_FROM];
+  if (t[T_ROW] > t[T_LANE]) {
+    *row = t[T_FROM] + u / s[S_LANES];
+    *lane = u % s[S_LANES];
+  } else {
+    *lane = u / n;
+    *row = t[T_FROM] + u % n;
+  }
+}
+
+// The label of a row. For four-byte cells it is the number of the row's first
+// cell, else the row's distance from position 0.
+INLINE uint labelOf(GLOBAL const uint *prog, GLOBAL const uint *s, GLOBAL const uint *t, uint lane, uint row)
+{
+  uint label = prog[t[T_LABELS] + lane / s[S_HEADS] * t[T_LABELSTRIDE] + row - t[T_FROM]];
+  if (label == EMPTY || s[S_SIZE] != 4)
+    return label;
+  label += lane * s[S_DIM];
+  return min(label, label - s[S_CODES]);
+}
+
+INLINE void report(GLOBAL uint *state, uint step, uint first, uint wrong)
+{
+  if (wrong == 0)
+    return;
+  state[W_STEP] = step;
+  FENCE; // whoever sees that cells are wrong must see in which step
+  MIN(state + W_FIRST, first);
+  ADD(state + W_WRONG, wrong);
+}
+
+// Cell by cell, whatever the strides.
+INLINE void rows(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *s, GLOBAL const uint *t, uint b, uint step, GLOBAL uint *state)
+{
+  ulong base = (ulong)s[S_BASE] * 16;
+  uint size = s[S_SIZE], dim = s[S_DIM], tensor = t[T_TENSOR];
+  uint total = s[S_LANES] * (t[T_TO] - t[T_FROM]);
+  uint lo = b * t[T_PER], hi = min(lo + t[T_PER], total);
+  uint wrong = 0, first = EMPTY;
+  for (uint i = LOCAL; i < (hi - lo) * dim; i += LSIZE) {
+    uint lane, row, e = i % dim;
+    place(s, t, lo + i / dim, &lane, &row);
+    uint label = labelOf(prog, s, t, lane, row);
+    uint bits = cellOf(s, prog + s[S_OFFSETS] + (tensor * s[S_LANES] + lane) * dim, size, tensor, label, e);
+    uint at = lane * t[T_LANE] + row * t[T_ROW] + e;
+    if (t[T_KIND] == 1) {
+      store(mem, base, t[T_AT] + at, size, bits);
+    } else if (load(mem, base, t[T_AT] + at, size) != bits) {
+      wrong++;
+      first = min(first, at);
+    }
+  }
+  report(state, step, first, wrong);
+}
+
+// The same check for rows of whole 16-byte words: a work-item keeps to one
+// word of the row, so that what depends on the lane alone stays in registers.
+#define CHECK_WORDS(NAME, CELLS, WORD)                                                                                  \
+  INLINE void NAME(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *s, GLOBAL const uint *t, uint b,      \
+                   uint step, GLOBAL uint *state)                                                                       \
+  {                                                                                                                     \
+    const uint size = 16 / CELLS;                                                                                       \
+    uint dim = s[S_DIM], tensor = t[T_TENSOR], words = dim / CELLS;                                                     \
+    uint codes = s[S_CODES], turn = s[S_HALF], low = s[S_LOW], high = s[S_HIGH] - s[S_HALF];                            \
+    uint total = s[S_LANES] * (t[T_TO] - t[T_FROM]);                                                                    \
+    uint lo = b * t[T_PER], hi = min(lo + t[T_PER], total);                                                             \
+    uint word = LOCAL % words, per = LSIZE / words, known = EMPTY, wrong = 0, first = EMPTY;                            \
+    uint off[CELLS];                                                                                                    \
+    GLOBAL const uchar *x = mem + (ulong)s[S_BASE] * 16 + (ulong)t[T_AT] * size;                                        \
+    for (uint u = lo + LOCAL / words; u < hi && LOCAL < per * words; u += per) {                                        \
+      uint lane, row;                                                                                                   \
+      place(s, t, u, &lane, &row);                                                                                      \
+      if (lane != known) {                                                                                              \
+        known = lane;                                                                                                   \
+        UNROLL for (uint i = 0; i < CELLS; i++)                                                                         \
+          off[i] = size == 4 ? word * CELLS + i                                                                         \
+                             : prog[s[S_OFFSETS] + (tensor * s[S_LANES] + lane) * dim + word * CELLS + i];              \
+      }                                                                                                                 \
+      uint label = labelOf(prog, s, t, lane, row);                                                                      \
+      uint at = lane * t[T_LANE] + row * t[T_ROW] + word * CELLS;                                                       \
+      uint4 got = *(GLOBAL const uint4 *)(x + (ulong)at * size);                                                        \
+      uint want[4] = {0, 0, 0, 0};                                                                                      \
+      if (label != EMPTY) {                                                                                             \
+        uint bits[CELLS];                                                                                               \
+        UNROLL for (uint i = 0; i < CELLS; i++)                                                                         \
+        {                                                                                                               \
+          uint n = label + off[i];                                                                                      \
+          n = min(n, n - codes);                                                                                        \
+          bits[i] = n + (n < turn ? low : high);                                                                        \
+        }                                                                                                               \
+        UNROLL for (uint k = 0; k < 4; k++) want[k] = WORD;                                                             \
+      }                                                                                                                 \
+      uint same = (got.x ^ want[0]) | (got.y ^ want[1]) | (got.z ^ want[2]) | (got.w ^ want[3]);                        \
+      if (same) {                                                                                                       \
+        uint have[4] = {got.x, got.y, got.z, got.w};                                                                    \
+        for (uint i = CELLS; i-- > 0;) {                                                                                \
+          uint shift = i % (4 / size) * 8 * size;                                                                       \
+          uint d = (have[i / (4 / size)] ^ want[i / (4 / size)]) >> shift;                                              \
+          if (size == 4 ? d : d & ((1u << 8 * (size & 3)) - 1)) {                                                       \
+            wrong++;                                                                                                    \
+            first = min(first, at + i);                                                                                 \
+          }                                                                                                             \
+        }                                                                                                               \
+      }                                                                                                                 \
+    }                                                                                                                   \
+    report(state, step, first, wrong);                                                                                  \
+  }
+
+CHECK_WORDS(check4, 4, bits[k] | tensor << 31)
+CHECK_WORDS(check2, 8, bits[2 * k] | bits[2 * k + 1] << 16)
+CHECK_WORDS(check1, 16, bits[4 * k] | bits[4 * k + 1] << 8 | bits[4 * k + 2] << 16 | bits[4 * k + 3] << 24)
+
+// Whether the rows of a Check are whole 16-byte words that a group covers.
+INLINE bool aligned(GLOBAL const uint *s, GLOBAL const uint *t)
+{
+  uint size = s[S_SIZE], words = s[S_DIM] * size / 16;
+  return s[S_DIM] * size % 16 == 0 && t[T_LANE] * size % 16 == 0 && t[T_ROW] * size % 16 == 0 && words <= LSIZE;
+}
+
+INLINE void work(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *s, uint step, uint b, GLOBAL uint *state)
+{
+  GLOBAL const uint *t = prog + s[S_STEPS] + step * STEP;
+  if (t[T_KIND] == 0)
+    move(mem, prog, s, t, b);
+  else if (t[T_KIND] == 1 || !aligned(s, t))
+    rows(mem, prog, s, t, b, step, state);
+  else if (s[S_SIZE] == 4)
+    check4(mem, prog, s, t, b, step, state);
+  else if (s[S_SIZE] == 2)
+    check2(mem, prog, s, t, b, step, state);
+  else
+    check1(mem, prog, s, t, b, step, state);
+}
+
+// With tickets a group takes the next ticket of its slot when it starts, waits
+// until the one before has been passed on, and does the block whose turn it
+// is. A ticket belongs to a running group, so the lowest open one always
+// advances: no deadlock, however few groups run at once.
+//
+// With groups, group g works for slot groups[g] and the tickets number the
+// blocks of all its steps; without, slot 0 does step `one` alone.
+KERNEL void slots(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *groups, GLOBAL uint *states,
+                  GLOBAL uint *tickets, uint grouped, uint ticketed, uint one)
+{
+  SHARED uint shared[2];
+  uint slot = grouped ? groups[GROUP] : 0;
+  GLOBAL const uint *s = prog + slot * SLOT;
+  GLOBAL uint *state = states + slot * STATE;
+  GLOBAL uint *pair = tickets + (ulong)(grouped ? slot : one) * TICKETS;
+  if (LOCAL == 0) {
+    uint turn = GROUP;
+    if (ticketed) {
+      turn = ADD(pair, 1);
+      while (*(GLOBAL volatile uint *)(pair + 1) != turn)
+        ;
+      FENCE;
+    }
+    shared[0] = turn;
+    shared[1] = *(GLOBAL volatile uint *)(state + W_WRONG);
+  }
+  BARRIER;
+  uint turn = shared[0], wrong = shared[1];
+  FENCE;
+  uint step = one, b = turn;
+  GLOBAL const uint *t = prog + s[S_STEPS];
+  if (grouped) {
+    uint lo = 0, hi = s[S_COUNT];
+    while (lo < hi) { // the first step that ends behind this ticket
+      uint mid = (lo + hi) / 2;
+      if (t[mid * STEP + T_END] > turn)
+        hi = mid;
+      else
+        lo = mid + 1;
+    }
+    step = lo;
+    b = turn - (t[step * STEP + T_END] - t[step * STEP + T_BLOCKS]);
+  }
+  t += step * STEP;
+  if (ticketed && t[T_KIND] == 0 && t[T_ORDER] != 0)
+    b = prog[t[T_ORDER] + b];
+  // After a wrong cell only the check that found it goes on, so that memory
+  // stays as it was.
+  if (!wrong || (t[T_KIND] == 2 && step == state[W_STEP]))
+    work(mem, prog, s, step, b, state);
+  FENCE;
+  BARRIER;
+  if (LOCAL == 0 && ticketed)
+    SWAP(pair + 1, turn + 1);
+}
+
+// The ceiling of the check: reads 16-byte words and keeps nothing.
+KERNEL void readall(GLOBAL const uint4 *mem, GLOBAL uint *out, ulong words)
+{
+  uint sum = 0;
+  for (ulong i = (ulong)GROUP * LSIZE + LOCAL; i < words; i += (ulong)GROUPS * LSIZE) {
+    uint4 v = mem[i];
+    sum |= v.x ^ v.y ^ v.z ^ v.w;
+  }
+  if (sum == 0x12345678u)
+    out[0] = sum;
+}
+
+// Never ends: what a hang looks like.
+KERNEL void endless(GLOBAL uint *mem)
+{
+  while (*(GLOBAL volatile uint *)mem != EMPTY)
+    ;
+}

@@ -1,0 +1,210 @@
+package gpu
+
+import (
+	"fmt"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// The layout of the records, as kernel.cl has it.
+const (
+	slotWords   = 16
+	stepWords   = 16
+	stateWords  = 4
+	ticketWords = 16
+	emptyLabel  = ^uint32(0)
+)
+
+// The words of a step that Go reads again.
+const (
+	stepKind   = 0
+	stepEnd    = 1
+	stepBlocks = 2
+)
+
+// checkBlock is the cells of a block that fills or checks rows. A check of a
+// gigabyte is then a hundred thousand blocks, enough for any device, and a
+// small script's check is one block.
+const checkBlock = 8192
+
+// batch is scripts as the kernel reads them.
+type batch struct {
+	scripts []*impls.Script
+	words   []uint32
+	groups  []uint32  // the slot that each group works for
+	blocks  [][]int   // of each step of each script
+	base    [][]int64 // byte offset of each storage, of each script
+	memory  int64     // bytes of the arena
+	err     error     // the first extent that 32 bits do not hold
+}
+
+// maxWords bounds a batch's records, 4 bytes each: a quarter of the smallest
+// buffer that OpenCL lets a device refuse, 1 GiB on a device of 4.
+const maxWords = 64 << 20
+
+// encode lays scripts out, each in memory of its own. Where grouped, groups
+// lists whose blocks the groups of one launch do.
+func encode(scripts []*impls.Script, grouped bool) *batch {
+	b := &batch{
+		scripts: scripts,
+		words:   make([]uint32, slotWords*len(scripts)),
+		blocks:  make([][]int, len(scripts)),
+		base:    make([][]int64, len(scripts)),
+	}
+	left := make([]int, len(scripts))
+	most := 0
+	for i, s := range scripts {
+		b.slot(i, s)
+		for _, n := range b.blocks[i] {
+			left[i] += n
+		}
+		most = max(most, left[i])
+	}
+	if len(b.words) > maxWords {
+		b.fail("a batch of %d words; run fewer cases at once", len(b.words))
+	}
+	if !grouped || b.err != nil {
+		return b
+	}
+	// A round of one group a slot, then the next, so that all slots advance
+	// together.
+	for range most {
+		for i := range left {
+			if left[i] > 0 {
+				left[i]--
+				b.groups = append(b.groups, uint32(i))
+			}
+		}
+	}
+	return b
+}
+
+func (b *batch) fail(format string, args ...any) {
+	if b.err == nil {
+		b.err = fmt.Errorf(format, args...)
+	}
+}
+
+// take reserves bytes of the arena, aligned to 16.
+func (b *batch) take(n int64) int64 {
+	at := b.memory
+	b.memory += (n + 15) &^ 15
+	return at
+}
+
+// moveKey is what the copies of a move depend on.
+type moveKey struct {
+	kernel *impls.Kernel
+	first  *int
+}
+
+func (b *batch) slot(i int, s *impls.Script) {
+	size := s.Shape.DType.Size()
+	start := b.take(0)
+	for id := range s.Sizes {
+		b.base[i] = append(b.base[i], b.take(int64(s.Elements(id))*int64(size)))
+	}
+	elem := func(id int) int64 { return (b.base[i][id] - start) / int64(size) }
+	if b.memory-start > int64(size)<<32 {
+		b.fail("a script of %d bytes; a device's case has at most 2^32 elements", b.memory-start)
+		return
+	}
+	copies := map[moveKey]uint32{}
+	orders := map[*int32]uint32{}
+	steps := make([]uint32, 0, stepWords*len(s.Steps))
+	end, scratch := 0, 0
+	for k := range s.Steps {
+		step := &s.Steps[k]
+		var w [stepWords]uint32
+		w[stepKind] = uint32(step.Kind)
+		var blocks int
+		if step.Kind == impls.Move {
+			key := moveKey{step.Kernel, &step.Storage[0]}
+			at, ok := copies[key]
+			if !ok {
+				at = uint32(len(b.words))
+				copies[key] = at
+				for _, c := range step.Kernel.Copies {
+					b.words = append(b.words, uint32(c.Cell), uint32(elem(step.Storage[c.Dst])+int64(c.To)), uint32(elem(step.Storage[c.Src])+int64(c.From)), uint32(c.N))
+				}
+			}
+			blocks = step.Kernel.Blocks()
+			block := min(step.Kernel.Block, max(1, step.Kernel.Cells()))
+			w[3], w[4], w[5], w[6] = at, uint32(len(step.Kernel.Copies)), uint32(block), uint32(step.Kernel.Cells())
+			if block > scratchAbove {
+				scratch = max(scratch, step.Kernel.Cells())
+			}
+			if len(step.Order) > 0 {
+				at, ok := orders[&step.Order[0]]
+				if !ok {
+					at = uint32(len(b.words))
+					orders[&step.Order[0]] = at
+					for _, n := range step.Order {
+						b.words = append(b.words, uint32(n))
+					}
+				}
+				w[7] = at
+			}
+		} else {
+			blocks = b.rows(s, step, &w, elem(step.At))
+		}
+		end += blocks
+		w[stepEnd], w[stepBlocks] = uint32(end), uint32(blocks)
+		steps = append(steps, w[:]...)
+		b.blocks[i] = append(b.blocks[i], blocks)
+	}
+	c := &s.Code
+	record := [slotWords]uint32{
+		uint32(start / 16), uint32(size), uint32(len(b.words)), uint32(len(s.Steps)),
+		uint32(s.Shape.Heads), uint32(s.Shape.Lanes()), uint32(s.Shape.Dim), c.Codes, c.Half, c.Low, c.High,
+	}
+	b.words = append(b.words, steps...)
+	record[11] = uint32(len(b.words))
+	b.words = append(b.words, c.Offsets...)
+	record[12] = uint32(b.take(int64(scratch)*int64(size)) / 16)
+	copy(b.words[slotWords*i:], record[:])
+}
+
+// scratchAbove is the cells of a block that the smallest group keeps in
+// registers: KEEP for each of its work-items.
+const scratchAbove = 8 * smallGroup
+
+// rows encodes a Fill or a Check and returns its blocks.
+func (b *batch) rows(s *impls.Script, step *impls.Step, w *[stepWords]uint32, at int64) int {
+	sh := s.Shape
+	lane, row := step.Rows*sh.Dim, sh.Dim
+	if sh.Layout == impls.TokensFirst {
+		lane, row = sh.Dim, sh.Lanes()*sh.Dim
+	}
+	n := step.To - step.From
+	labels := len(b.words)
+	stride := 0
+	if len(step.Labels) > 1 {
+		stride = n
+	}
+	for _, list := range step.Labels {
+		for _, p := range list {
+			b.words = append(b.words, labelWord(s, p))
+		}
+	}
+	per := max(1, checkBlock/sh.Dim)
+	copy(w[3:], []uint32{
+		uint32(at), uint32(lane), uint32(row), uint32(step.From), uint32(step.To), uint32(labels), uint32(stride), uint32(step.Tensor), uint32(per),
+	})
+	return (sh.Lanes()*n + per - 1) / per
+}
+
+// labelWord is a label as the kernel adds it: the number of the first cell of
+// the row in lane 0, or the row's distance from position 0.
+func labelWord(s *impls.Script, position int32) uint32 {
+	if position == impls.Empty {
+		return emptyLabel
+	}
+	p := uint64(position + 1)
+	if s.Shape.DType.Size() == 4 {
+		p *= uint64(s.Shape.Lanes()) * uint64(s.Shape.Dim)
+	} else {
+		p *= uint64(s.Code.Stride)
+	}
+	return uint32(p % uint64(s.Code.Codes))
+}

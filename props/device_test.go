@@ -1,0 +1,177 @@
+package props
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/gpu"
+)
+
+// device opens a device, or skips the test where the machine lacks it and
+// SLIDEFUZZ_REQUIRE does not name it.
+func device(tb testing.TB, name string) *gpu.Device {
+	tb.Helper()
+	d, err := gpu.Open(name)
+	require.NoError(tb, err)
+	about, err := d.About()
+	var missing *gpu.MissingError
+	if errors.As(err, &missing) && !slices.Contains(strings.Split(os.Getenv("SLIDEFUZZ_REQUIRE"), ","), name) {
+		tb.Skip("SKIPPED, NOTHING WAS TESTED: " + err.Error())
+	}
+	require.NoError(tb, err)
+	tb.Log(about)
+	return d
+}
+
+// drawn is random cases of targets on a device, in turn.
+func drawn(targets []impls.Target, n int) []*corpus.Case {
+	draws := make([]func() *corpus.Case, len(targets))
+	for i, t := range targets {
+		draws[i] = Draws(t, 7)
+	}
+	cases := make([]*corpus.Case, n)
+	for i := range cases {
+		cases[i] = draws[i%len(draws)]()
+	}
+	return cases
+}
+
+func targets(device string, keep func(impls.Target) bool) []impls.Target {
+	return slices.DeleteFunc(impls.TargetsOn(device), func(t impls.Target) bool { return !keep(t) })
+}
+
+// moved is a case on another device.
+func moved(c *corpus.Case, device string) *corpus.Case {
+	c = c.Clone()
+	c.Target.Device = device
+	return c
+}
+
+// count is how many cases a test runs: few with -short.
+func count(n int) int {
+	if testing.Short() {
+		return n / 20
+	}
+	return n
+}
+
+// A script on this machine comes to what the runner finds step by step.
+func TestScripts(t *testing.T) {
+	r := NewRunner()
+	diverged := 0
+	for _, c := range drawn(impls.TargetsOn("opencl"), count(10_000)) {
+		want, err := r.Run(moved(c, "sim"))
+		require.NoError(t, err)
+		rec, err := r.record(c)
+		require.NoError(t, err)
+		got, err := r.judgeRuns(rec, []gpu.Result{{Outcome: rec.script.Run()}})
+		require.NoError(t, err)
+		sameDivergence(t, c, want, got)
+		if want != nil {
+			diverged++
+		}
+	}
+	require.Positive(t, diverged)
+}
+
+func sameDivergence(t *testing.T, c *corpus.Case, want, got *corpus.Divergence) {
+	t.Helper()
+	if (want == nil) != (got == nil) {
+		t.Fatalf("sim: %v\ndevice: %v\n%s", want, got, c.Text())
+	}
+	if want == nil {
+		return
+	}
+	if diff := cmp.Diff(want.String(), got.String()); diff != "" || want.Wrong != got.Wrong {
+		t.Fatalf("%s%d wrong cells, %d on the device\n%s", diff, want.Wrong, got.Wrong, c.Text())
+	}
+}
+
+// On every device: sound targets agree with the oracle, as on host and sim,
+// and known-bad ones leave the same wrong bytes as sim, in an order that the
+// case forces.
+func TestDevicesAgree(t *testing.T) {
+	for _, name := range []string{"opencl", "cuda"} {
+		t.Run(name, func(t *testing.T) {
+			d := device(t, name)
+			d.Close()
+			defer d.Close()
+			r := NewRunner()
+			sound := drawn(targets(name, impls.Target.Sound), count(10_000))
+			for batch := range slices.Chunk(sound, 1000) {
+				all, err := r.RunAll(context.Background(), batch)
+				require.NoError(t, err)
+				for i, d := range all {
+					require.Nil(t, d, "%s\n%s", d, batch[i].Text())
+					for _, other := range [...]string{"host", "sim"} {
+						c := moved(batch[i], other)
+						d, err := r.Run(c)
+						require.NoError(t, err)
+						require.Nil(t, d, "%s\n%s", d, c.Text())
+					}
+				}
+			}
+			// The bytes of the checked buffer, not only what is said of them.
+			bad := drawn(targets(name, impls.Target.Racy), count(3_000))
+			diverged := 0
+			for batch := range slices.Chunk(bad, 1000) {
+				scripts := make([]*impls.Script, len(batch))
+				for i, c := range batch {
+					rec, err := r.record(c)
+					require.NoError(t, err)
+					scripts[i] = rec.script
+				}
+				results, err := d.Run(context.Background(), scripts)
+				require.NoError(t, err)
+				for i, got := range results {
+					require.NoError(t, got.Err)
+					want := scripts[i].Run()
+					if diff := cmp.Diff(want, got.Outcome); diff != "" {
+						t.Fatalf("-sim +%s:\n%s%s", name, diff, batch[i].Text())
+					}
+					if want.Failed {
+						diverged++
+					}
+				}
+			}
+			t.Logf("%d sound cases agree; %d known-bad ones, %d of them with the same wrong bytes", len(sound), len(bad), diverged)
+			require.Greater(t, diverged, len(bad)/3)
+		})
+	}
+}
+
+// One large script takes a launch a step, and gives the same.
+func TestLargeScripts(t *testing.T) {
+	for _, name := range []string{"opencl", "cuda"} {
+		t.Run(name, func(t *testing.T) {
+			device(t, name)
+			r := NewRunner()
+			rng := rand.New(rand.NewPCG(1, 2))
+			for _, target := range targets(name, func(t impls.Target) bool { return !t.IsProgram() }) {
+				c := &corpus.Case{
+					Shape:    impls.Shape{Batch: 2, Heads: 2, Window: 256, Dim: 24, DType: impls.DType(rng.IntN(5)), Layout: impls.Layout(rng.IntN(2))},
+					Target:   target,
+					Block:    1 + rng.IntN(3),
+					Schedule: impls.Schedule{Kind: impls.Random, Seed: rng.Uint64()},
+					Ops:      []corpus.Op{{Kind: corpus.Append, N: 300, Pad: []int{0, 17}}, {Kind: corpus.Append, N: 1}, {Kind: corpus.Append, N: 1}},
+				}
+				want, err := r.Run(moved(c, "sim"))
+				require.NoError(t, err)
+				got, err := r.Run(c)
+				require.NoError(t, err)
+				sameDivergence(t, c, want, got)
+				require.Equal(t, target.Sound(), got == nil)
+			}
+		})
+	}
+}
