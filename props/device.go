@@ -43,7 +43,7 @@ const nativeRuns = 10
 // in the order of the cases; an error says that a case has no meaning, or that
 // there is no device.
 func (r *Runner) RunAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
-	device, err := gpu.Open(deviceName(cases[0].Target.Device))
+	device, err := gpu.Open(DeviceName(cases[0].Target.Device))
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (r *Runner) RunAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Di
 			return nil, err
 		}
 		runs := 1
-		if c.Schedule.Kind == impls.Native {
+		if c.Schedule.Kind == impls.Native && !impls.OrdersItself(c.Target.Device) {
 			runs = nativeRuns
 		}
 		for range runs {
@@ -80,8 +80,8 @@ func (r *Runner) RunAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Di
 	return all, nil
 }
 
-// deviceName is the device that runs a target's scripts.
-func deviceName(target string) string {
+// DeviceName is the device of package gpu that runs a target's scripts.
+func DeviceName(target string) string {
 	if target == "cuda-graph" {
 		return "cuda"
 	}
@@ -142,7 +142,7 @@ func (r *Runner) record(c *corpus.Case) (*recording, error) {
 	}
 	s := rec.script
 	s.Code.Codes, s.Code.Stride, s.Code.Half, s.Code.Low, s.Code.High, s.Code.Offsets = code.Form()
-	s.Native = c.Schedule.Kind == impls.Native
+	s.Native = c.Schedule.Kind == impls.Native || impls.OrdersItself(c.Target.Device)
 	s.Graph = c.Target.Device == "cuda-graph"
 	return rec, nil
 }

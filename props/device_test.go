@@ -122,7 +122,7 @@ func TestDevicesAgree(t *testing.T) {
 				}
 			}
 			// The bytes of the checked buffer, not only what is said of them.
-			bad := drawn(targets(name, impls.Target.Racy), count(3_000))
+			bad := drawn(targets(name, impls.Target.Racy), count(4_000))
 			diverged := 0
 			for batch := range slices.Chunk(bad, 1000) {
 				scripts := make([]*impls.Script, len(batch))
@@ -145,7 +145,7 @@ func TestDevicesAgree(t *testing.T) {
 				}
 			}
 			t.Logf("%d sound cases agree; %d known-bad ones, %d of them with the same wrong bytes", len(sound), len(bad), diverged)
-			require.Greater(t, diverged, len(bad)/3)
+			require.GreaterOrEqual(t, diverged, len(bad)/4)
 		})
 	}
 }

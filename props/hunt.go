@@ -17,6 +17,7 @@ type HuntOptions struct {
 	Cases    int           // at most so many cases; 0 for no bound
 	Time     time.Duration // at most so long; 0 for no bound
 	Limit    int64         // bytes a case, 0 for corpus.DefaultLimit
+	Timeout  time.Duration // of one call to a device of package gpu, 0 for gpu.DefaultTimeout
 	Progress func(casesDone int)
 }
 
@@ -44,13 +45,13 @@ type HuntResult struct {
 const maxFindings = 4
 
 // Unexpected says why the result is a bad one, or is empty: a sound target
-// diverged, or a known-bad one was not caught. A race on host is never
-// required to show, since nobody chooses the order there.
+// diverged, or a known-bad one was not caught. A race is never required
+// to show on a device with an order of its own.
 func (r HuntResult) Unexpected() string {
 	switch {
 	case r.Target.Sound() && len(r.Findings) > 0:
 		return "a sound target diverged"
-	case !r.Target.Sound() && len(r.Findings) == 0 && !r.Interrupted && !(r.Target.Device == "host" && r.Target.Racy()):
+	case !r.Target.Sound() && len(r.Findings) == 0 && !r.Interrupted && !(impls.OrdersItself(r.Target.Device) && r.Target.Racy()):
 		return "a known-bad target was not caught"
 	}
 	return ""
@@ -59,19 +60,24 @@ func (r HuntResult) Unexpected() string {
 // Hunt runs random cases of one target against the oracle and shrinks what it
 // finds. The same seed gives the same cases. It ends early, without an error,
 // when ctx does.
-func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (HuntResult, error) {
+func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult, err error) {
 	if err := t.Check(); err != nil {
-		return HuntResult{}, err
+		return result, err
 	}
 	if o.Cases <= 0 && o.Time <= 0 {
-		return HuntResult{}, fmt.Errorf("a hunt needs a number of cases or a time")
+		return result, fmt.Errorf("a hunt needs a number of cases or a time")
 	}
 	r := NewRunner()
-	r.Limit = o.Limit
+	r.Limit, r.Timeout = o.Limit, o.Timeout
 	start := time.Now()
-	result := HuntResult{Target: t, Seed: o.Seed}
+	result.Target, result.Seed = t, o.Seed
+	defer func() { result.Elapsed = time.Since(start) }()
 	seen := map[corpus.Failure]bool{}
 	draw := Draws(t, o.Seed)
+	batch := 1
+	if impls.OnGPU(t.Device) {
+		batch = gpuBatch
+	}
 	for o.Cases <= 0 || result.Cases < o.Cases {
 		if ctx.Err() != nil {
 			result.Interrupted = true
@@ -80,28 +86,52 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (HuntResult, error
 		if o.Time > 0 && time.Since(start) >= o.Time {
 			break
 		}
-		c := draw()
-		d, err := r.Run(c)
+		n := batch
+		if o.Cases > 0 {
+			n = min(n, o.Cases-result.Cases)
+		}
+		cases := make([]*corpus.Case, n)
+		for i := range cases {
+			cases[i] = draw()
+		}
+		all, err := r.runAll(ctx, cases)
+		if ctx.Err() != nil && err != nil {
+			result.Interrupted = true
+			break
+		}
 		if err != nil {
-			return result, fmt.Errorf("case %d of seed %d: %w", result.Cases+1, o.Seed, err)
+			return result, fmt.Errorf("cases %d to %d of seed %d: %w", result.Cases+1, result.Cases+n, o.Seed, err)
 		}
-		result.Cases++
-		if o.Progress != nil {
-			o.Progress(result.Cases)
+		for i, d := range all {
+			result.Cases++
+			if o.Progress != nil {
+				o.Progress(result.Cases)
+			}
+			if d == nil || seen[d.Failure(t)] || len(result.Findings) == maxFindings {
+				continue
+			}
+			seen[d.Failure(t)] = true
+			f := Finding{Found: cases[i], At: result.Cases}
+			f.Small, f.Divergence, f.Stats, err = r.Minimize(ctx, cases[i], d)
+			if err != nil {
+				return result, err
+			}
+			result.Findings = append(result.Findings, f)
 		}
-		if d == nil || seen[d.Failure(t)] || len(result.Findings) == maxFindings {
-			continue
-		}
-		seen[d.Failure(t)] = true
-		f := Finding{Found: c, At: result.Cases}
-		f.Small, f.Divergence, f.Stats, err = r.Minimize(ctx, c, d)
-		if err != nil {
-			return result, err
-		}
-		result.Findings = append(result.Findings, f)
 	}
-	result.Elapsed = time.Since(start)
 	return result, nil
+}
+
+// gpuBatch is the cases that a device of package gpu is given at once: enough
+// that the launch is a small part of their time.
+const gpuBatch = 500
+
+func (r *Runner) runAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
+	if impls.OnGPU(cases[0].Target.Device) {
+		return r.RunAll(ctx, cases)
+	}
+	d, err := r.Run(cases[0])
+	return []*corpus.Divergence{d}, err
 }
 
 // maxDraw bounds the bytes that a case is decoded from: the header's ten and
@@ -129,7 +159,7 @@ func Draws(t impls.Target, seed uint64) func() *corpus.Case {
 		if t.IsProgram() {
 			c.Ops = nil
 		}
-		if t.Device == "host" {
+		if impls.OrdersItself(t.Device) {
 			c.Schedule = impls.Schedule{Kind: impls.Native}
 		}
 		return c
@@ -138,18 +168,34 @@ func Draws(t impls.Target, seed uint64) func() *corpus.Case {
 
 // Minimize shrinks a case that shows d, keeping the same failure, and says
 // what the small case expects. A race on a device that chooses its own order
-// cannot be asked twice, so such a case is left as it was found.
+// cannot be asked twice, and a device that fails takes too long to ask often,
+// so such a case is left as it was found. A case on a device that follows the
+// case's order is shrunk on sim, which then fails alike, and run on the device
+// again in the end.
 func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats, error) {
-	if c.Target.Device != "sim" && d.Race != nil {
+	free := impls.OrdersItself(c.Target.Device) || c.Schedule.Kind == impls.Native
+	if free && d.Race != nil || d.Fault == corpus.FaultCrash || d.Fault == corpus.FaultHang {
 		small := c.Clone()
 		small.Expect = d.Expect()
 		return small, d, corpus.ShrinkStats{Bounded: true}, nil
 	}
-	want := d.Failure(c.Target)
-	small, stats := corpus.Shrink(ctx, c, func(c *corpus.Case) bool {
+	start := c
+	if impls.OnGPU(c.Target.Device) {
+		onSim := c.Clone()
+		onSim.Target.Device = "sim"
+		same, err := r.Run(onSim)
+		if err == nil && same != nil && same.Failure(c.Target) == d.Failure(c.Target) {
+			start = onSim
+		}
+	}
+	want := d.Failure(start.Target)
+	small, stats := corpus.Shrink(ctx, start, func(c *corpus.Case) bool {
 		d, err := r.Run(c)
 		return err == nil && d != nil && d.Failure(c.Target) == want
 	})
+	small = small.Clone()
+	small.Target = c.Target
+	want.Target = c.Target
 	d, err := r.Run(small)
 	if err == nil && (d == nil || d.Failure(c.Target) != want) {
 		err = fmt.Errorf("%s: the shrunk case does not fail again: a case must have the same outcome each time", c.Target)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,7 @@ device that is not there.`,
 			fmt.Fprintf(w, "cores       %d\n", runtime.NumCPU())
 			fmt.Fprintf(w, "GOMAXPROCS  %d\n", runtime.GOMAXPROCS(0))
 			fmt.Fprintf(w, "memory      %s\n", memory())
+			var errs []error
 			for _, d := range impls.Devices {
 				note := "ok"
 				if d == "host" && impls.RaceEnabled {
@@ -39,15 +41,19 @@ device that is not there.`,
 				} else if d == "host" && runtime.GOMAXPROCS(0) == 1 {
 					note = "ok, but with one core no race can show on it; use sim"
 				}
+				about, err := aboutDevice(d)
+				switch {
+				case err != nil:
+					note = "no: " + err.Error()
+					if slices.Contains(*devices, d) {
+						errs = append(errs, err)
+					}
+				case about != "":
+					note = "ok: " + about
+				}
 				fmt.Fprintf(w, "%-11s %s\n", d, note)
 			}
-			for _, d := range laterDevices() {
-				fmt.Fprintf(w, "%-11s not in this build\n", d)
-			}
-			var errs []error
-			for _, d := range *devices {
-				errs = append(errs, checkDevice(d))
-			}
+			errs = append(errs, devices.check())
 			return exitOK, errors.Join(errs...)
 		}
 	},

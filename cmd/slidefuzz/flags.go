@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/gpu"
+	"github.com/slidefuzz/slidefuzz/props"
 )
 
 // sizeFlag is a number of bytes; a number without a unit is in MiB.
@@ -42,20 +44,19 @@ func memoryFlag(fs *flag.FlagSet) *sizeFlag {
 	return s
 }
 
-// laterDevices have a name and no code in this build.
-func laterDevices() []string {
-	return slices.DeleteFunc([]string{"opencl", "cuda"}, func(d string) bool { return slices.Contains(impls.Devices, d) })
-}
-
-// checkDevice reports a device that is not there.
-func checkDevice(name string) error {
+// aboutDevice is what a device is; the error says why this machine lacks it.
+func aboutDevice(name string) (string, error) {
 	switch {
-	case slices.Contains(impls.Devices, name):
-		return nil
-	case slices.Contains(laterDevices(), name):
-		return missingError(fmt.Sprintf("device %s is not in this build; slidefuzz doctor lists what there is", name))
+	case !slices.Contains(impls.Devices, name):
+		return "", noDevice(name)
+	case !impls.OnGPU(name):
+		return "", nil
 	}
-	return fmt.Errorf("no device is called %q; want one of %s", name, strings.Join(append(slices.Clone(impls.Devices), laterDevices()...), ", "))
+	d, err := gpu.Open(props.DeviceName(name))
+	if err != nil {
+		return "", err
+	}
+	return d.About()
 }
 
 // devicesFlag is a comma-separated list of devices; none stands for all.
@@ -72,15 +73,24 @@ func (d *devicesFlag) Set(text string) error {
 
 func (d *devicesFlag) check() error {
 	for _, name := range *d {
-		if err := checkDevice(name); err != nil {
-			return err
+		if !slices.Contains(impls.Devices, name) {
+			return noDevice(name)
 		}
 	}
 	return nil
 }
 
-func (d *devicesFlag) has(t impls.Target) bool {
-	return len(*d) == 0 || slices.Contains(*d, t.Device)
+func noDevice(name string) error {
+	return fmt.Errorf("no device is called %q; want one of %s", name, strings.Join(impls.Devices, ", "))
+}
+
+// has reports whether the targets of a device take part. Without a list those
+// of every machine do, and others where they are named.
+func (d *devicesFlag) has(device string, named bool) bool {
+	if len(*d) == 0 {
+		return !impls.OnGPU(device) || named
+	}
+	return slices.Contains(*d, device)
 }
 
 func deviceFlag(fs *flag.FlagSet, about string) *devicesFlag {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -42,19 +41,7 @@ func (e *env) readCase(path string, limit int64) (*corpus.Case, error) {
 	if path == "-" {
 		path = "standard input"
 	}
-	c, err := corpus.Parse(path, text, limit)
-	var syntax *corpus.SyntaxError
-	if errors.As(err, &syntax) {
-		// A target on a device that only other builds have is no bad file.
-		lines := strings.Split(string(text), "\n")
-		if n := syntax.Line - 1; n >= 0 && n < len(lines) {
-			line, _, _ := strings.Cut(lines[n], "#")
-			if target, ok := strings.CutPrefix(strings.TrimSpace(line), "target "); ok && onLaterDevice(target) {
-				return nil, fmt.Errorf("%s:%d: %w", path, syntax.Line, checkDevice(deviceOf(target)))
-			}
-		}
-	}
-	return c, err
+	return corpus.Parse(path, text, limit)
 }
 
 // deviceOf is the third part of the name of a target, if it has three.
@@ -64,10 +51,6 @@ func deviceOf(target string) string {
 		return ""
 	}
 	return f[2]
-}
-
-func onLaterDevice(target string) bool {
-	return slices.Contains(laterDevices(), deviceOf(target))
 }
 
 // noFiles is the error of a command that was given none.

@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/slidefuzz/slidefuzz/impls/gpu"
 )
 
 func main() {
@@ -26,11 +28,6 @@ const (
 	exitMissing    = 3
 )
 
-// missingError says that the machine or this build lacks what was asked for.
-type missingError string
-
-func (e missingError) Error() string { return string(e) }
-
 // worse is the status that says more: 1, then 2, then 3.
 func worse(a, b int) int {
 	if a == exitOK || b != exitOK && b < a {
@@ -41,7 +38,7 @@ func worse(a, b int) int {
 
 // statusOf is the exit status that an error stands for.
 func statusOf(err error) int {
-	var missing missingError
+	var missing *gpu.MissingError
 	switch {
 	case err == nil:
 		return exitOK

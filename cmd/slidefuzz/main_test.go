@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/gpu"
 )
 
 // designCase is the case of the design page.
@@ -46,7 +47,7 @@ func files(t *testing.T) {
 		"plain.txt":         plain,
 		"sound.txt":         strings.Replace(plain, "drop-war", "fused", 1),
 		"wrong.txt":         plain + "expect ok\n",
-		"cuda.txt":          strings.Replace(plain, "war/sim", "war/cuda", 1),
+		"opencl.txt":        strings.Replace(plain, "war/sim", "war/opencl", 1),
 		"native.txt":        strings.Replace(plain, "schedule descending", "schedule native", 1),
 		"empty.txt":         "",
 		"noise.txt":         "\x00\xff\xfe not a case \x80",
@@ -70,6 +71,12 @@ func files(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	files(t)
+	// A machine without OpenCL.
+	d, err := gpu.Open("opencl")
+	require.NoError(t, err)
+	d.Close()
+	defer d.Close()
+	t.Setenv("SLIDEFUZZ_OPENCL_LIB", "libnone.so")
 	for _, x := range []struct {
 		args   string
 		status int
@@ -91,8 +98,8 @@ func TestStatus(t *testing.T) {
 
 		{"hunt nonsense", 2, "", "slidefuzz targets lists them"},
 		{"hunt roll/[", 2, "", "bad pattern"},
-		{"hunt roll/fused/cuda", 3, "", "not in this build"},
-		{"hunt --device opencl", 3, "", "not in this build"},
+		{"hunt roll/fused/opencl", 3, "", "libnone.so"},
+		{"hunt --device opencl", 3, "", "apt-get install"},
 		{"hunt --device gpu", 2, "", "no device is called"},
 		{"hunt roll/fused/sim --device host", 2, "", "leaves no target"},
 		{"hunt --cases 0", 2, "", "want at least 1"},
@@ -113,7 +120,7 @@ func TestStatus(t *testing.T) {
 		{"replay wrong.txt", 1, "NOT AS EXPECTED", ""},
 		{"replay --times 0 plain.txt", 2, "", "want at least 1"},
 		{"replay empty.txt wrong.txt", 1, "NOT AS EXPECTED", "empty.txt:1:"},
-		{"replay cuda.txt", 3, "", "cuda.txt:3: device cuda is not in this build"},
+		{"replay opencl.txt", 3, "", "opencl.txt: device opencl: libnone.so"},
 		{"replay native.txt", 2, "", "sim needs an order"},
 		{"replay absent.txt", 2, "", "give the path of a file"},
 		{"replay .", 2, "", "is a directory"},
@@ -137,7 +144,7 @@ func TestStatus(t *testing.T) {
 		{"targets nonsense", 2, "", "no target matches"},
 		{"doctor", 0, "GOMAXPROCS", ""},
 		{"doctor --device sim,host", 0, "sim", ""},
-		{"doctor --device sim,opencl", 3, "opencl      not in this build", "device opencl"},
+		{"doctor --device sim,opencl", 3, "opencl      no: device opencl: libnone.so", "apt-get install"},
 		{"doctor --device gpu", 2, "", "no device is called"},
 
 		{"corpus import fuzz", 0, "slidefuzz case v1", ""},

@@ -240,10 +240,12 @@ func (d *Device) About() (string, error) {
 	return d.child.about, nil
 }
 
-// Close ends the child, if there is one; the next call starts another.
+// Close ends the child, if there is one; the next call starts another and
+// looks anew whether the machine has the device.
 func (d *Device) Close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.missing = nil
 	if d.child != nil {
 		d.stop()
 	}

@@ -4,6 +4,7 @@
 //   GROUP LOCAL LSIZE BARRIER     indices, the barrier of a group
 //   FENCE                         acquire and release at device scope
 //   ADD MIN SWAP                  atomic operations on a global uint
+//   LOAD4                         16 bytes that another group may have written
 //
 // prog holds, in words of 32 bits, a record for each slot (an independent
 // script), then what the records point to. words.go writes it.
@@ -236,7 +237,7 @@ INLINE void rows(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *
       }                                                                                                                 \
       uint label = labelOf(prog, s, t, lane, row);                                                                      \
       uint at = lane * t[T_LANE] + row * t[T_ROW] + word * CELLS;                                                       \
-      uint4 got = *(GLOBAL const uint4 *)(x + (ulong)at * size);                                                        \
+      uint4 got = LOAD4(x + (ulong)at * size);                                                                          \
       uint want[4] = {0, 0, 0, 0};                                                                                      \
       if (label != EMPTY) {                                                                                             \
         uint bits[CELLS];                                                                                               \

@@ -21,38 +21,38 @@ type opencl struct {
 
 // The constants of cl.h that are used here.
 const (
-	clSuccess           = 0
-	clPlatformName      = 0x0902
-	clDeviceTypeGPU     = 1 << 2
-	clDeviceTypeAll     = 0xFFFFFFFF
-	clDeviceName        = 0x102B
-	clDriverVersion     = 0x102D
-	clDeviceVersion     = 0x102F
-	clMemReadWrite      = 1 << 0
-	clProgramBuildLog   = 0x1183
-	clPlatformNotFound  = -1001 // of the loader: no driver is installed
-	clBlocking          = 1
+	clSuccess          = 0
+	clPlatformName     = 0x0902
+	clDeviceTypeGPU    = 1 << 2
+	clDeviceTypeAll    = 0xFFFFFFFF
+	clDeviceName       = 0x102B
+	clDriverVersion    = 0x102D
+	clDeviceVersion    = 0x102F
+	clMemReadWrite     = 1 << 0
+	clProgramBuildLog  = 0x1183
+	clPlatformNotFound = -1001 // of the loader: no driver is installed
+	clBlocking         = 1
 )
 
 var cl struct {
-	GetPlatformIDs            func(n uint32, ids *uintptr, count *uint32) int32
-	GetPlatformInfo           func(id uintptr, what uint32, size uintptr, value *byte, got *uintptr) int32
-	GetDeviceIDs              func(platform uintptr, kind uint64, n uint32, ids *uintptr, count *uint32) int32
-	GetDeviceInfo             func(id uintptr, what uint32, size uintptr, value *byte, got *uintptr) int32
-	CreateContext             func(properties uintptr, n uint32, devices *uintptr, notify, user uintptr, code *int32) uintptr
-	CreateCommandQueue        func(context, device uintptr, properties uint64, code *int32) uintptr
-	CreateProgramWithSource   func(context uintptr, n uint32, texts **byte, lengths *uintptr, code *int32) uintptr
-	BuildProgram              func(program uintptr, n uint32, devices *uintptr, options *byte, notify, user uintptr) int32
-	GetProgramBuildInfo       func(program, device uintptr, what uint32, size uintptr, value *byte, got *uintptr) int32
-	CreateKernel              func(program uintptr, name *byte, code *int32) uintptr
-	SetKernelArg              func(kernel uintptr, i uint32, size uintptr, value unsafe.Pointer) int32
-	EnqueueNDRangeKernel      func(queue, kernel uintptr, dims uint32, offset, global, local *uintptr, waits uint32, list, event uintptr) int32
-	CreateBuffer              func(context uintptr, flags uint64, size uintptr, host uintptr, code *int32) uintptr
-	ReleaseMemObject          func(b uintptr) int32
-	EnqueueWriteBuffer        func(queue, b uintptr, blocking uint32, at, size uintptr, data *byte, waits uint32, list, event uintptr) int32
-	EnqueueReadBuffer         func(queue, b uintptr, blocking uint32, at, size uintptr, data *byte, waits uint32, list, event uintptr) int32
-	EnqueueFillBuffer         func(queue, b uintptr, pattern *byte, patternSize, at, size uintptr, waits uint32, list, event uintptr) int32
-	Finish                    func(queue uintptr) int32
+	GetPlatformIDs          func(n uint32, ids *uintptr, count *uint32) int32
+	GetPlatformInfo         func(id uintptr, what uint32, size uintptr, value *byte, got *uintptr) int32
+	GetDeviceIDs            func(platform uintptr, kind uint64, n uint32, ids *uintptr, count *uint32) int32
+	GetDeviceInfo           func(id uintptr, what uint32, size uintptr, value *byte, got *uintptr) int32
+	CreateContext           func(properties uintptr, n uint32, devices *uintptr, notify, user uintptr, code *int32) uintptr
+	CreateCommandQueue      func(context, device uintptr, properties uint64, code *int32) uintptr
+	CreateProgramWithSource func(context uintptr, n uint32, texts **byte, lengths *uintptr, code *int32) uintptr
+	BuildProgram            func(program uintptr, n uint32, devices *uintptr, options *byte, notify, user uintptr) int32
+	GetProgramBuildInfo     func(program, device uintptr, what uint32, size uintptr, value *byte, got *uintptr) int32
+	CreateKernel            func(program uintptr, name *byte, code *int32) uintptr
+	SetKernelArg            func(kernel uintptr, i uint32, size uintptr, value unsafe.Pointer) int32
+	EnqueueNDRangeKernel    func(queue, kernel uintptr, dims uint32, offset, global, local *uintptr, waits uint32, list, event uintptr) int32
+	CreateBuffer            func(context uintptr, flags uint64, size uintptr, host uintptr, code *int32) uintptr
+	ReleaseMemObject        func(b uintptr) int32
+	EnqueueWriteBuffer      func(queue, b uintptr, blocking uint32, at, size uintptr, data *byte, waits uint32, list, event uintptr) int32
+	EnqueueReadBuffer       func(queue, b uintptr, blocking uint32, at, size uintptr, data *byte, waits uint32, list, event uintptr) int32
+	EnqueueFillBuffer       func(queue, b uintptr, pattern *byte, patternSize, at, size uintptr, waits uint32, list, event uintptr) int32
+	Finish                  func(queue uintptr) int32
 }
 
 // openclLibraries are tried in turn: the loader, then a driver by itself.

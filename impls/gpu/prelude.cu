@@ -16,3 +16,4 @@ typedef unsigned long long ulong;
 #define ADD(p, v) atomicAdd(p, v)
 #define MIN(p, v) atomicMin(p, v)
 #define SWAP(p, v) atomicExch(p, v)
+#define LOAD4(p) (*(const uint4 *)(p))
