@@ -145,6 +145,9 @@ func (f Failure) String() string {
 
 // String says what is wrong in one sentence, without the schedule's jargon.
 func (d *Divergence) String() string {
+	if d.Fault == FaultCrash || d.Fault == FaultHang {
+		return fmt.Sprintf("%s: %s", d.Fault, d.Detail)
+	}
 	at := fmt.Sprintf("op %d (%s), %s", d.Op, d.OpKind, d.Tensor)
 	if d.Fault != FaultRows {
 		return fmt.Sprintf("%s: %s: %s", at, d.Fault, d.Detail)

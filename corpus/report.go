@@ -89,6 +89,10 @@ func (r Report) Title() string {
 // slidefuzz.
 func (r Report) Explanation() string {
 	race := r.Divergence.Race
+	switch r.Divergence.Fault {
+	case FaultCrash, FaultHang:
+		return "The device failed: what it was running may be to blame, or its driver. Run the case again before you believe either."
+	}
 	if race == nil {
 		return "No two blocks of a kernel conflict here: the fault does not depend on their order, and shows in every run."
 	}

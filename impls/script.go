@@ -25,6 +25,7 @@ const (
 	Move StepKind = iota
 	Fill
 	Check
+	Endless // never ends
 )
 
 // Step is one step of a script.
@@ -212,11 +213,12 @@ type Recorder struct {
 	chunk  [2]int
 	temps  []int
 	saves  map[int][2]int
+	fault  fault
 }
 
 // Record is an empty cache that runs nothing and notes everything.
 func (e *Engine) Record() (*WindowCache, *Recorder) {
-	r := &Recorder{Script: &Script{Shape: e.Shape}, saves: map[int][2]int{}}
+	r := &Recorder{Script: &Script{Shape: e.Shape}, saves: map[int][2]int{}, fault: e.update.fault}
 	r.anew()
 	for t := range r.chunk {
 		r.chunk[t] = r.Script.store(0)
@@ -302,6 +304,13 @@ func (r *Recorder) run(p *Plan, _, _ *Tensor, order func(tensor, kernel, blocks 
 	for i := 2; i < len(p.Rows); i++ {
 		size := &r.Script.Sizes[r.temps[i-2]]
 		*size = max(*size, p.Rows[i])
+	}
+	switch r.fault {
+	case outOfBounds:
+		k := NewKernel(0, copyBlock, []Copy{{Cell: 0, Dst: 0, To: 0, Src: 0, From: 1 << 31, N: 1}})
+		r.Script.Steps = append(r.Script.Steps, Step{Kind: Move, Kernel: k, Storage: []int{r.cache[0]}})
+	case endless:
+		r.Script.Steps = append(r.Script.Steps, Step{Kind: Endless})
 	}
 	for t := range r.cache {
 		at := append([]int{r.cache[t], r.chunk[t]}, r.temps[:len(p.Rows)-2]...)

@@ -32,8 +32,12 @@ func ParseTarget(s string) (Target, error) {
 
 // Check reports an update or a device that is not built in.
 func (t Target) Check() error {
-	if _, ok := LookupUpdate(t.Update); !ok && !t.IsProgram() {
+	u, ok := LookupUpdate(t.Update)
+	if !ok && !t.IsProgram() {
 		return fmt.Errorf("target %q: no update is called %q; slidefuzz targets lists them", t, t.Update)
+	}
+	if ok && u.Harmful() && !OnGPU(t.Device) {
+		return fmt.Errorf("target %q: %s would take this process down; it runs on opencl and cuda", t, t.Update)
 	}
 	if !slices.Contains(Devices, t.Device) {
 		return fmt.Errorf("target %q: no device is called %q; want %s", t, t.Device, strings.Join(Devices, " or "))
@@ -74,6 +78,19 @@ func (t Target) Racy() bool {
 // Targets lists every built-in target of a machine without a GPU.
 func Targets() []Target { return append(TargetsOn("host"), TargetsOn("sim")...) }
 
+// Harmful lists the targets of a device of package gpu that crash it or hang
+// it, which takes a fresh process or a time limit each time: no hunt has them
+// unless it is asked for.
+func Harmful(device string) []Target {
+	var all []Target
+	for _, u := range Updates {
+		if u.Harmful() && (device == "opencl" || device == "cuda") {
+			all = append(all, Target{u.Name, Fused, device})
+		}
+	}
+	return all
+}
+
 // TargetsOn lists every built-in target of a device: each sound update and
 // program under each lowering, and each known-bad update once. Faults of
 // bookkeeping are the same code everywhere and are left out on GPUs; what a
@@ -81,6 +98,9 @@ func Targets() []Target { return append(TargetsOn("host"), TargetsOn("sim")...) 
 func TargetsOn(device string) []Target {
 	var all []Target
 	for _, u := range Updates {
+		if u.Harmful() {
+			continue
+		}
 		for how := range Lowerings {
 			planted := Lowering(how) == Fused && (!OnGPU(device) || device == "cuda-graph" && u.fault == newBuffers)
 			if u.Sound() || planted {

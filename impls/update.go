@@ -33,6 +33,8 @@ const (
 	viewSnapshot       // a snapshot shares the live buffer (ollama 144893850)
 	cropToAll          // crop to 0 keeps everything (transformers#47433)
 	evictEmpty         // evicts where the chunk is empty (onnxruntime PR 29904)
+	outOfBounds        // a kernel reads far past its buffers; on devices of package gpu only
+	endless            // a kernel never ends; on devices of package gpu only
 	newBuffers         // reset takes new buffers, and what was captured keeps the old (ApxInf PR 89)
 )
 
@@ -57,6 +59,8 @@ var Updates = []Update{
 	{Name: "crop-zero", About: "crop to 0 keeps everything", step: withFill(catStep, fillIndexCopy), fault: cropToAll},
 	{Name: "evict-empty", About: "an empty chunk evicts the oldest row", step: withFill(catStep, fillIndexCopy), fault: evictEmpty},
 	{Name: "reset-moves", About: "reset takes new buffers; captured steps keep the old ones", step: withFill(catStep, fillIndexCopy), fault: newBuffers},
+	{Name: "out-of-bounds", About: "a kernel reads 2^31 elements past its buffers", step: withFill(catStep, fillIndexCopy), fault: outOfBounds},
+	{Name: "endless", About: "a kernel never ends", step: withFill(catStep, fillIndexCopy), fault: endless},
 }
 
 // LookupUpdate finds a built-in update by name.
@@ -71,6 +75,9 @@ func LookupUpdate(name string) (*Update, bool) {
 
 // Sound reports whether the update keeps the contract under sound lowerings.
 func (u *Update) Sound() bool { return u.asWritten == nil && u.fault == noFault }
+
+// Harmful reports whether the update crashes or hangs what runs it.
+func (u *Update) Harmful() bool { return u.fault == outOfBounds || u.fault == endless }
 
 // count is lo, lo+1, …, lo+n-1.
 func count(lo, n int) []int {

@@ -40,8 +40,9 @@ type check struct {
 const nativeRuns = 10
 
 // RunAll runs cases of devices of package gpu, many at once. The results are
-// in the order of the cases; an error says that a case has no meaning, or that
-// there is no device.
+// in the order of the cases, and fewer than the cases where the device failed
+// too often. An error says that a case has no meaning, or that there is no
+// device.
 func (r *Runner) RunAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
 	device, err := gpu.Open(DeviceName(cases[0].Target.Device))
 	if err != nil {
@@ -73,6 +74,9 @@ func (r *Runner) RunAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Di
 	}
 	all := make([]*corpus.Divergence, len(cases))
 	for i := range cases {
+		if results[first[i]].NotRun {
+			return all[:i], nil
+		}
 		if all[i], err = r.judgeRuns(recordings[i], results[first[i]:first[i+1]]); err != nil {
 			return nil, err
 		}
@@ -102,6 +106,8 @@ func (r *Runner) judgeRuns(rec *recording, results []gpu.Result) (*corpus.Diverg
 				d.Fault = corpus.FaultHang
 			}
 			return d, nil
+		case res.NotRun:
+			continue
 		case res.Err != nil:
 			return nil, res.Err
 		case !res.Failed:

@@ -38,6 +38,8 @@ type HuntResult struct {
 	Elapsed     time.Duration
 	Findings    []Finding // different failures, in the order found
 	Interrupted bool
+	// Failed says that the hunt ended since the device failed too often.
+	Failed bool
 }
 
 // maxFindings bounds the different failures that one hunt shrinks. A target
@@ -117,6 +119,9 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 				return result, err
 			}
 			result.Findings = append(result.Findings, f)
+		}
+		if result.Failed = len(all) < len(cases); result.Failed {
+			break
 		}
 	}
 	return result, nil

@@ -118,6 +118,9 @@ func plan(words []string, devices *devicesFlag) ([]job, error) {
 			return nil, err
 		}
 		for _, t := range targets {
+			if u, ok := impls.LookupUpdate(t.Update); ok && u.Harmful() && !strings.HasPrefix(w, t.Update+"/") {
+				continue // only by its own name
+			}
 			add(job{target: t}, deviceOf(w) == t.Device)
 		}
 	}
@@ -131,6 +134,7 @@ func plan(words []string, devices *devicesFlag) ([]job, error) {
 func allTargets() (all []impls.Target) {
 	for _, device := range impls.Devices {
 		all = append(all, impls.TargetsOn(device)...)
+		all = append(all, impls.Harmful(device)...)
 	}
 	return all
 }

@@ -31,7 +31,7 @@ func init() {
 type request struct {
 	Run   *runRequest
 	Bench *benchRequest
-	Fault string // "endless": a kernel that never ends
+	Judge *judgeRequest
 }
 
 // runRequest is a batch.
@@ -57,6 +57,14 @@ type benchRequest struct {
 	Rounds int
 }
 
+// judgeRequest runs each kernel of a script under a driver that reports races
+// in a file.
+type judgeRequest struct {
+	Run    runRequest
+	Blocks []int // of each step; 0 for what is no kernel
+	Log    string
+}
+
 type reply struct {
 	Err     string
 	Missing bool // the device cannot be used on this machine
@@ -64,6 +72,7 @@ type reply struct {
 	State   []byte
 	Memory  [][]byte // of each slot that failed
 	Free    int64    // of the device, bytes
+	Racy    []bool   // of each step
 	Seconds []float64
 	Read    []float64 // of the plain read
 }
@@ -122,6 +131,8 @@ func openDriver(name string) (driver, error) {
 		return openOpenCL()
 	case "cuda":
 		return openCUDA()
+	case "oclgrind":
+		return openOclgrind()
 	}
 	return nil, fmt.Errorf("no device driver is called %q", name)
 }
@@ -167,14 +178,8 @@ func (e *executor) do(r *request) (*reply, error) {
 		return e.run(r.Run)
 	case r.Bench != nil:
 		return e.bench(r.Bench)
-	case r.Fault == "endless":
-		if err := e.need(&e.state, 16); err != nil {
-			return nil, err
-		}
-		if err := errors.Join(e.zero(e.state.b, 16), e.launch("endless", 1, 1, e.state.b)); err != nil {
-			return nil, err
-		}
-		return &reply{}, e.sync()
+	case r.Judge != nil:
+		return e.judge(r.Judge)
 	}
 	return nil, fmt.Errorf("a request for nothing")
 }
@@ -340,4 +345,43 @@ func (e *executor) bench(r *benchRequest) (*reply, error) {
 	}
 	out.State = make([]byte, 4*stateWords)
 	return out, e.read(e.state.b, 0, out.State)
+}
+
+// judge launches each kernel with one work-item a block, and looks whether the
+// driver's log of races grew.
+func (e *executor) judge(r *judgeRequest) (*reply, error) {
+	if err := e.load(&r.Run); err != nil {
+		return nil, err
+	}
+	size := func() (int64, error) {
+		info, err := os.Stat(r.Log)
+		if errors.Is(err, os.ErrNotExist) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		return info.Size(), nil
+	}
+	out := &reply{Racy: make([]bool, len(r.Blocks))}
+	for i, blocks := range r.Blocks {
+		if blocks == 0 {
+			continue
+		}
+		before, err := size()
+		if err != nil {
+			return nil, err
+		}
+		// All blocks in one group: without a barrier its work-items are as
+		// unordered as groups are, and the driver is faster.
+		if err := errors.Join(e.launch("judged", 1, blocks, e.memory.b, e.words.b, uint32(i)), e.sync()); err != nil {
+			return nil, err
+		}
+		after, err := size()
+		if err != nil {
+			return nil, err
+		}
+		out.Racy[i] = after > before
+	}
+	return out, nil
 }

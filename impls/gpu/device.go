@@ -25,15 +25,22 @@ type Device struct {
 	// Timeout is how long one call may take; 0 stands for DefaultTimeout.
 	Timeout time.Duration
 
-	mu      sync.Mutex
-	child   *child
-	missing error // why there will never be a child
-	starts  int
+	mu        sync.Mutex
+	child     *child
+	missing   error // why there will never be a child
+	env       []string
+	free      int64 // memory of the device after the last batch, where known
+	failures  int   // in this Run
+	searching bool  // for the script that makes the device fail
 }
 
 // DefaultTimeout is how long a call may take: the largest built-in case, with
 // its 700,000 blocks one after the other, takes a few seconds on a busy CPU.
 const DefaultTimeout = 60 * time.Second
+
+// searchTimeout is how long a part of a batch may take that has failed as a
+// whole: a batch that passes takes well under a second.
+const searchTimeout = 10 * time.Second
 
 // FailedError is a device that crashed, hung or reported an error. Its child
 // is gone.
@@ -117,6 +124,7 @@ func (d *Device) start() error {
 	c := &child{cmd: exec.Command(self), stderr: &tail{}, in: toChild, w: bufio.NewWriterSize(toChild, 1<<20), replies: make(chan *reply)}
 	c.enc = gob.NewEncoder(c.w)
 	c.cmd.Env = append(os.Environ(), childEnv+"="+d.Name)
+	c.cmd.Env = append(c.cmd.Env, d.env...)
 	c.cmd.ExtraFiles = []*os.File{requests, replies}
 	c.cmd.Stdout, c.cmd.Stderr = c.stderr, c.stderr
 	// The parent alone decides what a signal to the terminal's group means.
@@ -139,7 +147,6 @@ func (d *Device) start() error {
 		}
 	}()
 	d.child = c
-	d.starts++
 	r, err := d.wait(context.Background(), startTimeout)
 	if err != nil {
 		return err
@@ -219,10 +226,16 @@ func (d *Device) ask(ctx context.Context, r *request) (*reply, error) {
 	if limit == 0 {
 		limit = DefaultTimeout
 	}
+	if d.searching {
+		limit = min(limit, searchTimeout)
+	}
 	rep, err := d.wait(ctx, limit)
 	if err == nil && rep.Err != "" {
 		d.stop()
 		return nil, &FailedError{Device: d.Name, Reason: rep.Err}
+	}
+	if err == nil {
+		d.free = rep.Free
 	}
 	return rep, err
 }
@@ -256,7 +269,13 @@ func (d *Device) Close() {
 type Result struct {
 	impls.Outcome
 	Err error // a *FailedError, or an extent too large for the device
+	// NotRun says that earlier scripts made the device fail too often.
+	NotRun bool
 }
+
+// maxFailures is how often a device may fail in one Run: each failure takes a
+// fresh process, or the whole time limit.
+const maxFailures = 3
 
 // largeScript is the blocks from which on a script is run by itself, a launch
 // a step: there a launch costs less than what it does.
@@ -274,6 +293,7 @@ func (d *Device) Run(ctx context.Context, scripts []*impls.Script) ([]Result, er
 	results := make([]Result, len(scripts))
 	var small []int
 	bytes := int64(0)
+	d.failures = 0
 	flush := func() error {
 		err := d.together(ctx, scripts, small, results)
 		small, bytes = small[:0], 0
@@ -311,6 +331,12 @@ func (d *Device) together(ctx context.Context, scripts []*impls.Script, which []
 	if len(which) == 0 {
 		return nil
 	}
+	if d.failures >= maxFailures {
+		for _, i := range which {
+			results[i].NotRun = true
+		}
+		return nil
+	}
 	picked := make([]*impls.Script, len(which))
 	for k, i := range which {
 		picked[k] = scripts[i]
@@ -331,9 +357,12 @@ func (d *Device) together(ctx context.Context, scripts []*impls.Script, which []
 		}
 	}
 	if len(which) == 1 {
+		d.failures++
 		results[which[0]].Err = err
 		return nil
 	}
+	defer func(was bool) { d.searching = was }(d.searching)
+	d.searching = true
 	half := len(which) / 2
 	if err := d.together(ctx, scripts, which[:half], results); err != nil {
 		return err
@@ -343,6 +372,9 @@ func (d *Device) together(ctx context.Context, scripts []*impls.Script, which []
 
 // alone runs one script, a launch a step.
 func (d *Device) alone(ctx context.Context, s *impls.Script, result *Result) error {
+	if result.NotRun = d.failures >= maxFailures; result.NotRun {
+		return nil
+	}
 	b := encode([]*impls.Script{s}, false)
 	if b.err != nil {
 		result.Err = b.err
@@ -363,6 +395,7 @@ func (d *Device) alone(ctx context.Context, s *impls.Script, result *Result) err
 	rep, err := d.ask(ctx, &request{Run: r})
 	var failed *FailedError
 	if errors.As(err, &failed) {
+		d.failures++
 		result.Err = err
 		return nil
 	}

@@ -44,7 +44,7 @@ type (
 )
 
 // kernels are the names of the kernels in kernel.cl.
-var kernels = []string{"slots", "readall", "endless"}
+var kernels = []string{"slots", "readall", "judged"}
 
 // MissingError says why a device cannot be used on this machine, and what to
 // install.

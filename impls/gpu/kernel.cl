@@ -279,7 +279,10 @@ INLINE bool aligned(GLOBAL const uint *s, GLOBAL const uint *t)
 INLINE void work(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *s, uint step, uint b, GLOBAL uint *state)
 {
   GLOBAL const uint *t = prog + s[S_STEPS] + step * STEP;
-  if (t[T_KIND] == 0)
+  if (t[T_KIND] == 3) { // never ends: what a hang looks like
+    while (*(GLOBAL volatile uint *)(state + W_FIRST) == EMPTY)
+      ;
+  } else if (t[T_KIND] == 0)
     move(mem, prog, s, t, b);
   else if (t[T_KIND] == 1 || !aligned(s, t))
     rows(mem, prog, s, t, b, step, state);
@@ -359,9 +362,23 @@ KERNEL void readall(GLOBAL const uint4 *mem, GLOBAL uint *out, ulong words)
     out[0] = sum;
 }
 
-// Never ends: what a hang looks like.
-KERNEL void endless(GLOBAL uint *mem)
+// A kernel of a script with one work-item a block and no order, for a judge that
+// looks at every access.
+#define JUDGED 64 // cells a block
+KERNEL void judged(GLOBAL uchar *mem, GLOBAL const uint *prog, uint step)
 {
-  while (*(GLOBAL volatile uint *)mem != EMPTY)
-    ;
+  GLOBAL const uint *t = prog + prog[S_STEPS] + step * STEP;
+  GLOBAL const uint *copies = prog + t[T_COPIES];
+  uint size = prog[S_SIZE], n = t[T_NCOPIES], kept[JUDGED];
+  uint lo = (GROUP * LSIZE + LOCAL) * t[T_BLOCK], hi = min(lo + t[T_BLOCK], t[T_CELLS]);
+  for (uint cell = lo; cell < hi; cell++) {
+    GLOBAL const uint *c = copyOf(copies, n, cell);
+    if (cell - c[0] < c[3])
+      kept[cell - lo] = load(mem, 0, c[2] + cell - c[0], size);
+  }
+  for (uint cell = lo; cell < hi; cell++) {
+    GLOBAL const uint *c = copyOf(copies, n, cell);
+    if (cell - c[0] < c[3])
+      store(mem, 0, c[1] + cell - c[0], size, kept[cell - lo]);
+  }
 }

@@ -68,9 +68,19 @@ func openOpenCL() (driver, error) {
 	if lib := os.Getenv("SLIDEFUZZ_OPENCL_LIB"); lib != "" {
 		libraries = []string{lib}
 	}
+	return openLibrary(libraries, openclInstall)
+}
+
+// openOclgrind opens Oclgrind's own library, which is no part of the loader's
+// platforms.
+func openOclgrind() (driver, error) {
+	return openLibrary([]string{"liboclgrind-rt.so", "/usr/lib/oclgrind/liboclgrind-rt.so"}, "on Debian: apt-get install oclgrind")
+}
+
+func openLibrary(libraries []string, install string) (driver, error) {
 	lib, err := dlopen(libraries)
 	if err != nil {
-		return nil, &MissingError{"opencl", fmt.Sprintf("%v; %s", err, openclInstall)}
+		return nil, &MissingError{"opencl", fmt.Sprintf("%v; %s", err, install)}
 	}
 	if err := register(lib, map[string]any{
 		"clGetPlatformIDs": &cl.GetPlatformIDs, "clGetPlatformInfo": &cl.GetPlatformInfo, "clGetDeviceIDs": &cl.GetDeviceIDs,

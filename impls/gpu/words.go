@@ -118,7 +118,10 @@ func (b *batch) slot(i int, s *impls.Script) {
 		var w [stepWords]uint32
 		w[stepKind] = uint32(step.Kind)
 		var blocks int
-		if step.Kind == impls.Move {
+		switch step.Kind {
+		case impls.Endless:
+			blocks = 1
+		case impls.Move:
 			key := moveKey{step.Kernel, &step.Storage[0]}
 			at, ok := copies[key]
 			if !ok {
@@ -145,7 +148,7 @@ func (b *batch) slot(i int, s *impls.Script) {
 				}
 				w[7] = at
 			}
-		} else {
+		default:
 			blocks = b.rows(s, step, &w, elem(step.At))
 		}
 		end += blocks

@@ -1,0 +1,240 @@
+package gpu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// open is a device of the test's own, or a skip where the machine lacks it and
+// SLIDEFUZZ_REQUIRE does not name it.
+func open(tb testing.TB, name string) *Device {
+	tb.Helper()
+	d := &Device{Name: name}
+	tb.Cleanup(d.Close)
+	_, err := d.About()
+	var missing *MissingError
+	if errors.As(err, &missing) && !slices.Contains(strings.Split(os.Getenv("SLIDEFUZZ_REQUIRE"), ","), name) {
+		tb.Skip("SKIPPED, NOTHING WAS TESTED: " + err.Error())
+	}
+	require.NoError(tb, err)
+	return d
+}
+
+// onEach runs a test on each device that the machine has.
+func onEach(t *testing.T, test func(t *testing.T, d *Device)) {
+	for _, name := range []string{"opencl", "cuda"} {
+		t.Run(name, func(t *testing.T) { test(t, open(t, name)) })
+	}
+}
+
+// shift is a script that fills a buffer of rows one-byte rows and shifts it to
+// the left by one, racing, blocks descending; the check expects what a sound
+// shift gives. The values are the positions plus one.
+func shift(rows int) *impls.Script {
+	s := impls.Shape{Batch: 1, Heads: 1, Window: rows, Dim: 1, DType: impls.U8}
+	p, _ := impls.BuiltinProgram("down-shift", rows)
+	plan := impls.Compile(p, impls.DropClone, s, 1)
+	script := impls.ProgramScript(plan, s)
+	script.Code = impls.Code{Codes: 254, Stride: 1, Half: 254, Offsets: make([]uint32, 2)}
+	start, want := make([]int32, rows), make([]int32, rows)
+	for i := range start {
+		start[i], want[i] = int32(i), int32(min(i+1, rows-1))
+	}
+	script.Start(0, start)
+	k := plan.Kernels[0]
+	script.RunKernel(plan, k, impls.Schedule{Kind: impls.Descending}.Order(k.Blocks()))
+	script.CheckBuffer(0, want)
+	return script
+}
+
+func TestShift(t *testing.T) {
+	onEach(t, func(t *testing.T, d *Device) {
+		s := shift(4)
+		results, err := d.Run(context.Background(), []*impls.Script{s, s})
+		require.NoError(t, err)
+		for _, r := range results {
+			require.NoError(t, r.Err)
+			// Each block reads what the one before it has just written.
+			require.Equal(t, impls.Outcome{Failed: true, Step: 2, Wrong: 2, First: 0, Memory: []byte{4, 4, 4, 4}}, r.Outcome)
+			require.Equal(t, s.Run(), r.Outcome)
+		}
+	})
+}
+
+// A child that is killed is a failure of what it was doing, and nothing else.
+func TestKilled(t *testing.T) {
+	onEach(t, func(t *testing.T, d *Device) {
+		endless := shift(4)
+		endless.Steps = []impls.Step{{Kind: impls.Endless}}
+		pid := d.child.cmd.Process.Pid
+		time.AfterFunc(200*time.Millisecond, func() {
+			p, err := os.FindProcess(pid)
+			if err == nil {
+				_ = p.Kill() // it may have ended
+			}
+		})
+		results, err := d.Run(context.Background(), []*impls.Script{endless})
+		require.NoError(t, err)
+		var failed *FailedError
+		require.ErrorAs(t, results[0].Err, &failed)
+		require.False(t, failed.Hung)
+		require.Contains(t, failed.Error(), "signal: killed")
+
+		// Between two calls, it is replaced without a word.
+		_, err = d.About()
+		require.NoError(t, err)
+		require.NoError(t, d.child.cmd.Process.Kill())
+		time.Sleep(100 * time.Millisecond)
+		results, err = d.Run(context.Background(), []*impls.Script{shift(4)})
+		require.NoError(t, err)
+		if results[0].Err != nil { // it took the request before it died
+			require.ErrorAs(t, results[0].Err, &failed)
+		}
+		results, err = d.Run(context.Background(), []*impls.Script{shift(4)})
+		require.NoError(t, err)
+		require.NoError(t, results[0].Err)
+		require.True(t, results[0].Failed)
+	})
+}
+
+// A hang ends at the limit, and costs the scripts beside it nothing.
+func TestHang(t *testing.T) {
+	onEach(t, func(t *testing.T, d *Device) {
+		d.Timeout = time.Second
+		endless := shift(4)
+		endless.Steps = []impls.Step{{Kind: impls.Endless}}
+		results, err := d.Run(context.Background(), []*impls.Script{shift(4), shift(5), endless, shift(6)})
+		require.NoError(t, err)
+		var failed *FailedError
+		require.ErrorAs(t, results[2].Err, &failed)
+		require.True(t, failed.Hung)
+		require.Contains(t, failed.Error(), "no answer in 1s")
+		for _, i := range []int{0, 1, 3} {
+			require.NoError(t, results[i].Err)
+			require.True(t, results[i].Failed)
+		}
+	})
+}
+
+// Reading far out of bounds crashes the child alone.
+func TestOutOfBounds(t *testing.T) {
+	onEach(t, func(t *testing.T, d *Device) {
+		wild := shift(4)
+		wild.Steps[1].Kernel = impls.NewKernel(0, 1, []impls.Copy{{From: 1 << 31, N: 1}})
+		wild.Steps[1].Order = nil
+		results, err := d.Run(context.Background(), []*impls.Script{shift(4), wild})
+		require.NoError(t, err)
+		require.NoError(t, results[0].Err)
+		var failed *FailedError
+		require.ErrorAs(t, results[1].Err, &failed)
+		t.Log(failed)
+	})
+}
+
+// Ending the context ends a hang at once.
+func TestInterrupted(t *testing.T) {
+	onEach(t, func(t *testing.T, d *Device) {
+		endless := shift(4)
+		endless.Steps = []impls.Step{{Kind: impls.Endless}}
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		_, err := d.Run(ctx, []*impls.Script{endless})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Less(t, time.Since(start), 10*time.Second)
+	})
+}
+
+// A loader without a platform, and a library that is not there, say what to
+// install.
+func TestMissing(t *testing.T) {
+	d := &Device{Name: "opencl", env: []string{"SLIDEFUZZ_OPENCL_LIB=libnone.so"}}
+	_, err := d.About()
+	var missing *MissingError
+	require.ErrorAs(t, err, &missing)
+	require.Contains(t, err.Error(), "apt-get install")
+
+	open(t, "opencl")
+	empty := t.TempDir()
+	d = &Device{Name: "opencl", env: []string{"OCL_ICD_VENDORS=" + empty, "OCL_ICD_FILENAMES="}}
+	_, err = d.About()
+	require.ErrorAs(t, err, &missing)
+	require.Contains(t, err.Error(), "finds no platform")
+	_, err = d.Run(context.Background(), []*impls.Script{shift(4)})
+	require.ErrorAs(t, err, &missing)
+}
+
+// usage is what a child holds.
+type usage struct {
+	files, resident int // open files, KiB
+	device          int64
+	parentFiles     int
+}
+
+func measure(t *testing.T, d *Device) usage {
+	t.Helper()
+	count := func(pid string) int {
+		entries, err := os.ReadDir(filepath.Join("/proc", pid, "fd"))
+		require.NoError(t, err)
+		return len(entries)
+	}
+	pid := strconv.Itoa(d.child.cmd.Process.Pid)
+	u := usage{files: count(pid), parentFiles: count("self"), device: d.free}
+	status, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
+	require.NoError(t, err)
+	_, rest, ok := strings.Cut(string(status), "VmRSS:")
+	require.True(t, ok)
+	_, err = fmt.Sscan(rest, &u.resident)
+	require.NoError(t, err)
+	return u
+}
+
+// Over 100,000 scripts nothing grows: open files, memory, memory of the device
+// where the driver tells, processes.
+func TestLeaks(t *testing.T) {
+	n := 100_000
+	if testing.Short() {
+		n = 20_000
+	}
+	const batch = 1000
+	onEach(t, func(t *testing.T, d *Device) {
+		scripts := make([]*impls.Script, batch)
+		for i := range scripts {
+			scripts[i] = shift(2 + i%60)
+		}
+		pid := d.child.cmd.Process.Pid
+		var before usage
+		for done := 0; done < n; done += batch {
+			results, err := d.Run(context.Background(), scripts)
+			require.NoError(t, err)
+			for i, r := range results {
+				require.NoError(t, r.Err)
+				require.Equal(t, i%60 > 0, r.Failed, i) // two rows are one block
+			}
+			if done == 5*batch { // the buffers have grown as far as they will
+				before = measure(t, d)
+			}
+		}
+		after := measure(t, d)
+		t.Logf("after %d scripts %+v, after %d %+v", 6*batch, before, n, after)
+		require.Equal(t, pid, d.child.cmd.Process.Pid, "one process all the time")
+		// A driver may open a file or two when it likes; one for each launch
+		// would be a hundred.
+		require.Less(t, after.files-before.files, 16)
+		require.LessOrEqual(t, after.parentFiles, before.parentFiles)
+		require.Less(t, after.resident-before.resident, 64<<10, "KiB")
+		require.Less(t, before.device-after.device, int64(64<<20))
+	})
+}

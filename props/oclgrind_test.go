@@ -1,0 +1,69 @@
+package props
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/gpu"
+)
+
+// An independent judge: the detector's verdict on every kernel of random
+// in-place programs is Oclgrind's, which interprets the kernel and sees every
+// access, with one work-item a block.
+func TestOclgrindAgrees(t *testing.T) {
+	o, err := gpu.NewOclgrind(t.TempDir())
+	var missing *gpu.MissingError
+	if errors.As(err, &missing) && !slices.Contains(strings.Split(os.Getenv("SLIDEFUZZ_REQUIRE"), ","), "oclgrind") {
+		t.Skip("SKIPPED, NOTHING WAS TESTED: " + err.Error())
+	}
+	require.NoError(t, err)
+	defer func() { require.NoError(t, o.Close()) }()
+
+	r := NewRunner()
+	rng := rand.New(rand.NewPCG(11, 12))
+	n := count(5_000)
+	kernels, conflicts, benign := 0, 0, 0
+	buf := make([]byte, maxDraw)
+	for range n {
+		for i := range buf {
+			buf[i] = byte(rng.Uint32())
+		}
+		c := corpus.DecodeProgram(buf[:10+rng.IntN(maxDraw-10)])
+		c.Block = 1 + c.Block%12
+		c.Target.Lowering = [...]impls.Lowering{impls.DropWAR, impls.DropWAR, impls.DropClone, impls.Fused, impls.Eager}[rng.IntN(5)]
+		rec, err := r.record(c)
+		require.NoError(t, err)
+		races, err := o.Races(context.Background(), rec.script)
+		require.NoError(t, err)
+		next := 0
+		for _, s := range rec.script.Steps {
+			if s.Kind != impls.Move {
+				continue
+			}
+			got := s.Kernel.Conflict()
+			require.Equal(t, races[next], got, "kernel %d: Oclgrind first, the detector second\n%s", next, c.Text())
+			kernels++
+			next++
+			if got {
+				conflicts++
+				hazard := false
+				s.Kernel.Hazards(func(impls.Hazard) bool { hazard = true; return false })
+				if !hazard {
+					benign++
+				}
+			}
+		}
+	}
+	t.Logf("%d programs, %d kernels: %d with a conflict, %d of those benign; no disagreement", n, kernels, conflicts, benign)
+	require.Positive(t, conflicts)
+	require.Less(t, conflicts, kernels)
+}
