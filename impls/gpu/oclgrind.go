@@ -25,7 +25,9 @@ type Oclgrind struct {
 func NewOclgrind(dir string) (*Oclgrind, error) {
 	o := &Oclgrind{&Device{Name: "oclgrind"}, filepath.Join(dir, "races")}
 	o.device.env = []string{
-		"OCLGRIND_DATA_RACES=1", "OCLGRIND_UNIFORM_WRITES=1", "OCLGRIND_NUM_THREADS=1", "OCLGRIND_LOG=" + o.log,
+		"OCLGRIND_DATA_RACES=1", "OCLGRIND_UNIFORM_WRITES=1", "OCLGRIND_NUM_THREADS=1",
+		"OCLGRIND_MAX_ERRORS=2000000000", // it reports no more races after so many
+		"OCLGRIND_LOG=" + o.log,
 	}
 	_, err := o.device.About()
 	return o, err
