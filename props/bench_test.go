@@ -1,6 +1,8 @@
 package props
 
 import (
+	"context"
+	"fmt"
 	"math/rand"
 	"testing"
 
@@ -92,6 +94,40 @@ func BenchmarkIssueCopy(b *testing.B) {
 		for _, buf := range [][]byte{x, y} {
 			copy(t, buf)
 			copy(buf, t)
+		}
+	}
+}
+
+// BenchmarkDevice is drawn small cases a second on a device: a launch for many,
+// and a launch for each. Recording and reading back are part of it.
+func BenchmarkDevice(b *testing.B) {
+	for _, name := range []string{"opencl", "cuda"} {
+		for _, batch := range []int{1, gpuBatch, 4000} {
+			b.Run(fmt.Sprintf("%s/%d-a-launch", name, batch), func(b *testing.B) {
+				device(b, name)
+				r, rng := NewRunner(), rand.New(rand.NewSource(1))
+				n := 0
+				for b.Loop() {
+					cases := make([]*corpus.Case, batch)
+					for i := range cases {
+						cases[i] = &corpus.Case{}
+						BenchmarkMix.Draw(cases[i], rng)
+						cases[i].Schedule = impls.Schedule{Kind: impls.Descending}
+						cases[i].Target = impls.Target{Update: "roll", Lowering: impls.Fused, Device: name}
+					}
+					all, err := r.RunAll(context.Background(), cases)
+					if err != nil {
+						b.Fatal(err)
+					}
+					for i, d := range all {
+						if d != nil {
+							b.Fatal(d, string(cases[i].Text()))
+						}
+					}
+					n += batch
+				}
+				b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "cases/s")
+			})
 		}
 	}
 }

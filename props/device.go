@@ -60,7 +60,9 @@ func (r *Runner) RunAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Di
 		}
 		runs := 1
 		if c.Schedule.Kind == impls.Native && !impls.OrdersItself(c.Target.Device) {
-			runs = nativeRuns
+			if runs = r.NativeRuns; runs == 0 {
+				runs = nativeRuns
+			}
 		}
 		for range runs {
 			scripts = append(scripts, recordings[i].script)

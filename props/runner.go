@@ -22,6 +22,9 @@ type Runner struct {
 	// Timeout is how long a device of package gpu may take for one call, 0 for
 	// gpu.DefaultTimeout.
 	Timeout time.Duration
+	// NativeRuns is how often a case is run that leaves the order to such a
+	// device, 0 for 10.
+	NativeRuns int
 
 	caches  map[cacheKey]*impls.WindowCache
 	devices map[string]impls.Device

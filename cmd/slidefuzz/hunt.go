@@ -325,7 +325,7 @@ func (o huntOptions) scenario(e *env, out *outcome, slice time.Duration, progres
 	}
 	start := time.Now()
 	defer func() { out.Elapsed = time.Since(start) }()
-	seen := map[corpus.Failure]bool{}
+	seen := map[sceneKey]bool{}
 	agreed := 0
 	for _, c := range out.cases {
 		if e.ctx.Err() != nil || slice > 0 && time.Since(start) >= slice {
@@ -345,8 +345,10 @@ func (o huntOptions) scenario(e *env, out *outcome, slice time.Duration, progres
 			}
 			continue
 		}
-		if f := d.Failure(c.Target); !seen[f] {
-			seen[f] = true
+		f := d.Failure(c.Target)
+		key := sceneKey{f, c.Schedule.Kind == impls.Native}
+		if !seen[key] {
+			seen[key] = true
 			small := c.Clone()
 			small.Expect = d.Expect()
 			out.Findings = append(out.Findings, props.Finding{Found: c, Small: small, Divergence: d, At: out.Cases})
@@ -358,6 +360,13 @@ func (o huntOptions) scenario(e *env, out *outcome, slice time.Duration, progres
 	case !sound && agreed > 0:
 		out.unexpected = fmt.Sprintf("a known-bad target was not caught in %s of the scenario", plural(agreed, "case"))
 	}
+}
+
+// sceneKey is what a scenario reports once: a failure, in a forced order and in
+// the device's own.
+type sceneKey struct {
+	corpus.Failure
+	native bool
 }
 
 // huntEnd is what a hunt came to.

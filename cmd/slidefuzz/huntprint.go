@@ -26,6 +26,14 @@ func (p *textPrinter) target(o *outcome) {
 		return // the last line counts them
 	}
 	fmt.Fprintf(p.w, "%-*s  %6d cases  %s\n", p.width, o.name(), o.Cases, o.words())
+	for _, f := range o.Findings {
+		if f.Divergence.Runs != nil {
+			fmt.Fprintf(p.w, "  native: %s\n", f.Divergence.Runs)
+		}
+	}
+	if o.Failed {
+		fmt.Fprintf(p.w, "  the hunt in this target ended early: the device failed too often\n")
+	}
 	if o.unexpected != "" {
 		for _, f := range o.Findings {
 			fmt.Fprintf(p.w, "  %s\n%s\n", f.Divergence, indent(f.Small.Text()))

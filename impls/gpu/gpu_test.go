@@ -238,3 +238,54 @@ func TestLeaks(t *testing.T) {
 		require.Less(t, before.device-after.device, int64(64<<20))
 	})
 }
+
+// BenchmarkCheck is the check on the device as a share of the bandwidth of a
+// plain read of the same bytes, in the same run: a window of 1 GiB for each
+// element size, rows of 256 elements.
+func BenchmarkCheck(b *testing.B) {
+	for _, name := range []string{"opencl", "cuda"} {
+		for _, dtype := range []impls.DType{impls.F32, impls.BF16, impls.U8} {
+			b.Run(name+"/"+dtype.String(), func(b *testing.B) {
+				d := open(b, name)
+				d.Timeout = 5 * time.Minute
+				bytes, rounds := int64(1<<30), 20
+				if strings.Contains(d.child.about, "Portable Computing Language") {
+					bytes, rounds = 64<<20, 3 // a CPU
+				}
+				s := impls.Shape{Batch: 4, Heads: 8, Dim: 256, DType: dtype}
+				s.Window = int(bytes) / (s.Lanes() * s.RowBytes())
+				script := &impls.Script{Shape: s, Sizes: []int{s.Window}, Native: true}
+				script.Code = impls.Code{Codes: 254 << 23, Half: 254 << 23, Low: 1 << 23}
+				switch dtype {
+				case impls.BF16:
+					script.Code = impls.Code{Codes: 65024, Stride: 101, Half: 32512, Low: 128, High: 32896}
+				case impls.U8:
+					script.Code = impls.Code{Codes: 254, Stride: 101, Half: 254, Low: 1}
+				}
+				if dtype != impls.F32 {
+					for i := range 2 * s.Lanes() * s.Dim {
+						script.Code.Offsets = append(script.Code.Offsets, uint32(i)*7919%script.Code.Codes)
+					}
+				}
+				labels := make([]int32, s.Window)
+				for i := range labels {
+					labels[i] = int32(i)
+				}
+				script.Start(0, labels)
+				script.CheckBuffer(0, labels)
+				batch := encode([]*impls.Script{script}, false)
+				require.NoError(b, batch.err)
+				r := &benchRequest{Run: *batch.request(), Fill: []int{0}, Step: 1, Bytes: bytes, Rounds: rounds}
+				for b.Loop() {
+					rep, err := d.ask(context.Background(), &request{Bench: r})
+					require.NoError(b, err)
+					require.Zero(b, wordsOf(rep.State)[0], "wrong cells")
+					check, read := slices.Min(rep.Seconds), slices.Min(rep.Read)
+					b.ReportMetric(float64(bytes)/check/1e9, "check-GB/s")
+					b.ReportMetric(float64(bytes)/read/1e9, "read-GB/s")
+					b.ReportMetric(100*read/check, "percent")
+				}
+			})
+		}
+	}
+}
