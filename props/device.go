@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -19,7 +20,7 @@ import (
 type recording struct {
 	c       *corpus.Case
 	script  *impls.Script
-	checks  map[int]check      // by step
+	checks  []check            // by step
 	plans   []*impls.Plan      // of each operation, nil where nothing ran
 	refused []bool             // of each operation
 	fault   *corpus.Divergence // of the contract, at the operation after the script's last
@@ -48,42 +49,97 @@ func (r *Runner) RunAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Di
 	if err != nil {
 		return nil, err
 	}
-	var scripts []*impls.Script
-	recordings := make([]*recording, len(cases))
-	first := make([]int, len(cases)+1)
-	for i, c := range cases {
-		if err := r.check(c); err != nil {
-			return nil, err
-		}
-		if recordings[i], err = r.record(c); err != nil {
-			return nil, err
-		}
-		runs := 1
-		if c.Schedule.Kind == impls.Native && !impls.OrdersItself(c.Target.Device) {
-			if runs = r.NativeRuns; runs == 0 {
-				runs = nativeRuns
-			}
-		}
-		for range runs {
-			scripts = append(scripts, recordings[i].script)
-		}
-		first[i+1] = len(scripts)
-	}
 	device.Timeout = r.Timeout
-	results, err := device.Run(ctx, scripts)
-	if err != nil {
-		return nil, err
+	// While the device runs a part of the cases, the next is recorded.
+	type part struct {
+		recordings []*recording
+		first      []int // script of each recording, and their end
+		results    []gpu.Result
+		err        error
 	}
-	all := make([]*corpus.Divergence, len(cases))
-	for i := range cases {
-		if results[first[i]].NotRun {
-			return all[:i], nil
+	all := make([]*corpus.Divergence, 0, len(cases))
+	judge := func(p *part) (done bool, err error) {
+		if p.err != nil {
+			return true, p.err
 		}
-		if all[i], err = r.judgeRuns(recordings[i], results[first[i]:first[i+1]]); err != nil {
-			return nil, err
+		for i, rec := range p.recordings {
+			results := p.results[p.first[i]:p.first[i+1]]
+			if results[0].NotRun {
+				return true, nil
+			}
+			d, err := r.judgeRuns(rec, results)
+			if err != nil {
+				return true, err
+			}
+			all = append(all, d)
 		}
+		return false, nil
 	}
-	return all, nil
+	running := make(chan *part, 1)
+	busy := false
+	for len(cases) > 0 {
+		n := min(len(cases), gpuPart)
+		p := &part{first: []int{0}}
+		var scripts []*impls.Script
+		for _, c := range cases[:n] {
+			if err = r.check(c); err != nil {
+				break
+			}
+			rec, e := r.record(c)
+			if err = e; err != nil {
+				break
+			}
+			p.recordings = append(p.recordings, rec)
+			for range r.runs(c) {
+				scripts = append(scripts, rec.script)
+			}
+			p.first = append(p.first, len(scripts))
+		}
+		var before *part
+		if busy {
+			before = <-running
+			busy = false
+		}
+		if err == nil {
+			busy = true
+			go func() {
+				p.results, p.err = device.Run(ctx, scripts)
+				running <- p
+			}()
+		}
+		done := false
+		if before != nil {
+			var e error
+			done, e = judge(before)
+			err = errors.Join(err, e)
+		}
+		if done || err != nil {
+			if busy {
+				<-running
+			}
+			return all, err
+		}
+		cases = cases[n:]
+	}
+	if busy {
+		_, err = judge(<-running)
+	}
+	return all, err
+}
+
+// gpuPart is the cases of one launch: thousands of groups, whose records take a
+// few megabytes.
+const gpuPart = 500
+
+// runs is how often a case is run.
+func (r *Runner) runs(c *corpus.Case) int {
+	switch {
+	case c.Schedule.Kind != impls.Native || impls.OrdersItself(c.Target.Device):
+		return 1
+	case r.NativeRuns > 0:
+		return r.NativeRuns
+	}
+	return nativeRuns
 }
 
 // DeviceName is the device of package gpu that runs a target's scripts.
@@ -142,7 +198,7 @@ func (r *Runner) record(c *corpus.Case) (*recording, error) {
 		return nil, err
 	}
 	r.c, r.order = c, r.orderOf(c.Schedule)
-	rec := &recording{c: c, checks: map[int]check{}}
+	rec := &recording{c: c}
 	if p, ok := c.TheProgram(); ok {
 		r.recordProgram(rec, p)
 	} else if err := r.recordCache(rec); err != nil {
@@ -157,18 +213,21 @@ func (r *Runner) record(c *corpus.Case) (*recording, error) {
 
 func (r *Runner) recordCache(rec *recording) error {
 	c, s := rec.c, rec.c.Shape
-	engine, err := impls.NewEngine(c.Target, s, c.Block)
+	engine, err := r.engine(c)
 	if err != nil {
 		return err
 	}
 	cache, recorder := engine.Record()
 	cache.Order = r.blockOrder
 	rec.script = recorder.Script
+	// Most steps are decodes: two fills, two or four kernels, four checks.
+	rec.script.Steps = slices.Grow(rec.script.Steps, 12*len(c.Ops)+8)
 	rec.labels, rec.saved = oracle.NewHistory(s.Batch, s.Window, labelBytes), map[int]*oracle.History{}
 	stored := func() {
+		labels := rec.window(s)
 		for t := range 2 {
 			rec.note(check{r.op, t, "stored"})
-			recorder.CheckCache(t, rec.window(s))
+			recorder.CheckCache(t, labels)
 		}
 	}
 	r.op = 0
@@ -264,20 +323,26 @@ func (r *Runner) recordAppend(rec *recording, cache *impls.WindowCache, recorder
 const labelBytes = 4
 
 // note says what the next step checks.
-func (rec *recording) note(c check) { rec.checks[len(rec.script.Steps)] = c }
+func (rec *recording) note(c check) {
+	for len(rec.checks) < len(rec.script.Steps) {
+		rec.checks = append(rec.checks, check{})
+	}
+	rec.checks = append(rec.checks, c)
+}
 
 // window is the labels of the rows of a buffer: live rows first, the rest
 // empty.
 func (rec *recording) window(s impls.Shape) [][]int32 {
 	labels := make([][]int32, s.Batch)
+	rows := make([]int32, s.Batch*s.Window)
 	for b := range labels {
 		live := rec.labels.Window(oracle.Keys, b)
-		for i := range s.Window {
-			l := impls.Empty
+		labels[b] = rows[b*s.Window : (b+1)*s.Window]
+		for i := range labels[b] {
+			labels[b][i] = impls.Empty
 			if labelBytes*i < len(live) {
-				l = int32(binary.LittleEndian.Uint32(live[labelBytes*i:]))
+				labels[b][i] = int32(binary.LittleEndian.Uint32(live[labelBytes*i:]))
 			}
-			labels[b] = append(labels[b], l)
 		}
 	}
 	return labels

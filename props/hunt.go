@@ -127,9 +127,9 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 	return result, nil
 }
 
-// gpuBatch is the cases that a device of package gpu is given at once: enough
-// that the launch is a small part of their time.
-const gpuBatch = 500
+// gpuBatch is the cases that a device of package gpu is given at once: some
+// launches, so that one is recorded while another runs.
+const gpuBatch = 2000
 
 func (r *Runner) runAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
 	if impls.OnGPU(cases[0].Target.Device) {

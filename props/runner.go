@@ -27,6 +27,7 @@ type Runner struct {
 	NativeRuns int
 
 	caches  map[cacheKey]*impls.WindowCache
+	engines map[cacheKey]*impls.Engine
 	devices map[string]impls.Device
 	codes   map[codeKey]*oracle.Encoding
 	orders  map[orderKey]*impls.Orders
@@ -79,6 +80,7 @@ const maxKept = 64 << 10
 func NewRunner() *Runner {
 	return &Runner{
 		caches:  map[cacheKey]*impls.WindowCache{},
+		engines: map[cacheKey]*impls.Engine{},
 		devices: map[string]impls.Device{},
 		codes:   map[codeKey]*oracle.Encoding{},
 		orders:  map[orderKey]*impls.Orders{},
@@ -180,7 +182,7 @@ func (r *Runner) empty(c *corpus.Case, device impls.Device) (*impls.WindowCache,
 		cache.Renew()
 		return cache, nil
 	}
-	e, err := impls.NewEngine(c.Target, c.Shape, c.Block)
+	e, err := r.engine(c)
 	if err != nil {
 		return nil, err
 	}
@@ -192,6 +194,23 @@ func (r *Runner) empty(c *corpus.Case, device impls.Device) (*impls.WindowCache,
 		r.caches[key] = cache
 	}
 	return cache, nil
+}
+
+// engine compiles the programs of a case's target, shape and blocks.
+func (r *Runner) engine(c *corpus.Case) (*impls.Engine, error) {
+	key := cacheKey{c.Target, c.Shape, c.Block}
+	if e, ok := r.engines[key]; ok {
+		return e, nil
+	}
+	e, err := impls.NewEngine(c.Target, c.Shape, c.Block)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.engines) >= maxRemembered {
+		clear(r.engines)
+	}
+	r.engines[key] = e
+	return e, nil
 }
 
 func (r *Runner) encoding(s impls.Shape) (*oracle.Encoding, error) {

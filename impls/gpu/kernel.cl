@@ -212,57 +212,88 @@ INLINE void rows(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *
   report(state, step, first, wrong);
 }
 
-// The same check for rows of whole 16-byte words: a work-item keeps to one
-// word of the row, so that what depends on the lane alone stays in registers.
-#define CHECK_WORDS(NAME, CELLS, WORD)                                                                                  \
-  INLINE void NAME(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *s, GLOBAL const uint *t, uint b,      \
-                   uint step, GLOBAL uint *state)                                                                       \
-  {                                                                                                                     \
-    const uint size = 16 / CELLS;                                                                                       \
-    uint dim = s[S_DIM], tensor = t[T_TENSOR], words = dim / CELLS;                                                     \
-    uint codes = s[S_CODES], turn = s[S_HALF], low = s[S_LOW], high = s[S_HIGH] - s[S_HALF];                            \
-    uint total = s[S_LANES] * (t[T_TO] - t[T_FROM]);                                                                    \
-    uint lo = b * t[T_PER], hi = min(lo + t[T_PER], total);                                                             \
-    uint word = LOCAL % words, per = LSIZE / words, known = EMPTY, wrong = 0, first = EMPTY;                            \
-    uint off[CELLS];                                                                                                    \
-    GLOBAL const uchar *x = mem + (ulong)s[S_BASE] * 16 + (ulong)t[T_AT] * size;                                        \
-    for (uint u = lo + LOCAL / words; u < hi && LOCAL < per * words; u += per) {                                        \
-      uint lane, row;                                                                                                   \
-      place(s, t, u, &lane, &row);                                                                                      \
-      if (lane != known) {                                                                                              \
-        known = lane;                                                                                                   \
-        UNROLL for (uint i = 0; i < CELLS; i++)                                                                         \
-          off[i] = size == 4 ? word * CELLS + i                                                                         \
-                             : prog[s[S_OFFSETS] + (tensor * s[S_LANES] + lane) * dim + word * CELLS + i];              \
-      }                                                                                                                 \
-      uint label = labelOf(prog, s, t, lane, row);                                                                      \
-      uint at = lane * t[T_LANE] + row * t[T_ROW] + word * CELLS;                                                       \
-      uint4 got = LOAD4(x + (ulong)at * size);                                                                          \
-      uint want[4] = {0, 0, 0, 0};                                                                                      \
-      if (label != EMPTY) {                                                                                             \
-        uint bits[CELLS];                                                                                               \
-        UNROLL for (uint i = 0; i < CELLS; i++)                                                                         \
-        {                                                                                                               \
-          uint n = label + off[i];                                                                                      \
-          n = min(n, n - codes);                                                                                        \
-          bits[i] = n + (n < turn ? low : high);                                                                        \
-        }                                                                                                               \
-        UNROLL for (uint k = 0; k < 4; k++) want[k] = WORD;                                                             \
-      }                                                                                                                 \
-      uint same = (got.x ^ want[0]) | (got.y ^ want[1]) | (got.z ^ want[2]) | (got.w ^ want[3]);                        \
-      if (same) {                                                                                                       \
-        uint have[4] = {got.x, got.y, got.z, got.w};                                                                    \
-        for (uint i = CELLS; i-- > 0;) {                                                                                \
-          uint shift = i % (4 / size) * 8 * size;                                                                       \
-          uint d = (have[i / (4 / size)] ^ want[i / (4 / size)]) >> shift;                                              \
-          if (size == 4 ? d : d & ((1u << 8 * (size & 3)) - 1)) {                                                       \
-            wrong++;                                                                                                    \
-            first = min(first, at + i);                                                                                 \
-          }                                                                                                             \
-        }                                                                                                               \
-      }                                                                                                                 \
-    }                                                                                                                   \
-    report(state, step, first, wrong);                                                                                  \
+// The same check for rows of whole 16-byte words: a work-item keeps to one word
+// of the row, so that what depends on the lane alone stays in registers, and
+// asks for several rows before it looks at the first, to keep memory busy.
+#define AHEAD 4
+#define CHECK_WORDS(NAME, CELLS, WORD)                                                                                 \
+  INLINE void NAME(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *s, GLOBAL const uint *t, uint b,     \
+                   uint step, GLOBAL uint *state)                                                                      \
+  {                                                                                                                    \
+    const uint size = 16 / CELLS;                                                                                      \
+    uint dim = s[S_DIM], lanes = s[S_LANES], heads = s[S_HEADS], tensor = t[T_TENSOR], words = dim / CELLS;            \
+    uint codes = s[S_CODES], turn = s[S_HALF], low = s[S_LOW], high = s[S_HIGH] - s[S_HALF];                           \
+    uint rows = t[T_TO] - t[T_FROM], laneStride = t[T_LANE], rowStride = t[T_ROW], labelStride = t[T_LABELSTRIDE];     \
+    uint lo = b * t[T_PER], hi = min(lo + t[T_PER], lanes * rows);                                                     \
+    uint word = LOCAL % words, per = LSIZE / words, known = EMPTY, wrong = 0, first = EMPTY;                           \
+    GLOBAL const uint *offsets = prog + s[S_OFFSETS] + tensor * lanes * dim + word * CELLS;                            \
+    GLOBAL const uint *labels = prog + t[T_LABELS];                                                                    \
+    GLOBAL const uchar *x = mem + (ulong)s[S_BASE] * 16 + (ulong)t[T_AT] * size;                                       \
+    uint off[CELLS];                                                                                                   \
+    UNROLL for (uint i = 0; i < CELLS; i++) off[i] = word * CELLS + i;                                                 \
+    /* The axis with the smaller stride runs faster. */                                                                \
+    uint inner = rowStride > laneStride ? lanes : rows;                                                                \
+    uint u = lo + LOCAL / words, in = u % inner, out = u / inner;                                                      \
+    if (LOCAL >= per * words)                                                                                          \
+      u = hi;                                                                                                          \
+    while (u < hi) {                                                                                                   \
+      uint4 got[AHEAD];                                                                                                \
+      uint label[AHEAD], at[AHEAD], lane[AHEAD], ahead = u;                                                            \
+      UNROLL for (uint k = 0; k < AHEAD; k++)                                                                          \
+      {                                                                                                                \
+        uint row = rowStride > laneStride ? out : in;                                                                  \
+        lane[k] = rowStride > laneStride ? in : out;                                                                   \
+        at[k] = lane[k] * laneStride + (row + t[T_FROM]) * rowStride + word * CELLS;                                   \
+        if (u < hi) {                                                                                                  \
+          got[k] = LOAD4(x + (ulong)at[k] * size);                                                                     \
+          label[k] = labels[(labelStride ? lane[k] / heads * labelStride : 0) + row];                                  \
+        }                                                                                                              \
+        u += per;                                                                                                      \
+        in += per;                                                                                                     \
+        while (in >= inner) {                                                                                          \
+          in -= inner;                                                                                                 \
+          out++;                                                                                                       \
+        }                                                                                                              \
+      }                                                                                                                \
+      UNROLL for (uint k = 0; k < AHEAD; k++)                                                                          \
+      {                                                                                                                \
+        if (ahead + k * per >= hi)                                                                                     \
+          break;                                                                                                       \
+        uint base = label[k];                                                                                          \
+        if (size == 4 && base != EMPTY) {                                                                              \
+          base += lane[k] * dim;                                                                                       \
+          base = min(base, base - codes);                                                                              \
+        }                                                                                                              \
+        if (size != 4 && lane[k] != known) {                                                                           \
+          known = lane[k];                                                                                             \
+          UNROLL for (uint i = 0; i < CELLS; i++) off[i] = offsets[lane[k] * dim + i];                                 \
+        }                                                                                                              \
+        uint want[4] = {0, 0, 0, 0};                                                                                   \
+        if (base != EMPTY) {                                                                                           \
+          uint bits[CELLS];                                                                                            \
+          UNROLL for (uint i = 0; i < CELLS; i++)                                                                      \
+          {                                                                                                            \
+            uint n = base + off[i];                                                                                    \
+            n = min(n, n - codes);                                                                                     \
+            bits[i] = size == 4 ? n + low : n + (n < turn ? low : high);                                               \
+          }                                                                                                            \
+          UNROLL for (uint k = 0; k < 4; k++) want[k] = WORD;                                                          \
+        }                                                                                                              \
+        uint same = (got[k].x ^ want[0]) | (got[k].y ^ want[1]) | (got[k].z ^ want[2]) | (got[k].w ^ want[3]);         \
+        if (same) {                                                                                                    \
+          uint have[4] = {got[k].x, got[k].y, got[k].z, got[k].w};                                                     \
+          for (uint i = CELLS; i-- > 0;) {                                                                             \
+            uint shift = i % (4 / size) * 8 * size;                                                                    \
+            uint d = (have[i / (4 / size)] ^ want[i / (4 / size)]) >> shift;                                           \
+            if (size == 4 ? d : d & ((1u << 8 * (size & 3)) - 1)) {                                                    \
+              wrong++;                                                                                                 \
+              first = min(first, at[k] + i);                                                                           \
+            }                                                                                                          \
+          }                                                                                                            \
+        }                                                                                                              \
+      }                                                                                                                \
+    }                                                                                                                  \
+    report(state, step, first, wrong);                                                                                 \
   }
 
 CHECK_WORDS(check4, 4, bits[k] | tensor << 31)

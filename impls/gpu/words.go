@@ -22,10 +22,11 @@ const (
 	stepBlocks = 2
 )
 
-// checkBlock is the cells of a block that fills or checks rows. A check of a
-// gigabyte is then a hundred thousand blocks, enough for any device, and a
-// small script's check is one block.
-const checkBlock = 8192
+// checkBlock is the cells of a block that fills or checks rows: enough that
+// reading the step's record is a small part of it. A check of a gigabyte is
+// then some thousand blocks, enough for any device, and a small script's check
+// is one block.
+const checkBlock = 1 << 16
 
 // batch is scripts as the kernel reads them.
 type batch struct {
@@ -35,7 +36,10 @@ type batch struct {
 	blocks  [][]int   // of each step of each script
 	base    [][]int64 // byte offset of each storage, of each script
 	memory  int64     // bytes of the arena
-	err     error     // the first extent that 32 bits do not hold
+	// The labels that were written last, and where.
+	labels   *[]int32
+	labelsAt int
+	err      error // the first extent that 32 bits do not hold
 }
 
 // maxWords bounds a batch's records, 4 bytes each: a quarter of the smallest
@@ -45,9 +49,15 @@ const maxWords = 64 << 20
 // encode lays scripts out, each in memory of its own. Where grouped, groups
 // lists whose blocks the groups of one launch do.
 func encode(scripts []*impls.Script, grouped bool) *batch {
+	// An estimate, so that the records are seldom moved: a step's record, and
+	// what it points to.
+	n := slotWords * len(scripts)
+	for _, s := range scripts {
+		n += (stepWords+8)*len(s.Steps) + len(s.Code.Offsets)
+	}
 	b := &batch{
 		scripts: scripts,
-		words:   make([]uint32, slotWords*len(scripts)),
+		words:   make([]uint32, slotWords*len(scripts), n),
 		blocks:  make([][]int, len(scripts)),
 		base:    make([][]int64, len(scripts)),
 	}
@@ -101,6 +111,9 @@ type moveKey struct {
 func (b *batch) slot(i int, s *impls.Script) {
 	size := s.Shape.DType.Size()
 	start := b.take(0)
+	b.labels = nil
+	b.base[i] = make([]int64, 0, len(s.Sizes))
+	b.blocks[i] = make([]int, 0, len(s.Steps))
 	for id := range s.Sizes {
 		b.base[i] = append(b.base[i], b.take(int64(s.Elements(id))*int64(size)))
 	}
@@ -180,16 +193,20 @@ func (b *batch) rows(s *impls.Script, step *impls.Step, w *[stepWords]uint32, at
 		lane, row = sh.Dim, sh.Lanes()*sh.Dim
 	}
 	n := step.To - step.From
-	labels := len(b.words)
 	stride := 0
 	if len(step.Labels) > 1 {
 		stride = n
 	}
-	for _, list := range step.Labels {
-		for _, p := range list {
-			b.words = append(b.words, labelWord(s, p))
+	// Keys and values have the same labels.
+	if b.labels == nil || b.labels != &step.Labels[0] {
+		b.labels, b.labelsAt = &step.Labels[0], len(b.words)
+		for _, list := range step.Labels {
+			for _, p := range list {
+				b.words = append(b.words, labelWord(s, p))
+			}
 		}
 	}
+	labels := b.labelsAt
 	per := max(1, checkBlock/sh.Dim)
 	copy(w[3:], []uint32{
 		uint32(at), uint32(lane), uint32(row), uint32(step.From), uint32(step.To), uint32(labels), uint32(stride), uint32(step.Tensor), uint32(per),
@@ -208,6 +225,9 @@ func labelWord(s *impls.Script, position int32) uint32 {
 		p *= uint64(s.Shape.Lanes()) * uint64(s.Shape.Dim)
 	} else {
 		p *= uint64(s.Code.Stride)
+	}
+	if p < uint64(s.Code.Codes) {
+		return uint32(p)
 	}
 	return uint32(p % uint64(s.Code.Codes))
 }
