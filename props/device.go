@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"runtime"
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -49,82 +50,96 @@ func (r *Runner) RunAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Di
 	if err != nil {
 		return nil, err
 	}
-	device.Timeout = r.Timeout
-	// While the device runs a part of the cases, the next is recorded.
-	type part struct {
-		recordings []*recording
-		first      []int // script of each recording, and their end
-		results    []gpu.Result
-		err        error
+	device.SetTimeout(r.Timeout)
+	parts := slices.Collect(slices.Chunk(cases, gpuPart))
+	if len(parts) == 1 {
+		return r.runPart(ctx, device, cases)
+	}
+	// A worker records its next part while the device runs another's.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		divergences []*corpus.Divergence
+		err         error
+	}
+	results := make([]chan result, len(parts))
+	for i := range results {
+		results[i] = make(chan result, 1)
+	}
+	n := min(maxWorkers, runtime.GOMAXPROCS(0), len(parts))
+	for len(r.workers) < n {
+		r.workers = append(r.workers, NewRunner())
+	}
+	for k, w := range r.workers[:n] {
+		w.Limit, w.NativeRuns = r.Limit, r.NativeRuns
+		go func() {
+			for i := k; i < len(parts); i += n {
+				d, err := w.runPart(ctx, device, parts[i])
+				results[i] <- result{d, err}
+			}
+		}()
+	}
+	// All are waited for: a worker that still runs is no worker to use again.
+	all := make([]*corpus.Divergence, 0, len(cases))
+	var first error
+	short := false
+	for i, c := range results {
+		res := <-c
+		if short || first != nil {
+			continue
+		}
+		all = append(all, res.divergences...)
+		first = res.err
+		if short = len(res.divergences) < len(parts[i]); short || first != nil {
+			cancel()
+		}
+	}
+	return all, first
+}
+
+// maxWorkers bounds who records cases: with four the device, which takes one
+// part at a time, is busy.
+const maxWorkers = 4
+
+// runPart records cases, runs them and judges them.
+func (r *Runner) runPart(ctx context.Context, device *gpu.Device, cases []*corpus.Case) ([]*corpus.Divergence, error) {
+	var scripts []*impls.Script
+	recordings := make([]*recording, len(cases))
+	first := make([]int, len(cases)+1)
+	for i, c := range cases {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := r.check(c); err != nil {
+			return nil, err
+		}
+		rec, err := r.record(c)
+		if err != nil {
+			return nil, err
+		}
+		recordings[i] = rec
+		for range r.runs(c) {
+			scripts = append(scripts, rec.script)
+		}
+		first[i+1] = len(scripts)
+	}
+	results, err := device.Run(ctx, scripts)
+	if err != nil {
+		return nil, err
 	}
 	all := make([]*corpus.Divergence, 0, len(cases))
-	judge := func(p *part) (done bool, err error) {
-		if p.err != nil {
-			return true, p.err
+	for i, rec := range recordings {
+		of := results[first[i]:first[i+1]]
+		if of[0].NotRun {
+			break
 		}
-		for i, rec := range p.recordings {
-			results := p.results[p.first[i]:p.first[i+1]]
-			if results[0].NotRun {
-				return true, nil
-			}
-			d, err := r.judgeRuns(rec, results)
-			if err != nil {
-				return true, err
-			}
-			all = append(all, d)
-		}
-		return false, nil
-	}
-	running := make(chan *part, 1)
-	busy := false
-	for len(cases) > 0 {
-		n := min(len(cases), gpuPart)
-		p := &part{first: []int{0}}
-		var scripts []*impls.Script
-		for _, c := range cases[:n] {
-			if err = r.check(c); err != nil {
-				break
-			}
-			rec, e := r.record(c)
-			if err = e; err != nil {
-				break
-			}
-			p.recordings = append(p.recordings, rec)
-			for range r.runs(c) {
-				scripts = append(scripts, rec.script)
-			}
-			p.first = append(p.first, len(scripts))
-		}
-		var before *part
-		if busy {
-			before = <-running
-			busy = false
-		}
-		if err == nil {
-			busy = true
-			go func() {
-				p.results, p.err = device.Run(ctx, scripts)
-				running <- p
-			}()
-		}
-		done := false
-		if before != nil {
-			var e error
-			done, e = judge(before)
-			err = errors.Join(err, e)
-		}
-		if done || err != nil {
-			if busy {
-				<-running
-			}
+		d, err := r.judgeRuns(rec, of)
+		if err != nil {
 			return all, err
 		}
-		cases = cases[n:]
+		all = append(all, d)
 	}
-	if busy {
-		_, err = judge(<-running)
-	}
-	return all, err
+	return all, nil
 }
 
 // gpuPart is the cases of one launch: thousands of groups, whose records take a

@@ -32,6 +32,8 @@ type Runner struct {
 	codes   map[codeKey]*oracle.Encoding
 	orders  map[orderKey]*impls.Orders
 
+	workers []*Runner // who record cases for a device
+
 	history *oracle.History
 	saved   map[int]*oracle.History
 	memory  [2][]byte       // of the chunks

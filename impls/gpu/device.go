@@ -22,16 +22,15 @@ import (
 type Device struct {
 	// Name is "opencl" or "cuda".
 	Name string
-	// Timeout is how long one call may take; 0 stands for DefaultTimeout.
-	Timeout time.Duration
 
 	mu        sync.Mutex
 	child     *child
 	missing   error // why there will never be a child
 	env       []string
-	free      int64 // memory of the device after the last batch, where known
-	failures  int   // in this Run
-	searching bool  // for the script that makes the device fail
+	timeout   time.Duration // of a request, 0 for DefaultTimeout
+	free      int64         // memory of the device after the last batch, where known
+	failures  int           // in this Run
+	searching bool          // for the script that makes the device fail
 }
 
 // DefaultTimeout is how long a call may take: the largest built-in case, with
@@ -63,6 +62,14 @@ func Open(name string) (*Device, error) {
 		return nil, fmt.Errorf("device %q: want opencl or cuda", name)
 	}
 	return d, nil
+}
+
+// SetTimeout sets how long the device may take for one request, 0 for
+// DefaultTimeout.
+func (d *Device) SetTimeout(limit time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.timeout = limit
 }
 
 // child is a process that serves a device.
@@ -222,9 +229,9 @@ func (d *Device) ask(ctx context.Context, r *request) (*reply, error) {
 	if err := d.child.enc.Encode(r); err == nil {
 		_ = d.child.w.Flush()
 	}
-	limit := d.Timeout
-	if limit == 0 {
-		limit = DefaultTimeout
+	limit := DefaultTimeout
+	if d.timeout > 0 {
+		limit = d.timeout
 	}
 	if d.searching {
 		limit = min(limit, searchTimeout)
@@ -288,16 +295,16 @@ const maxBatch = 1 << 30
 // results are in the order of the scripts. An error means that there is no
 // device, or that ctx has ended.
 func (d *Device) Run(ctx context.Context, scripts []*impls.Script) ([]Result, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	results := make([]Result, len(scripts))
+	// The records are made before the device is taken, so that callers who run
+	// side by side keep it busy.
+	var parts []part
 	var small []int
 	bytes := int64(0)
-	d.failures = 0
-	flush := func() error {
-		err := d.together(ctx, scripts, small, results)
-		small, bytes = small[:0], 0
-		return err
+	flush := func() {
+		if len(small) > 0 {
+			parts = append(parts, newPart(scripts, small))
+		}
+		small, bytes = nil, 0
 	}
 	for i, s := range scripts {
 		n, blocks := int64(0), 0
@@ -310,45 +317,65 @@ func (d *Device) Run(ctx context.Context, scripts []*impls.Script) ([]Result, er
 			}
 		}
 		if s.Native || s.Graph || blocks >= largeScript {
-			if err := d.alone(ctx, s, &results[i]); err != nil {
-				return nil, err
-			}
+			flush()
+			parts = append(parts, part{which: []int{i}, alone: true})
 			continue
 		}
 		if bytes+n > maxBatch {
-			if err := flush(); err != nil {
-				return nil, err
-			}
+			flush()
 		}
 		small, bytes = append(small, i), bytes+n
 	}
-	return results, flush()
+	flush()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failures = 0
+	results := make([]Result, len(scripts))
+	for _, p := range parts {
+		var err error
+		if p.alone {
+			err = d.alone(ctx, scripts[p.which[0]], &results[p.which[0]])
+		} else {
+			err = d.together(ctx, scripts, p, results)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
 }
 
-// together runs scripts in one launch. Where the device fails they are run in
-// halves, each on a fresh child, until the one to blame is found.
-func (d *Device) together(ctx context.Context, scripts []*impls.Script, which []int, results []Result) error {
-	if len(which) == 0 {
-		return nil
-	}
-	if d.failures >= maxFailures {
-		for _, i := range which {
-			results[i].NotRun = true
-		}
-		return nil
-	}
+// part is scripts that run together, or one alone.
+type part struct {
+	which []int
+	alone bool
+	batch *batch
+}
+
+func newPart(scripts []*impls.Script, which []int) part {
 	picked := make([]*impls.Script, len(which))
 	for k, i := range which {
 		picked[k] = scripts[i]
 	}
-	b := encode(picked, true)
-	err := b.err
+	return part{which: which, batch: encode(picked, true)}
+}
+
+// together runs scripts in one launch. Where the device fails they are run in
+// halves, each on a fresh child, until the one to blame is found.
+func (d *Device) together(ctx context.Context, scripts []*impls.Script, p part, results []Result) error {
+	if d.failures >= maxFailures {
+		for _, i := range p.which {
+			results[i].NotRun = true
+		}
+		return nil
+	}
+	err := p.batch.err
 	if err == nil {
-		r := b.request()
-		r.Groups, r.Blocks, r.Ticketed = bytesOf(b.groups), nil, true
+		r := p.batch.request()
+		r.Groups, r.Blocks, r.Ticketed = bytesOf(p.batch.groups), nil, true
 		var rep *reply
 		if rep, err = d.ask(ctx, &request{Run: r}); err == nil {
-			b.outcomes(rep, func(k int, o impls.Outcome) { results[which[k]].Outcome = o })
+			p.batch.outcomes(rep, func(k int, o impls.Outcome) { results[p.which[k]].Outcome = o })
 			return nil
 		}
 		var failed *FailedError
@@ -356,18 +383,18 @@ func (d *Device) together(ctx context.Context, scripts []*impls.Script, which []
 			return err
 		}
 	}
-	if len(which) == 1 {
+	if len(p.which) == 1 {
 		d.failures++
-		results[which[0]].Err = err
+		results[p.which[0]].Err = err
 		return nil
 	}
 	defer func(was bool) { d.searching = was }(d.searching)
 	d.searching = true
-	half := len(which) / 2
-	if err := d.together(ctx, scripts, which[:half], results); err != nil {
+	half := len(p.which) / 2
+	if err := d.together(ctx, scripts, newPart(scripts, p.which[:half]), results); err != nil {
 		return err
 	}
-	return d.together(ctx, scripts, which[half:], results)
+	return d.together(ctx, scripts, newPart(scripts, p.which[half:]), results)
 }
 
 // alone runs one script, a launch a step.

@@ -112,7 +112,7 @@ func TestKilled(t *testing.T) {
 // A hang ends at the limit, and costs the scripts beside it nothing.
 func TestHang(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Device) {
-		d.Timeout = time.Second
+		d.SetTimeout(time.Second)
 		endless := shift(4)
 		endless.Steps = []impls.Step{{Kind: impls.Endless}}
 		results, err := d.Run(context.Background(), []*impls.Script{shift(4), shift(5), endless, shift(6)})
@@ -247,7 +247,7 @@ func BenchmarkCheck(b *testing.B) {
 		for _, dtype := range []impls.DType{impls.F32, impls.BF16, impls.U8} {
 			b.Run(name+"/"+dtype.String(), func(b *testing.B) {
 				d := open(b, name)
-				d.Timeout = 5 * time.Minute
+				d.SetTimeout(5 * time.Minute)
 				bytes, rounds := int64(1<<30), 20
 				if strings.Contains(d.child.about, "Portable Computing Language") {
 					bytes, rounds = 64<<20, 3 // a CPU

@@ -1,6 +1,6 @@
 // Runs scripts. The preludes give OpenCL C and CUDA C the same words:
 //
-//   KERNEL GLOBAL SHARED INLINE   qualifiers
+//   KERNEL GLOBAL SHARED INLINE   qualifiers; RECORD, a record in shared memory
 //   GROUP LOCAL LSIZE BARRIER     indices, the barrier of a group
 //   FENCE                         acquire and release at device scope
 //   ADD MIN SWAP                  atomic operations on a global uint
@@ -92,7 +92,7 @@ INLINE GLOBAL const uint *copyOf(GLOBAL const uint *copies, uint n, uint cell)
 
 // One block: all its loads, a barrier, all its stores. A cell between two
 // copies belongs to none.
-INLINE void move(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *s, GLOBAL const uint *t, uint b)
+INLINE void move(GLOBAL uchar *mem, GLOBAL const uint *prog, RECORD s, RECORD t, uint b)
 {
   ulong base = (ulong)s[S_BASE] * 16, scratch = (ulong)s[S_SCRATCH] * 16;
   uint size = s[S_SIZE], n = t[T_NCOPIES];
@@ -136,7 +136,7 @@ INLINE void move(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *
 
 // The bits of number a + b modulo the number of codes, both below it. n - codes
 // wraps to a large number exactly where n is below codes.
-INLINE uint bitsOf(GLOBAL const uint *s, uint a, uint b)
+INLINE uint bitsOf(RECORD s, uint a, uint b)
 {
   uint n = a + b;
   n = min(n, n - s[S_CODES]);
@@ -144,7 +144,7 @@ INLINE uint bitsOf(GLOBAL const uint *s, uint a, uint b)
 }
 
 // The bits that an element of a row has. offset is that of its lane's first.
-INLINE uint cellOf(GLOBAL const uint *s, GLOBAL const uint *offsets, uint size, uint tensor, uint label, uint e)
+INLINE uint cellOf(RECORD s, GLOBAL const uint *offsets, uint size, uint tensor, uint label, uint e)
 {
   if (label == EMPTY)
     return 0;
@@ -155,7 +155,7 @@ INLINE uint cellOf(GLOBAL const uint *s, GLOBAL const uint *offsets, uint size, 
 
 // Which lane and row a block's row u is: the axis with the smaller stride runs
 // faster.
-INLINE void place(GLOBAL const uint *s, GLOBAL const uint *t, uint u, uint *lane, uint *row)
+INLINE void place(RECORD s, RECORD t, uint u, uint *lane, uint *row)
 {
   uint n = t[T_TO] - t[T_FROM];
   if (t[T_ROW] > t[T_LANE]) {
@@ -169,7 +169,7 @@ INLINE void place(GLOBAL const uint *s, GLOBAL const uint *t, uint u, uint *lane
 
 // The label of a row. For four-byte cells it is the number of the row's first
 // cell, else the row's distance from position 0.
-INLINE uint labelOf(GLOBAL const uint *prog, GLOBAL const uint *s, GLOBAL const uint *t, uint lane, uint row)
+INLINE uint labelOf(GLOBAL const uint *prog, RECORD s, RECORD t, uint lane, uint row)
 {
   uint label = prog[t[T_LABELS] + lane / s[S_HEADS] * t[T_LABELSTRIDE] + row - t[T_FROM]];
   if (label == EMPTY || s[S_SIZE] != 4)
@@ -189,7 +189,7 @@ INLINE void report(GLOBAL uint *state, uint step, uint first, uint wrong)
 }
 
 // Cell by cell, whatever the strides.
-INLINE void rows(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *s, GLOBAL const uint *t, uint b, uint step, GLOBAL uint *state)
+INLINE void rows(GLOBAL uchar *mem, GLOBAL const uint *prog, RECORD s, RECORD t, uint b, uint step, GLOBAL uint *state)
 {
   ulong base = (ulong)s[S_BASE] * 16;
   uint size = s[S_SIZE], dim = s[S_DIM], tensor = t[T_TENSOR];
@@ -213,64 +213,64 @@ INLINE void rows(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *
 }
 
 // The same check for rows of whole 16-byte words: a work-item keeps to one word
-// of the row, so that what depends on the lane alone stays in registers, and
-// asks for several rows before it looks at the first, to keep memory busy.
+// of the row, so that what depends on the lane alone stays in registers. Where
+// a lane's rows follow each other it asks for several before it looks at the
+// first, to keep memory busy.
 #define AHEAD 4
 #define CHECK_WORDS(NAME, CELLS, WORD)                                                                                 \
-  INLINE void NAME(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *s, GLOBAL const uint *t, uint b,     \
-                   uint step, GLOBAL uint *state)                                                                      \
+  INLINE void NAME(GLOBAL uchar *mem, GLOBAL const uint *prog, RECORD s, RECORD t, uint b, uint step,                  \
+                   GLOBAL uint *state)                                                                                 \
   {                                                                                                                    \
     const uint size = 16 / CELLS;                                                                                      \
     uint dim = s[S_DIM], lanes = s[S_LANES], heads = s[S_HEADS], tensor = t[T_TENSOR], words = dim / CELLS;            \
     uint codes = s[S_CODES], turn = s[S_HALF], low = s[S_LOW], high = s[S_HIGH] - s[S_HALF];                           \
-    uint rows = t[T_TO] - t[T_FROM], laneStride = t[T_LANE], rowStride = t[T_ROW], labelStride = t[T_LABELSTRIDE];     \
-    uint lo = b * t[T_PER], hi = min(lo + t[T_PER], lanes * rows);                                                     \
+    uint from = t[T_FROM], rows = t[T_TO] - from, laneStride = t[T_LANE], rowStride = t[T_ROW];                        \
+    uint labelStride = t[T_LABELSTRIDE], lo = b * t[T_PER], hi = min(lo + t[T_PER], lanes * rows);                     \
     uint word = LOCAL % words, per = LSIZE / words, known = EMPTY, wrong = 0, first = EMPTY;                           \
     GLOBAL const uint *offsets = prog + s[S_OFFSETS] + tensor * lanes * dim + word * CELLS;                            \
     GLOBAL const uint *labels = prog + t[T_LABELS];                                                                    \
     GLOBAL const uchar *x = mem + (ulong)s[S_BASE] * 16 + (ulong)t[T_AT] * size;                                       \
-    uint off[CELLS];                                                                                                   \
-    UNROLL for (uint i = 0; i < CELLS; i++) off[i] = word * CELLS + i;                                                 \
+    uint off[CELLS], inLane = 0;                                                                                       \
     /* The axis with the smaller stride runs faster. */                                                                \
-    uint inner = rowStride > laneStride ? lanes : rows;                                                                \
+    bool rowsRun = rowStride <= laneStride;                                                                            \
+    uint inner = rowsRun ? rows : lanes, ahead = (AHEAD - 1) * per;                                                    \
     uint u = lo + LOCAL / words, in = u % inner, out = u / inner;                                                      \
     if (LOCAL >= per * words)                                                                                          \
       u = hi;                                                                                                          \
     while (u < hi) {                                                                                                   \
       uint4 got[AHEAD];                                                                                                \
-      uint label[AHEAD], at[AHEAD], lane[AHEAD], ahead = u;                                                            \
-      UNROLL for (uint k = 0; k < AHEAD; k++)                                                                          \
-      {                                                                                                                \
-        uint row = rowStride > laneStride ? out : in;                                                                  \
-        lane[k] = rowStride > laneStride ? in : out;                                                                   \
-        at[k] = lane[k] * laneStride + (row + t[T_FROM]) * rowStride + word * CELLS;                                   \
-        if (u < hi) {                                                                                                  \
-          got[k] = LOAD4(x + (ulong)at[k] * size);                                                                     \
-          label[k] = labels[(labelStride ? lane[k] / heads * labelStride : 0) + row];                                  \
+      uint label[AHEAD], row = rowsRun ? in : out, lane = rowsRun ? out : in, count = 1;                               \
+      uint at = lane * laneStride + (row + from) * rowStride + word * CELLS, next = per * rowStride;                   \
+      GLOBAL const uchar *p = x + (ulong)at * size;                                                                    \
+      GLOBAL const uint *l = labels + (labelStride ? lane / heads * labelStride : 0) + row;                            \
+      if (rowsRun && u + ahead < hi && in + ahead < inner) {                                                           \
+        count = AHEAD;                                                                                                 \
+        UNROLL for (uint k = 0; k < AHEAD; k++)                                                                        \
+        {                                                                                                              \
+          got[k] = LOAD4(p + (ulong)(k * next) * size);                                                                \
+          label[k] = l[k * per];                                                                                       \
         }                                                                                                              \
-        u += per;                                                                                                      \
-        in += per;                                                                                                     \
-        while (in >= inner) {                                                                                          \
-          in -= inner;                                                                                                 \
-          out++;                                                                                                       \
-        }                                                                                                              \
+      } else {                                                                                                         \
+        got[0] = LOAD4(p);                                                                                             \
+        label[0] = l[0];                                                                                               \
+      }                                                                                                                \
+      if (lane != known) {                                                                                             \
+        known = lane;                                                                                                  \
+        inLane = size == 4 ? lane * dim : 0;                                                                           \
+        UNROLL for (uint i = 0; i < CELLS; i++) off[i] = size == 4 ? word * CELLS + i : offsets[lane * dim + i];       \
       }                                                                                                                \
       UNROLL for (uint k = 0; k < AHEAD; k++)                                                                          \
       {                                                                                                                \
-        if (ahead + k * per >= hi)                                                                                     \
+        if (k == count)                                                                                                \
           break;                                                                                                       \
         uint base = label[k];                                                                                          \
-        if (size == 4 && base != EMPTY) {                                                                              \
-          base += lane[k] * dim;                                                                                       \
-          base = min(base, base - codes);                                                                              \
-        }                                                                                                              \
-        if (size != 4 && lane[k] != known) {                                                                           \
-          known = lane[k];                                                                                             \
-          UNROLL for (uint i = 0; i < CELLS; i++) off[i] = offsets[lane[k] * dim + i];                                 \
-        }                                                                                                              \
         uint want[4] = {0, 0, 0, 0};                                                                                   \
         if (base != EMPTY) {                                                                                           \
           uint bits[CELLS];                                                                                            \
+          if (size == 4) {                                                                                             \
+            base += inLane;                                                                                            \
+            base = min(base, base - codes);                                                                            \
+          }                                                                                                            \
           UNROLL for (uint i = 0; i < CELLS; i++)                                                                      \
           {                                                                                                            \
             uint n = base + off[i];                                                                                    \
@@ -287,10 +287,16 @@ INLINE void rows(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *
             uint d = (have[i / (4 / size)] ^ want[i / (4 / size)]) >> shift;                                           \
             if (size == 4 ? d : d & ((1u << 8 * (size & 3)) - 1)) {                                                    \
               wrong++;                                                                                                 \
-              first = min(first, at[k] + i);                                                                           \
+              first = min(first, at + k * next + i);                                                                   \
             }                                                                                                          \
           }                                                                                                            \
         }                                                                                                              \
+      }                                                                                                                \
+      u += count * per;                                                                                                \
+      in += count * per;                                                                                               \
+      while (in >= inner) {                                                                                            \
+        in -= inner;                                                                                                   \
+        out++;                                                                                                         \
       }                                                                                                                \
     }                                                                                                                  \
     report(state, step, first, wrong);                                                                                 \
@@ -301,15 +307,14 @@ CHECK_WORDS(check2, 8, bits[2 * k] | bits[2 * k + 1] << 16)
 CHECK_WORDS(check1, 16, bits[4 * k] | bits[4 * k + 1] << 8 | bits[4 * k + 2] << 16 | bits[4 * k + 3] << 24)
 
 // Whether the rows of a Check are whole 16-byte words that a group covers.
-INLINE bool aligned(GLOBAL const uint *s, GLOBAL const uint *t)
+INLINE bool aligned(RECORD s, RECORD t)
 {
   uint size = s[S_SIZE], words = s[S_DIM] * size / 16;
   return s[S_DIM] * size % 16 == 0 && t[T_LANE] * size % 16 == 0 && t[T_ROW] * size % 16 == 0 && words <= LSIZE;
 }
 
-INLINE void work(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *s, uint step, uint b, GLOBAL uint *state)
+INLINE void work(GLOBAL uchar *mem, GLOBAL const uint *prog, RECORD s, RECORD t, uint step, uint b, GLOBAL uint *state)
 {
-  GLOBAL const uint *t = prog + s[S_STEPS] + step * STEP;
   if (t[T_KIND] == 3) { // never ends: what a hang looks like
     while (*(GLOBAL volatile uint *)(state + W_FIRST) == EMPTY)
       ;
@@ -335,46 +340,56 @@ INLINE void work(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *
 KERNEL void slots(GLOBAL uchar *mem, GLOBAL const uint *prog, GLOBAL const uint *groups, GLOBAL uint *states,
                   GLOBAL uint *tickets, uint grouped, uint ticketed, uint one)
 {
-  SHARED uint shared[2];
+  // The ticket, the step, what went wrong before; then the records of the slot
+  // and the step, which are fetched before the wait.
+  SHARED uint shared[4], s[SLOT], t[STEP];
   uint slot = grouped ? groups[GROUP] : 0;
-  GLOBAL const uint *s = prog + slot * SLOT;
+  GLOBAL const uint *record = prog + slot * SLOT;
   GLOBAL uint *state = states + slot * STATE;
   GLOBAL uint *pair = tickets + (ulong)(grouped ? slot : one) * TICKETS;
+  GLOBAL const uint *steps = prog + record[S_STEPS];
   if (LOCAL == 0) {
-    uint turn = GROUP;
-    if (ticketed) {
-      turn = ADD(pair, 1);
-      while (*(GLOBAL volatile uint *)(pair + 1) != turn)
-        ;
-      FENCE;
+    uint turn = ticketed ? ADD(pair, 1) : GROUP, step = one;
+    if (grouped) {
+      uint lo = 0, hi = record[S_COUNT];
+      while (lo < hi) { // the first step that ends behind this ticket
+        uint mid = (lo + hi) / 2;
+        if (steps[mid * STEP + T_END] > turn)
+          hi = mid;
+        else
+          lo = mid + 1;
+      }
+      step = lo;
     }
     shared[0] = turn;
-    shared[1] = *(GLOBAL volatile uint *)(state + W_WRONG);
+    shared[1] = step;
   }
   BARRIER;
-  uint turn = shared[0], wrong = shared[1];
-  FENCE;
-  uint step = one, b = turn;
-  GLOBAL const uint *t = prog + s[S_STEPS];
-  if (grouped) {
-    uint lo = 0, hi = s[S_COUNT];
-    while (lo < hi) { // the first step that ends behind this ticket
-      uint mid = (lo + hi) / 2;
-      if (t[mid * STEP + T_END] > turn)
-        hi = mid;
-      else
-        lo = mid + 1;
-    }
-    step = lo;
-    b = turn - (t[step * STEP + T_END] - t[step * STEP + T_BLOCKS]);
+  uint turn = shared[0], step = shared[1];
+  for (uint i = LOCAL; i < SLOT + STEP; i += LSIZE) {
+    if (i < SLOT)
+      s[i] = record[i];
+    else
+      t[i - SLOT] = steps[step * STEP + i - SLOT];
   }
-  t += step * STEP;
+  BARRIER;
+  uint b = grouped ? turn - (t[T_END] - t[T_BLOCKS]) : turn;
   if (ticketed && t[T_KIND] == 0 && t[T_ORDER] != 0)
     b = prog[t[T_ORDER] + b];
+  if (LOCAL == 0) {
+    if (ticketed)
+      while (*(GLOBAL volatile uint *)(pair + 1) != turn)
+        ;
+    FENCE;
+    shared[2] = *(GLOBAL volatile uint *)(state + W_WRONG);
+    shared[3] = *(GLOBAL volatile uint *)(state + W_STEP);
+  }
+  BARRIER;
+  FENCE;
   // After a wrong cell only the check that found it goes on, so that memory
   // stays as it was.
-  if (!wrong || (t[T_KIND] == 2 && step == state[W_STEP]))
-    work(mem, prog, s, step, b, state);
+  if (shared[2] == 0 || (t[T_KIND] == 2 && step == shared[3]))
+    work(mem, prog, s, t, step, b, state);
   FENCE;
   BARRIER;
   if (LOCAL == 0 && ticketed)

@@ -1,6 +1,7 @@
 #define KERNEL kernel
 #define GLOBAL global
 #define SHARED local
+#define RECORD local const uint *
 #define INLINE static inline
 #define UNROLL _Pragma("unroll")
 #define GROUP ((uint)get_group_id(0))

@@ -5,6 +5,7 @@ typedef unsigned long long ulong;
 #define KERNEL extern "C" __global__
 #define GLOBAL
 #define SHARED __shared__
+#define RECORD const uint *
 #define INLINE static __device__ __forceinline__
 #define UNROLL _Pragma("unroll")
 #define GROUP blockIdx.x
