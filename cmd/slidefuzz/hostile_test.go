@@ -56,8 +56,12 @@ func TestHostileFiles(t *testing.T) {
 			text = strings.ReplaceAll(text, "/fused/", "/drop-war/")
 		}
 		args := [...][]string{
-			{"replay", "-"}, {"corpus", "check", "-"}, {"replay", "--memory", "1", "-"}, {"corpus", "import", "-"},
-			{"minimize", "-"}, {"report", "-o", filepath.Join("reports", strconv.Itoa(i)), "-"},
+			{"replay", "-"},
+			{"corpus", "check", "-"},
+			{"replay", "--memory", "1", "-"},
+			{"corpus", "import", "-"},
+			{"minimize", "-"},
+			{"report", "-o", filepath.Join("reports", strconv.Itoa(i)), "-"},
 		}[which]
 		if args[1] == "import" {
 			text = "go test fuzz v1\n[]byte(" + strconv.Quote(string(in)) + ")\n"
