@@ -42,11 +42,7 @@ type runRequest struct {
 	Blocks        []int // of each step, where a step is a launch; Groups is then empty
 	Plans         []int // of each step: same number, same graph; 0 for no graph
 	Ticketed      bool
-	Reads         []region // by slot and step, what to bring back where the step fails
-	ReadOf        []int    // index into Reads of each slot's step 0
 }
-
-type region struct{ At, Bytes int64 }
 
 // benchRequest times a check step of a script against a plain read.
 type benchRequest struct {
@@ -244,14 +240,14 @@ func (e *executor) run(r *runRequest) (*reply, error) {
 	if err := e.read(e.state.b, 0, out.State); err != nil {
 		return nil, err
 	}
-	state := wordsOf(out.State)
+	state, words := wordsOf(out.State), viewWords(r.Words)
 	for i := range r.Slots {
 		if state[stateWords*i] == 0 {
 			continue
 		}
-		at := r.Reads[r.ReadOf[i]+int(state[stateWords*i+1])]
-		cells := make([]byte, at.Bytes)
-		if err := e.read(e.memory.b, at.At, cells); err != nil {
+		at, bytes := checked(words, uint32(i), state[stateWords*i+1])
+		cells := make([]byte, bytes)
+		if err := e.read(e.memory.b, at, cells); err != nil {
 			return nil, err
 		}
 		out.Memory = append(out.Memory, cells)

@@ -435,18 +435,7 @@ func (d *Device) alone(ctx context.Context, s *impls.Script, result *Result) err
 
 // request is the batch as the child wants it, a launch a step of slot 0.
 func (b *batch) request() *runRequest {
-	r := &runRequest{Words: bytesOf(b.words), Slots: len(b.scripts), Memory: b.memory, Blocks: b.blocks[0]}
-	for i, s := range b.scripts {
-		r.ReadOf = append(r.ReadOf, len(r.Reads))
-		for k := range s.Steps {
-			var at region
-			if step := &s.Steps[k]; step.Kind == impls.Check {
-				at = region{b.base[i][step.At], int64(s.Shape.Lanes()*step.Rows*s.Shape.Dim) * int64(s.Shape.DType.Size())}
-			}
-			r.Reads = append(r.Reads, at)
-		}
-	}
-	return r
+	return &runRequest{Words: bytesOf(b.words), Slots: len(b.scripts), Memory: b.memory, Blocks: b.blocks[0]}
 }
 
 // outcomes reads the states that a child sent back.

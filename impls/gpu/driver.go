@@ -58,6 +58,11 @@ func bytesOf(w []uint32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(w))), 4*len(w))
 }
 
+// viewWords is the inverse of bytesOf: the same memory.
+func viewWords(b []byte) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
+}
+
 func wordsOf(b []byte) []uint32 {
 	w := make([]uint32, len(b)/4)
 	copy(bytesOf(w), b)

@@ -22,6 +22,14 @@ const (
 	stepBlocks = 2
 )
 
+// checked is the bytes of the arena that a Check step of a slot looks at.
+func checked(words []uint32, slot, step uint32) (at, bytes int64) {
+	s := words[slotWords*slot:]
+	w := words[s[2]+stepWords*step:]
+	size := int64(s[1])
+	return 16*int64(s[0]) + size*int64(w[3]), size * int64(s[5]) * int64(w[12]) * int64(s[6])
+}
+
 // checkBlock is the cells of a block that fills or checks rows: enough that
 // reading the step's record is a small part of it. A check of a gigabyte is
 // then some thousand blocks, enough for any device, and a small script's check
@@ -210,6 +218,7 @@ func (b *batch) rows(s *impls.Script, step *impls.Step, w *[stepWords]uint32, at
 	per := max(1, checkBlock/sh.Dim)
 	copy(w[3:], []uint32{
 		uint32(at), uint32(lane), uint32(row), uint32(step.From), uint32(step.To), uint32(labels), uint32(stride), uint32(step.Tensor), uint32(per),
+		uint32(step.Rows),
 	})
 	return (sh.Lanes()*n + per - 1) / per
 }
