@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Everything that docs/devices.md tells of one device, into a folder:
+# What docs/devices.md tells of one device, but for the chance of a race (see
+# chance.sh), into a folder:
 #
 #   run.sh DEVICE SLIDEFUZZ OUT
 set -uo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
 device=$1 slidefuzz=$2 out=$3
 mkdir -p "$out"
 "$slidefuzz" doctor >"$out/doctor-$device.txt"
@@ -17,8 +17,6 @@ if [[ $device != cuda-graph ]]; then
       "target $update/drop-war/$device" 'block 1' 'schedule 1' 'append 2' 'append 1' 'expect op=2 tensor=keys hazard=WAR' |
       "$slidefuzz" replay --times 100 -
   done >"$out/minimal-$device.txt"
-  "$here/chance.sh" "$device" "$slidefuzz" >"$out/chance-$device.csv"
-  echo "chance: exit $?"
 fi
 "$slidefuzz" hunt --device "$device" --seed 1 --memory 1GiB issue-159855 >"$out/issue-$device.txt" 2>/dev/null
 echo "issue-159855: exit $?"
