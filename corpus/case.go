@@ -111,6 +111,9 @@ func (c *Case) TheProgram() (p impls.Program, ok bool) {
 	if c.Target.Update == "program" {
 		return c.Program, true
 	}
+	if c.Target.Device == impls.Worker {
+		return p, false
+	}
 	return impls.BuiltinProgram(c.Target.Update, c.Shape.Window)
 }
 

@@ -19,11 +19,12 @@ const (
 	FaultCaller   Fault = "caller"   // the caller's tensors were changed
 	FaultMoved    Fault = "moved"    // the buffer that is returned has another address
 	FaultPanic    Fault = "panic"    // the cache panicked
-	FaultCrash    Fault = "crash"    // the device's process ended, or its driver reported an error
-	FaultHang     Fault = "hang"     // the device did not answer in time
+	FaultCrash    Fault = "crash"    // the process of a device or worker ended, or its driver reported an error
+	FaultHang     Fault = "hang"     // a device or worker did not answer in time
+	FaultProtocol Fault = "protocol" // a worker answered what its protocol does not allow
 )
 
-var faults = []Fault{FaultRows, FaultShape, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic, FaultCrash, FaultHang}
+var faults = []Fault{FaultRows, FaultShape, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic, FaultCrash, FaultHang, FaultProtocol}
 
 // Expect is the outcome that a case file promises.
 type Expect struct {
@@ -61,6 +62,9 @@ type Divergence struct {
 	Race   *Race  // the hazard behind it, if there is one
 	Runs   *Runs  // of a device that orders the blocks itself
 }
+
+// WholeCase is the OpKind of a fault that no one operation is to blame for.
+const WholeCase = "case"
 
 // Runs counts the outcomes of repeated runs of one case. The divergence that
 // it belongs to is the first one's.
@@ -145,7 +149,7 @@ func (f Failure) String() string {
 
 // String says what is wrong in one sentence, without the schedule's jargon.
 func (d *Divergence) String() string {
-	if d.Fault == FaultCrash || d.Fault == FaultHang {
+	if d.OpKind == WholeCase {
 		return fmt.Sprintf("%s: %s", d.Fault, d.Detail)
 	}
 	at := fmt.Sprintf("op %d (%s), %s", d.Op, d.OpKind, d.Tensor)

@@ -20,6 +20,12 @@ type Report struct {
 	Case       *Case
 	Divergence *Divergence
 	Versions   []string // of slidefuzz, of Go, …
+
+	// Of a case that a worker ran: its command, and a script that shows the
+	// fault without slidefuzz, if there is one.
+	Worker     string
+	ScriptName string
+	Script     []byte
 }
 
 var (
@@ -48,14 +54,22 @@ func (r Report) WriteDir(dir string) error {
 	if err := r.WriteHTML(&html); err != nil {
 		return err
 	}
-	test, err := r.goTest()
-	if err != nil {
-		return err
-	}
-	for _, f := range [...]struct {
+	type file struct {
 		name string
 		data []byte
-	}{{"README.md", page.Bytes()}, {"case.txt", r.withExpect().Text()}, {"replay_test.go", test}, {"window.html", html.Bytes()}} {
+	}
+	files := []file{{"README.md", page.Bytes()}, {"case.txt", r.withExpect().Text()}, {"window.html", html.Bytes()}}
+	if r.Worker == "" {
+		test, err := r.goTest()
+		if err != nil {
+			return err
+		}
+		files = append(files, file{"replay_test.go", test})
+	}
+	if r.ScriptName != "" {
+		files = append(files, file{r.ScriptName, r.Script})
+	}
+	for _, f := range files {
 		if err := WriteFile(filepath.Join(dir, f.name), f.data); err != nil {
 			return err
 		}
@@ -90,8 +104,17 @@ func (r Report) Title() string {
 func (r Report) Explanation() string {
 	race := r.Divergence.Race
 	switch r.Divergence.Fault {
-	case FaultCrash, FaultHang:
+	case FaultCrash, FaultHang, FaultProtocol:
+		if r.Worker != "" {
+			return "The worker failed: the cache that it drives may be to blame, or the worker itself."
+		}
 		return "The device failed: what it was running may be to blame, or its driver. Run the case again before you believe either."
+	}
+	if race == nil && r.Worker != "" {
+		if runs := r.Divergence.Runs; runs != nil {
+			return "The same operations give another result from run to run: " + runs.String() + "."
+		}
+		return "What the worker did inside is not known here; the operations of the case show it."
 	}
 	if race == nil {
 		return "No two blocks of a kernel conflict here: the fault does not depend on their order, and shows in every run."

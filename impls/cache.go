@@ -37,9 +37,16 @@ type Snapshotter interface {
 }
 
 // Positioner is a Cache that returns rows in an order of its own: the position
-// of each row returned last, -1 for an empty row.
+// of each row returned last, -1 for an empty row. One list holds for the whole
+// batch, or there is one for each batch entry; nil means the usual order.
 type Positioner interface {
-	Positions() []int
+	Positions() [][]int
+}
+
+// Sinker is a Cache whose queries see the first Sinks tokens besides their
+// window.
+type Sinker interface {
+	Sinks() int
 }
 
 // ErrRefused is what every refusal of a built-in cache wraps.

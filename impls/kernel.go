@@ -218,11 +218,13 @@ type Device interface {
 var Devices = []string{"host", "sim", "opencl", "cuda", "cuda-graph"}
 
 // OnGPU reports whether a device is one of package gpu.
-func OnGPU(device string) bool { return device != "host" && device != "sim" }
+func OnGPU(device string) bool { return device != "host" && device != "sim" && device != Worker }
 
 // OrdersItself reports whether a device runs blocks in an order of its own,
-// whatever a case asks for: host, and a captured graph.
-func OrdersItself(device string) bool { return device == "host" || device == "cuda-graph" }
+// whatever a case asks for: host, a captured graph, and a worker.
+func OrdersItself(device string) bool {
+	return device == "host" || device == "cuda-graph" || device == Worker
+}
 
 // NewDevice makes the device of that name, if it is one of this package.
 func NewDevice(name string) (Device, error) {

@@ -14,10 +14,43 @@ type Target struct {
 	Device   string
 }
 
-func (t Target) String() string { return t.Update + "/" + t.Lowering.String() + "/" + t.Device }
+// Worker is the device of the targets that are processes of their own.
+const Worker = "worker"
+
+func (t Target) String() string {
+	switch {
+	case t.Device == Worker && t.Update == "program":
+		return "program/worker"
+	case t.Device == Worker:
+		return "worker/" + t.Update
+	}
+	return t.Update + "/" + t.Lowering.String() + "/" + t.Device
+}
+
+// WorkerTarget is the target of a worker that calls itself name; what a
+// target's text cannot hold becomes a dash.
+func WorkerTarget(name string) Target {
+	clean := strings.Map(func(r rune) rune {
+		if r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.+:", r)) {
+			return r
+		}
+		return '-'
+	}, name)
+	return Target{Update: clean[:min(len(clean), 80)], Device: Worker}
+}
 
 // ParseTarget is the inverse of String.
 func ParseTarget(s string) (Target, error) {
+	if s == "program/worker" {
+		return Target{Update: "program", Device: Worker}, nil
+	}
+	if name, ok := strings.CutPrefix(s, "worker/"); ok {
+		t := WorkerTarget(name)
+		if t.Update != name || name == "" || name == "program" {
+			return Target{}, fmt.Errorf("target %q: want the name of a worker, of letters, digits and -_.+:", s)
+		}
+		return t, nil
+	}
 	f := strings.Split(s, "/")
 	if len(f) != 3 {
 		return Target{}, fmt.Errorf("target %q: want update/lowering/device, as in roll/fused/sim", s)
@@ -32,6 +65,9 @@ func ParseTarget(s string) (Target, error) {
 
 // Check reports an update or a device that is not built in.
 func (t Target) Check() error {
+	if t.Device == Worker {
+		return nil
+	}
 	u, ok := LookupUpdate(t.Update)
 	if !ok && !t.IsProgram() {
 		return fmt.Errorf("target %q: no update is called %q; slidefuzz targets lists them", t, t.Update)
@@ -48,12 +84,15 @@ func (t Target) Check() error {
 // IsProgram reports whether the target runs a program of its own, not an
 // update of a cache.
 func (t Target) IsProgram() bool {
-	return t.Update == "program" || slices.Contains(BuiltinPrograms, t.Update)
+	return t.Update == "program" || t.Device != Worker && slices.Contains(BuiltinPrograms, t.Update)
 }
 
 // Sound reports whether every case should agree with the oracle. The others
 // are known-bad.
 func (t Target) Sound() bool {
+	if t.Device == Worker {
+		return true
+	}
 	u, ok := LookupUpdate(t.Update)
 	if ok && !u.Sound() {
 		return false

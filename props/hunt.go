@@ -9,6 +9,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
 // HuntOptions says how long to hunt.
@@ -19,6 +20,12 @@ type HuntOptions struct {
 	Limit    int64         // bytes a case, 0 for corpus.DefaultLimit
 	Timeout  time.Duration // of one call to a device of package gpu, 0 for gpu.DefaultTimeout
 	Progress func(casesDone int)
+
+	// Of hunts in workers.
+	Worker      *worker.Client
+	ShrinkTime  time.Duration // of one finding, 0 for DefaultShrinkTime
+	Shape       *impls.Shape  // of every case; nil draws it
+	PlainChunks bool          // no chunks of another shape than the cache's
 }
 
 // Finding is one failure of a target.
@@ -80,6 +87,22 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 	if impls.OnGPU(t.Device) {
 		batch = gpuBatch
 	}
+	if t.Device == impls.Worker {
+		r.Worker, r.ShrinkTime = o.Worker, o.ShrinkTime
+		hello, err := o.Worker.Hello()
+		if err != nil {
+			return result, err
+		}
+		any := draw
+		draw = func() *corpus.Case {
+			c := any()
+			fitWorker(c, hello, o.Shape, !o.PlainChunks)
+			return c
+		}
+		if t.IsProgram() {
+			batch = workerBatch
+		}
+	}
 	for o.Cases <= 0 || result.Cases < o.Cases {
 		if ctx.Err() != nil {
 			result.Interrupted = true
@@ -135,6 +158,9 @@ func (r *Runner) runAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Di
 	if impls.OnGPU(cases[0].Target.Device) {
 		return r.RunAll(ctx, cases)
 	}
+	if len(cases) > 1 {
+		return r.huntPrograms(ctx, cases)
+	}
 	d, err := r.Run(cases[0])
 	return []*corpus.Divergence{d}, err
 }
@@ -178,6 +204,9 @@ func Draws(t impls.Target, seed uint64) func() *corpus.Case {
 // case's order is shrunk on sim, which then fails alike, and run on the device
 // again in the end.
 func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats, error) {
+	if c.Target.Device == impls.Worker {
+		return r.minimizeWorker(ctx, c, d)
+	}
 	free := impls.OrdersItself(c.Target.Device) || c.Schedule.Kind == impls.Native
 	if free && d.Race != nil || d.Fault == corpus.FaultCrash || d.Fault == corpus.FaultHang {
 		small := c.Clone()

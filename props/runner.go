@@ -9,6 +9,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/oracle"
 )
 
@@ -25,6 +26,11 @@ type Runner struct {
 	// NativeRuns is how often a case is run that leaves the order to such a
 	// device, 0 for 10.
 	NativeRuns int
+	// Worker runs the cases of targets worker/NAME and program/worker.
+	Worker *worker.Client
+	// ShrinkTime bounds the shrinking of one finding of a worker, 0 for
+	// DefaultShrinkTime.
+	ShrinkTime time.Duration
 
 	caches  map[cacheKey]*impls.WindowCache
 	engines map[cacheKey]*impls.Engine
@@ -50,6 +56,9 @@ type Runner struct {
 	order  *impls.Orders
 	buffer [2]*byte // where the cache's buffers are
 	judge  contract
+	// refused is the operation, counted from 1, that was refused since rows
+	// were judged last, 0 if none was: wrong rows are then its doing.
+	refused int
 }
 
 type cacheKey struct {
@@ -97,6 +106,9 @@ func NewRunner() *Runner {
 func (r *Runner) Run(c *corpus.Case) (*corpus.Divergence, error) {
 	if err := r.check(c); err != nil {
 		return nil, err
+	}
+	if c.Target.Device == impls.Worker {
+		return r.runWorker(c)
 	}
 	if impls.OnGPU(c.Target.Device) {
 		d, err := r.RunAll(context.Background(), []*corpus.Case{c})
@@ -152,13 +164,19 @@ func (r *Runner) runCache(cache impls.Cache, judge contract) (*corpus.Divergence
 	r.store, _ = cache.(impls.Storer)
 	r.history.Resize(s.Lanes(), s.Window, s.RowBytes())
 	clear(r.saved)
-	r.buffer = [2]*byte{}
+	r.buffer, r.refused = [2]*byte{}, 0
 	if d := r.checkStored(); d != nil {
 		return d, nil
 	}
 	for i := range r.c.Ops {
 		r.op = i
-		if d := r.step(&r.c.Ops[i]); d != nil {
+		d := r.step(&r.c.Ops[i])
+		if r.cache == impls.Cache(r.Worker) {
+			if f := r.workerFault(); f != nil {
+				d = f
+			}
+		}
+		if d != nil {
 			return d, nil
 		}
 	}
@@ -275,11 +293,12 @@ func (r *Runner) step(o *corpus.Op) (d *corpus.Divergence) {
 	case corpus.Reset:
 		r.cache.Reset()
 		r.history.Reset()
+		r.refused = 0
 		r.buffer = [2]*byte{}
 	case corpus.Crop:
 		c, ok := r.cache.(impls.Cropper)
 		if !ok || c.Crop(o.N) != nil {
-			break // refused: unchanged
+			return r.unchanged()
 		}
 		if n := r.history.Len(); o.N < n {
 			r.history.Crop(o.N)
@@ -347,12 +366,13 @@ func (r *Runner) append(o *corpus.Op) *corpus.Divergence {
 		return r.fault(corpus.FaultAccepted, "-", fmt.Sprintf("%d rows after %d in a window of %d, which the contract refuses", q, n, s.Window))
 	case err != nil:
 		r.history.Crop(n)
-		return r.changed(r.checkStored())
+		return r.unchanged()
 	}
 	returned := [2]*impls.Tensor{&keys, &values}
 	if d := r.checkReturned(returned, n, q); d != nil {
-		return d
+		return r.changed(d)
 	}
+	r.refused = 0
 	if r.judge == single && q <= s.Window {
 		// What is returned is the buffer itself, which has just been judged.
 		if r.store != nil {
@@ -386,13 +406,28 @@ func (r *Runner) appendOdd(o *corpus.Op) *corpus.Divergence {
 		return r.fault(corpus.FaultAccepted, "-", fmt.Sprintf("a chunk [%d, %d, %d, %d] of %s in a cache [%d, %d, rows, %d] of %s",
 			s.Batch, s.Heads, o.N, s.Dim, s.DType, r.c.Shape.Batch, r.c.Shape.Heads, r.c.Shape.Dim, r.c.Shape.DType))
 	}
-	return r.changed(r.checkStored())
+	return r.unchanged()
+}
+
+// unchanged judges the cache after a refusal: now where it shows its buffers,
+// else by the rows that it returns next.
+func (r *Runner) unchanged() *corpus.Divergence {
+	r.refused = r.op + 1
+	d := r.changed(r.checkStored())
+	if r.store != nil {
+		r.refused = 0
+	}
+	return d
 }
 
 // changed turns what is wrong after a refusal into a fault of its own.
 func (r *Runner) changed(d *corpus.Divergence) *corpus.Divergence {
-	if d != nil && d.Fault == corpus.FaultRows {
-		d.Detail = "a refused update changed the cache: " + d.String()
+	if d != nil && r.refused > 0 && (d.Fault == corpus.FaultRows || d.Fault == corpus.FaultShape) {
+		which := "a refused update"
+		if r.refused != d.Op {
+			which = fmt.Sprintf("the update that was refused at op %d", r.refused)
+		}
+		d.Detail = which + " changed the cache: " + d.String()
 		d.Fault, d.Race = corpus.FaultChanged, nil
 	}
 	return d

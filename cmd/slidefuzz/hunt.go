@@ -15,7 +15,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
-	"github.com/slidefuzz/slidefuzz/impls/gpu"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props"
 )
 
@@ -30,6 +30,9 @@ or */drop-war/*, or a scenario, such as issue-159855, whose cases are run
 instead of random ones and not shrunk. Default: every built-in target. OpenCL
 and CUDA devices take part where --device or the TARGET names them.
 
+With --exec the hunt is in a worker, anyone's cache in a process of its own: see
+slidefuzz help worker, and docs/workers.md.
+
 A sound target must agree, a known-bad one must be caught; but a race on a
 device that orders the blocks itself (host, cuda-graph) need not show. The same seed gives
 the same cases. Ctrl-C ends the hunt with what was found.`,
@@ -39,7 +42,11 @@ the same cases. Ctrl-C ends the hunt with what was found.`,
 type huntOptions struct {
 	devices *devicesFlag
 	memory  *sizeFlag
-	timeout time.Duration
+	worker  *workerFlags
+	shape   shapeFlag
+	plain   bool
+	shrink  *time.Duration
+	client  *worker.Client
 	seed    uint64
 	cases   int
 	time    time.Duration
@@ -49,11 +56,12 @@ type huntOptions struct {
 }
 
 func huntFlags(fs *flag.FlagSet) action {
-	o := huntOptions{devices: deviceFlag(fs, "only targets on these devices: a comma-separated `LIST`"), memory: memoryFlag(fs)}
+	o := huntOptions{devices: deviceFlag(fs, "only targets on these devices: a comma-separated `LIST`"), memory: memoryFlag(fs), worker: execFlags(fs), shrink: shrinkTimeFlag(fs)}
 	fs.Uint64Var(&o.seed, "seed", 0, "`N` decides the cases (default: another each time, printed)")
 	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target (default 2000, with --time no bound)")
 	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly")
-	fs.DurationVar(&o.timeout, "timeout", gpu.DefaultTimeout, "a device that does not answer for `DURATION` has hung (default 1m)")
+	fs.Var(&o.shape, "shape", "of a worker's cases, as `batch=2,heads=4,window=64,dim=8,dtype=F32` (default: drawn)")
+	fs.BoolVar(&o.plain, "plain-chunks", false, "hand a worker no chunks of another shape than its cache's")
 	fs.StringVar(&o.out, "out", "", "write a report folder for each finding under `DIR`")
 	fs.StringVar(&o.junit, "junit", "", "write the results to `FILE` as JUnit XML")
 	fs.BoolVar(&o.json, "json", false, "print one object a line; go doc of this command lists the fields")
@@ -66,8 +74,6 @@ func huntFlags(fs *flag.FlagSet) action {
 			return 0, fmt.Errorf("--cases %d: want at least 1", o.cases)
 		case isSet(fs, "time") && o.time <= 0:
 			return 0, fmt.Errorf("--time %s: want more than nothing", o.time)
-		case o.timeout <= 0:
-			return 0, fmt.Errorf("--timeout %s: want more than nothing", o.timeout)
 		case o.time > 0 && !isSet(fs, "cases"):
 			o.cases = 0
 		}
@@ -227,16 +233,49 @@ func (o *outcome) smallest() *props.Finding {
 	return best
 }
 
+// jobs makes the jobs of the command line, and starts the devices or the worker
+// that they need.
+func (o *huntOptions) jobs(args []string) ([]job, error) {
+	client, err := o.worker.client()
+	if err != nil {
+		return nil, err
+	}
+	if client == nil {
+		if o.shape.shape != nil || o.plain {
+			return nil, errors.New("--shape and --plain-chunks are for a worker: name it with --exec")
+		}
+		jobs, err := plan(args, o.devices)
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range jobs {
+			if _, err := aboutDevice(j.target.Device); err != nil {
+				return nil, err
+			}
+		}
+		return jobs, nil
+	}
+	if len(args) > 0 || len(*o.devices) > 0 {
+		return nil, errors.New("--exec hunts in the worker alone: leave out targets and --device")
+	}
+	hello, err := client.Hello()
+	if err != nil {
+		client.Kill()
+		return nil, err
+	}
+	o.client = client
+	return []job{{target: workerTarget(hello)}}, nil
+}
+
 func (o huntOptions) run(e *env, args []string) (int, error) {
-	jobs, err := plan(args, o.devices)
+	jobs, err := o.jobs(args)
 	if err != nil {
 		return 0, err
 	}
-	for _, j := range jobs {
-		if _, err := aboutDevice(j.target.Device); err != nil {
-			return 0, err
-		}
+	if o.client != nil {
+		defer o.client.Kill()
 	}
+	to := reporter{o.client, o.worker.exec}
 	// What cannot be written is better known before the hunt than after.
 	if o.out != "" {
 		if err := os.MkdirAll(o.out, 0o755); err != nil {
@@ -265,7 +304,7 @@ func (o huntOptions) run(e *env, args []string) (int, error) {
 		status.clear()
 		if o.out != "" {
 			for _, f := range out.Findings {
-				dir, err := writeReport(o.out, f.Small, f.Divergence)
+				dir, err := to.write(o.out, f.Small, f.Divergence)
 				out.err = errors.Join(out.err, err)
 				out.reports = append(out.reports, dir)
 			}
@@ -304,7 +343,8 @@ func (o huntOptions) one(e *env, j job, left int, start time.Time, progress func
 		o.scenario(e, out, slice, progress)
 		return out
 	}
-	r, err := props.Hunt(e.ctx, j.target, props.HuntOptions{Seed: o.seed, Cases: o.cases, Time: slice, Limit: int64(*o.memory), Timeout: o.timeout, Progress: progress})
+	r, err := props.Hunt(e.ctx, j.target, props.HuntOptions{Seed: o.seed, Cases: o.cases, Time: slice, Limit: int64(*o.memory), Timeout: o.worker.timeout, Progress: progress,
+		Worker: o.client, ShrinkTime: *o.shrink, Shape: o.shape.shape, PlainChunks: o.plain})
 	r.Target, r.Seed = j.target, o.seed
 	out.HuntResult, out.err = r, err
 	// A hunt that broke off says nothing about what it would have caught.
@@ -319,7 +359,7 @@ func (o huntOptions) one(e *env, j job, left int, start time.Time, progress func
 // a fault. What is found keeps the scenario's size, which is its point.
 func (o huntOptions) scenario(e *env, out *outcome, slice time.Duration, progress func(int)) {
 	r := props.NewRunner()
-	r.Timeout = o.timeout
+	r.Timeout = o.worker.timeout
 	if r.Limit = int64(*o.memory); r.Limit == 0 {
 		r.Limit = out.job.scenario.Limit
 	}

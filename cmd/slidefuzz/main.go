@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/slidefuzz/slidefuzz/impls/gpu"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
 func main() {
@@ -39,11 +40,14 @@ func worse(a, b int) int {
 // statusOf is the exit status that an error stands for.
 func statusOf(err error) int {
 	var missing *gpu.MissingError
+	var fault *worker.Fault
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &missing):
 		return exitMissing
+	case errors.As(err, &fault):
+		return exitUnexpected
 	}
 	return exitUsage
 }
@@ -74,7 +78,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		huntCommand, replayCommand, minimizeCommand, reportCommand, targetsCommand,
-		doctorCommand, importCommand, checkCommand, versionCommand,
+		doctorCommand, workerCheckCommand, workerCommand, importCommand, checkCommand, versionCommand,
 	}
 }
 

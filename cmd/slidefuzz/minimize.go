@@ -19,11 +19,16 @@ prints the small case with its expect. Ctrl-C ends the shrinking with the
 smallest case so far.`,
 	flags: func(fs *flag.FlagSet) action {
 		memory := memoryFlag(fs)
+		w := execFlags(fs)
+		shrinkTime := shrinkTimeFlag(fs)
 		out := fs.String("o", "", "write the small case to `FILE`, whole or not at all")
 		return func(e *env, args []string) (int, error) {
-			c, d, r, err := e.diverging(args, int64(*memory))
+			c, d, r, err := e.diverging(args, int64(*memory), w)
 			if err != nil {
 				return 0, err
+			}
+			if r.ShrinkTime = *shrinkTime; r.Worker != nil {
+				defer r.Worker.Kill()
 			}
 			small, d, stats, err := r.Minimize(e.ctx, c, d)
 			if err != nil {
@@ -49,7 +54,7 @@ smallest case so far.`,
 
 // diverging reads the one case of a command and runs it; a case that agrees
 // with the oracle is an error.
-func (e *env) diverging(args []string, limit int64) (*corpus.Case, *corpus.Divergence, *props.Runner, error) {
+func (e *env) diverging(args []string, limit int64, w *workerFlags) (*corpus.Case, *corpus.Divergence, *props.Runner, error) {
 	if len(args) != 1 {
 		return nil, nil, nil, errors.New("want one case file")
 	}
@@ -58,7 +63,10 @@ func (e *env) diverging(args []string, limit int64) (*corpus.Case, *corpus.Diver
 		return nil, nil, nil, err
 	}
 	r := props.NewRunner()
-	r.Limit = limit
+	r.Limit, r.Timeout = limit, w.timeout
+	if r.Worker, err = w.client(); err != nil {
+		return nil, nil, nil, err
+	}
 	d, err := r.Run(c)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("%s: %w", args[0], err)

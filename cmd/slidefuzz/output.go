@@ -122,10 +122,10 @@ func indent(text []byte) string {
 // seconds is a duration for people.
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }
 
-// writeReport writes a report folder for a finding and returns its path: the
+// write writes a report folder for a finding and returns its path: the
 // first of dir/TARGET-1, dir/TARGET-2 … that does not exist, so that no report
 // is overwritten.
-func writeReport(dir string, c *corpus.Case, d *corpus.Divergence) (string, error) {
+func (r reporter) write(dir string, c *corpus.Case, d *corpus.Divergence) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
@@ -138,8 +138,7 @@ func writeReport(dir string, c *corpus.Case, d *corpus.Divergence) (string, erro
 		case err != nil:
 			return "", err
 		}
-		r := corpus.Report{Case: c, Divergence: d, Versions: versions()}
-		if err := r.WriteDir(path); err != nil {
+		if err := r.report(c, d).WriteDir(path); err != nil {
 			return "", fmt.Errorf("writing the report %s: %w", path, err)
 		}
 		return path, nil

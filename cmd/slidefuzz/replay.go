@@ -18,9 +18,11 @@ var replayCommand = command{
 Runs each case file (- is standard input) and says where it diverges. Exits with
 0 when each outcome is the file's expect; without expect, when it agrees with
 the oracle. With --times every run must do so; but a divergence expected of a
-device that orders the blocks itself (host) need show only once.`,
+device that orders the blocks itself (host), or of a worker, need show only
+once. A case of a worker needs its command: --exec.`,
 	flags: func(fs *flag.FlagSet) action {
 		memory := memoryFlag(fs)
+		w := execFlags(fs)
 		times := fs.Int("times", 1, "run each case `N` times (default 1)")
 		return func(e *env, args []string) (int, error) {
 			if err := noFiles(args); err != nil {
@@ -31,7 +33,14 @@ device that orders the blocks itself (host) need show only once.`,
 			}
 			status := exitOK
 			r := props.NewRunner()
-			r.Limit = int64(*memory)
+			r.Limit, r.Timeout = int64(*memory), w.timeout
+			client, err := w.client()
+			if err != nil {
+				return 0, err
+			}
+			if r.Worker = client; client != nil {
+				defer client.Kill()
+			}
 			for _, path := range args {
 				v, err := e.replay(r, path, *times)
 				if err != nil {

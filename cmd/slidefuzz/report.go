@@ -3,8 +3,6 @@ package main
 import (
 	"flag"
 	"fmt"
-
-	"github.com/slidefuzz/slidefuzz/corpus"
 )
 
 var reportCommand = command{
@@ -16,9 +14,10 @@ Runs the case in FILE (- is standard input) as it is and writes what is wrong to
 a new folder, for a bug tracker. Minimize the case first.`,
 	flags: func(fs *flag.FlagSet) action {
 		memory := memoryFlag(fs)
+		w := execFlags(fs)
 		out := fs.String("o", "", "the `DIR` to write (default: the first free reports/TARGET-N)")
 		return func(e *env, args []string) (int, error) {
-			c, d, _, err := e.diverging(args, int64(*memory))
+			c, d, r, err := e.diverging(args, int64(*memory), w)
 			if err != nil {
 				return 0, err
 			}
@@ -27,11 +26,15 @@ a new folder, for a bug tracker. Minimize the case first.`,
 				c = c.Clone()
 				c.Expect = d.Expect()
 			}
+			to := reporter{r.Worker, w.exec}
+			if r.Worker != nil {
+				defer r.Worker.Kill()
+			}
 			dir := *out
 			if dir == "" {
-				dir, err = writeReport("reports", c, d)
+				dir, err = to.write("reports", c, d)
 			} else {
-				err = (&corpus.Report{Case: c, Divergence: d, Versions: versions()}).WriteDir(dir)
+				err = to.report(c, d).WriteDir(dir)
 			}
 			if err != nil {
 				return 0, err

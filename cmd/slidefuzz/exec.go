@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
+)
+
+// workerFlags are those of the commands that may start a worker.
+type workerFlags struct {
+	exec    string
+	memory  sizeFlag
+	timeout time.Duration
+}
+
+func execFlags(fs *flag.FlagSet) *workerFlags {
+	w := &workerFlags{}
+	fs.StringVar(&w.exec, "exec", "", "the worker: `'COMMAND ARG …'`, split at spaces outside quotes")
+	fs.Var(&w.memory, "worker-memory", "`SIZE` that a worker may hold in memory (default 8GiB)")
+	fs.DurationVar(&w.timeout, "timeout", 0, "a device or worker that does not answer for `DURATION` has hung (default 1m, workers 2m)")
+	return w
+}
+
+func shrinkTimeFlag(fs *flag.FlagSet) *time.Duration {
+	return fs.Duration("shrink-time", 0, "at most `DURATION` to shrink a worker's finding (default 2m)")
+}
+
+// client is the worker of the command line, nil if there is none.
+func (w *workerFlags) client() (*worker.Client, error) {
+	if w.timeout < 0 {
+		return nil, fmt.Errorf("--timeout %s: want more than nothing", w.timeout)
+	}
+	if w.exec == "" {
+		return nil, nil
+	}
+	args, err := splitCommand(w.exec)
+	if err != nil {
+		return nil, fmt.Errorf("--exec: %w", err)
+	}
+	return &worker.Client{Args: args, Timeout: w.timeout, Memory: int64(w.memory)}, nil
+}
+
+// splitCommand splits a command at spaces; quotes of either kind group.
+func splitCommand(text string) ([]string, error) {
+	var words []string
+	var word strings.Builder
+	in, quote := false, rune(0)
+	for _, c := range text {
+		switch {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteRune(c)
+		case c == '\'' || c == '"':
+			quote, in = c, true
+		case c == ' ' || c == '\t' || c == '\n':
+			if in {
+				words = append(words, word.String())
+				word.Reset()
+			}
+			in = false
+		default:
+			word.WriteRune(c)
+			in = true
+		}
+	}
+	if quote != 0 {
+		return nil, fmt.Errorf("%q: a quote %c is not closed", text, quote)
+	}
+	if in {
+		words = append(words, word.String())
+	}
+	if len(words) == 0 {
+		return nil, errors.New("want a command")
+	}
+	return words, nil
+}
+
+// workerTarget is what a hunt in a worker hunts in: its programs where it runs
+// programs, else its cache.
+func workerTarget(h *worker.Hello) impls.Target {
+	if h.Programs {
+		return impls.Target{Update: "program", Device: impls.Worker}
+	}
+	return impls.WorkerTarget(h.Name)
+}
+
+// aboutWorker is a worker in a line.
+func aboutWorker(h *worker.Hello) string {
+	return fmt.Sprintf("worker %s, %s, on %s", h.Name, h.Version, h.Device)
+}
+
+// shapeFlag is the shape of every case, as in a case file.
+type shapeFlag struct{ shape *impls.Shape }
+
+func (s *shapeFlag) String() string { return "" }
+
+func (s *shapeFlag) Set(text string) error {
+	shape := impls.Shape{Batch: 1, Heads: 1, Window: 1, Dim: 1}
+	for field := range strings.SplitSeq(text, ",") {
+		key, value, _ := strings.Cut(strings.TrimSpace(field), "=")
+		n, err := strconv.Atoi(value)
+		to, ok := map[string]*int{"batch": &shape.Batch, "heads": &shape.Heads, "window": &shape.Window, "dim": &shape.Dim}[key]
+		switch {
+		case key == "dtype":
+			if shape.DType, err = impls.ParseDType(value); err != nil {
+				return err
+			}
+		case !ok || err != nil:
+			return fmt.Errorf("%q: want batch=2,heads=4,window=64,dim=8,dtype=F32", field)
+		default:
+			*to = n
+		}
+	}
+	s.shape = &shape
+	return shape.Check()
+}
+
+// reporter writes report folders; client is nil without a worker.
+type reporter struct {
+	client *worker.Client
+	exec   string
+}
+
+// report is the report of a case.
+func (r reporter) report(c *corpus.Case, d *corpus.Divergence) *corpus.Report {
+	rep := &corpus.Report{Case: c, Divergence: d, Versions: versions()}
+	if r.client == nil {
+		return rep
+	}
+	rep.Worker = r.exec
+	if h, err := r.client.Hello(); err == nil {
+		rep.Versions = append(rep.Versions, aboutWorker(h))
+		// A worker that cannot print a script leaves the case file.
+		if s, err := r.client.Script(c.Text(), c.Program); err == nil {
+			rep.ScriptName, rep.Script = s.Name, s.Text
+		}
+	}
+	return rep
+}

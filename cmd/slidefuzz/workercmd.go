@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
+	"github.com/slidefuzz/slidefuzz/props"
+)
+
+var workerCommand = command{
+	name:  "worker",
+	args:  "TARGET",
+	about: "serve a built-in target as a worker",
+	long: `
+Speaks the worker protocol on standard input and output, with a built-in target
+as the cache: the reference for anyone who writes a worker. A known-bad target
+is a worker that hunt --exec must catch.`,
+	flags: func(fs *flag.FlagSet) action {
+		block := fs.Int("block", 1, "`N` cells a block (default 1)")
+		order := fs.String("schedule", "descending", "the `ORDER` of the blocks, as in a case file (default descending)")
+		return func(e *env, args []string) (int, error) {
+			if len(args) != 1 {
+				return 0, errors.New("want one target, as in roll/fused/sim")
+			}
+			t, err := impls.ParseTarget(args[0])
+			if err != nil {
+				return 0, err
+			}
+			if _, ok := impls.LookupUpdate(t.Update); !ok || t.Device != "sim" {
+				return 0, fmt.Errorf("%s: want an update on sim; slidefuzz targets '*/*/sim' lists them", t)
+			}
+			schedule, err := impls.ParseSchedule(*order)
+			if err != nil {
+				return 0, fmt.Errorf("--schedule: %w", err)
+			}
+			if *block < 1 || schedule.Kind == impls.Native {
+				return 0, errors.New("--block and --schedule: want at least 1, and an order")
+			}
+			hello := worker.Hello{
+				Name: t.Update + "-" + t.Lowering.String(), Version: buildVersion(), Contract: "single", Device: "sim",
+				DTypes: []impls.DType{impls.F32, impls.BF16, impls.F16, impls.F8E4M3, impls.U8}, Crop: true, Snapshot: true,
+			}
+			orders := &impls.Orders{Schedule: schedule}
+			return exitOK, worker.Serve(e.in, e.out, hello, func(s impls.Shape) (impls.Cache, error) {
+				engine, err := impls.NewEngine(t, s, *block)
+				if err != nil {
+					return nil, err
+				}
+				c := engine.NewCache(&impls.Sim{})
+				c.Order = func(_, _, blocks int) []int32 { return orders.Of(blocks) }
+				return c, nil
+			})
+		}
+	},
+}
+
+var workerCheckCommand = command{
+	name:  "worker check",
+	args:  "COMMAND [ARG …]",
+	about: "check that a worker speaks the protocol",
+	long: `
+Starts the worker and asks it everything once: hello, caches of each of its
+element types, chunks that it must take and such as it must refuse, crop and
+snapshot where it offers them, bye. Prints a line for each, and exits with 1
+where the worker breaks the protocol. Whether its cache is right is for
+hunt --exec to say. Put -- before a command with flags.`,
+	flags: func(fs *flag.FlagSet) action {
+		timeout := fs.Duration("timeout", worker.DefaultTimeout, "a worker that does not answer for `DURATION` has hung (default 2m)")
+		return func(e *env, args []string) (int, error) {
+			if len(args) == 0 {
+				return 0, errors.New("want the command of a worker")
+			}
+			if *timeout <= 0 {
+				return 0, fmt.Errorf("--timeout %s: want more than nothing", *timeout)
+			}
+			client := &worker.Client{Args: args, Timeout: *timeout}
+			defer client.Kill()
+			err := props.CheckProtocol(client, func(what string) { fmt.Fprintln(e.out, what) })
+			if err != nil {
+				fmt.Fprintf(e.out, "FAILED: %v\n", err)
+				return exitUnexpected, nil
+			}
+			return exitOK, nil
+		}
+	},
+}

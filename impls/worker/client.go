@@ -1,0 +1,570 @@
+package worker
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// Hello is what a worker says of itself.
+type Hello struct {
+	Name, Version string
+	// Contract is "single" or "chunks".
+	Contract string
+	DTypes   []impls.DType
+	Device   string
+	// Crop and Snapshot are the capabilities.
+	Crop, Snapshot bool
+	// Programs is a capability beside the caches: see Client.RunPrograms.
+	Programs bool
+	// Script is a capability too: see Client.Script.
+	Script bool
+	// Sinks is how many of the first tokens every query sees besides its
+	// window.
+	Sinks int
+}
+
+// Kind is how a worker failed.
+type Kind uint8
+
+// The kinds.
+const (
+	Crash    Kind = iota // its process ended
+	Hang                 // it did not answer in time
+	Nonsense             // it answered something that the protocol does not allow
+	Memory               // it took more than it may
+)
+
+// Fault is what a worker did instead of answering. Its process is gone.
+type Fault struct {
+	Kind   Kind
+	Detail string
+}
+
+func (f *Fault) Error() string { return f.Detail }
+
+// RefusedError is a reply that refuses its request, in the worker's words.
+type RefusedError struct{ Op, Reason string }
+
+func (e *RefusedError) Error() string { return e.Reason }
+
+// Unwrap makes errors.Is(err, impls.ErrRefused) true.
+func (e *RefusedError) Unwrap() error { return impls.ErrRefused }
+
+// DefaultTimeout is how long a worker may take for one reply: a compiler that
+// meets a new shape takes tens of seconds on a small machine.
+const DefaultTimeout = 2 * time.Minute
+
+// DefaultMemory is the most memory that a worker may use, in bytes: PyTorch
+// with its compiler takes 1 to 3 GiB.
+const DefaultMemory = 8 << 30
+
+// Client is a worker's process, started when it is first needed and again after
+// a fault. Between New and the next New it is a cache: an impls.Cache, Cropper,
+// Snapshotter and Positioner. It is not for use by two goroutines at once.
+type Client struct {
+	// Args is the command and its arguments.
+	Args []string
+	// Timeout is how long it may take to reply, 0 for DefaultTimeout.
+	Timeout time.Duration
+	// Memory is the most bytes that it may hold in memory, 0 for
+	// DefaultMemory. Watched on Linux alone.
+	Memory int64
+
+	hello     *Hello
+	process   *process
+	fault     *Fault
+	shape     impls.Shape
+	positions [][]int
+	starts    int
+}
+
+// process is one run of the command.
+type process struct {
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	replies chan *Message // closed when there will be no more
+	readErr error         // why, once it is closed
+	stderr  tail
+	watch   chan struct{} // closed when the process is no longer watched
+
+	mu       sync.Mutex
+	tooLarge int64 // the memory for which it was killed
+}
+
+// Hello starts the worker, if it does not run, and returns what it said.
+func (c *Client) Hello() (*Hello, error) {
+	if c.process != nil {
+		return c.hello, nil
+	}
+	if err := c.start(); err != nil {
+		return nil, err
+	}
+	reply, err := c.ask("hello", map[string]string{"protocol": "1"})
+	if err != nil {
+		return nil, err
+	}
+	h, err := parseHello(reply.Meta)
+	if err != nil {
+		return nil, c.fail(Nonsense, "hello: %v", err)
+	}
+	c.hello = h
+	return h, nil
+}
+
+func parseHello(meta map[string]string) (*Hello, error) {
+	h := &Hello{Name: meta["name"], Version: meta["version"], Contract: meta["contract"], Device: meta["device"]}
+	for _, key := range []string{"name", "version", "contract", "dtypes", "device"} {
+		if meta[key] == "" {
+			return nil, fmt.Errorf("the reply lacks %s", key)
+		}
+	}
+	if h.Contract != "single" && h.Contract != "chunks" {
+		return nil, fmt.Errorf("contract %q: want single or chunks", h.Contract)
+	}
+	for name := range strings.SplitSeq(meta["dtypes"], ",") {
+		d, err := impls.ParseDType(strings.TrimSpace(name))
+		if err != nil {
+			return nil, fmt.Errorf("dtypes: %w", err)
+		}
+		h.DTypes = append(h.DTypes, d)
+	}
+	if text := meta["capabilities"]; text != "" {
+		for name := range strings.SplitSeq(text, ",") {
+			switch strings.TrimSpace(name) {
+			case "crop":
+				h.Crop = true
+			case "snapshot":
+				h.Snapshot = true
+			case "programs":
+				h.Programs = true
+			case "script":
+				h.Script = true
+			default:
+				return nil, fmt.Errorf("capability %q: want crop, snapshot, programs or script", name)
+			}
+		}
+	}
+	if text := meta["sinks"]; text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 || n > impls.MaxExtent {
+			return nil, fmt.Errorf("sinks %q: want a number", text)
+		}
+		h.Sinks = n
+	}
+	return h, nil
+}
+
+// Starts is how many processes there have been.
+func (c *Client) Starts() int { return c.starts }
+
+// Fault is what ended the worker since the last New, nil if nothing did.
+func (c *Client) Fault() *Fault { return c.fault }
+
+// New drops the cache before it and makes an empty one.
+func (c *Client) New(s impls.Shape) error {
+	c.fault = nil
+	c.positions = nil
+	if _, err := c.Hello(); err != nil {
+		return err
+	}
+	c.shape = s
+	c.shape.Layout = impls.HeadsFirst
+	_, err := c.ask("new", map[string]string{
+		"batch": strconv.Itoa(s.Batch), "heads": strconv.Itoa(s.Heads), "window": strconv.Itoa(s.Window),
+		"dim": strconv.Itoa(s.Dim), "dtype": s.DType.String(),
+	})
+	return err
+}
+
+// Update implements impls.Cache. After a fault the worker's own error comes
+// back for every call until New.
+func (c *Client) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	reply, err := c.ask("update", nil, pack("keys", &keys), pack("values", &values))
+	if err != nil {
+		return k, v, err
+	}
+	returned := [2]impls.Tensor{}
+	for i, name := range [...]string{"keys", "values"} {
+		if returned[i], err = unpack(reply.Tensor(name)); err != nil {
+			return k, v, c.fail(Nonsense, "the reply to update: %s: %v", name, err)
+		}
+	}
+	c.positions = nil
+	if t := reply.Tensor("positions"); t != nil {
+		if c.positions, err = unpackPositions(t, c.shape.Batch); err != nil {
+			return k, v, c.fail(Nonsense, "the reply to update: positions: %v", err)
+		}
+	}
+	return returned[0], returned[1], nil
+}
+
+// Reset implements impls.Cache.
+func (c *Client) Reset() {
+	if _, err := c.ask("reset", nil); err != nil {
+		var refused *RefusedError
+		if errors.As(err, &refused) {
+			_ = c.fail(Nonsense, "reset was refused: %s", refused.Reason)
+		}
+	}
+	c.positions = nil
+}
+
+// Crop implements impls.Cropper.
+func (c *Client) Crop(n int) error {
+	if !c.hello.Crop {
+		return &RefusedError{"crop", "the worker does not offer it"}
+	}
+	_, err := c.ask("crop", map[string]string{"length": strconv.Itoa(n)})
+	return err
+}
+
+// Snapshot implements impls.Snapshotter.
+func (c *Client) Snapshot(id int) error { return c.snapshots("snapshot", id) }
+
+// Restore implements impls.Snapshotter.
+func (c *Client) Restore(id int) error { return c.snapshots("restore", id) }
+
+func (c *Client) snapshots(op string, id int) error {
+	if !c.hello.Snapshot {
+		return &RefusedError{op, "the worker does not offer it"}
+	}
+	_, err := c.ask(op, map[string]string{"id": strconv.Itoa(id)})
+	return err
+}
+
+// Positions implements impls.Positioner.
+func (c *Client) Positions() [][]int { return c.positions }
+
+// Sinks implements impls.Sinker.
+func (c *Client) Sinks() int { return c.hello.Sinks }
+
+// Close ends the worker: it is asked to go, and then made to.
+func (c *Client) Close() error {
+	p := c.process
+	if p == nil {
+		return nil
+	}
+	_, err := c.ask("bye", nil)
+	if err != nil {
+		return err
+	}
+	c.process = nil
+	_ = p.in.Close() // it may have closed it
+	if status := p.end(closeTime); status != "exit status 0" {
+		return &Fault{Crash, "after bye: " + status}
+	}
+	return nil
+}
+
+// closeTime is how long a worker may take to go once it has said goodbye:
+// PyTorch takes a second to put its threads away.
+const closeTime = 10 * time.Second
+
+// Kill ends the worker at once.
+func (c *Client) Kill() {
+	if p := c.process; p != nil {
+		c.process = nil
+		p.kill()
+		p.end(0)
+	}
+}
+
+func (c *Client) start() error {
+	if len(c.Args) == 0 {
+		return errors.New("a worker needs a command")
+	}
+	p := &process{cmd: exec.Command(c.Args[0], c.Args[1:]...), replies: make(chan *Message, 1), watch: make(chan struct{})}
+	setGroup(p.cmd)
+	// What the worker leaves behind may hold its standard error open.
+	p.cmd.WaitDelay = time.Second
+	p.cmd.Stderr = &p.stderr
+	in, err := p.cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	p.in = in
+	if err := p.cmd.Start(); err != nil {
+		return fmt.Errorf("starting the worker: %w", err)
+	}
+	c.starts++
+	c.process = p
+	go func() {
+		defer close(p.replies)
+		r := bufio.NewReaderSize(out, 1<<16)
+		for {
+			m, err := Read(r)
+			if err != nil {
+				p.readErr = err
+				return
+			}
+			p.replies <- m
+		}
+	}()
+	go p.watchMemory(cmp.Or(c.Memory, DefaultMemory))
+	return nil
+}
+
+// ask sends a request and takes its reply.
+func (c *Client) ask(op string, meta map[string]string, tensors ...Tensor) (*Message, error) {
+	if c.fault != nil {
+		return nil, c.fault
+	}
+	p := c.process
+	if p == nil {
+		return nil, errors.New("the worker does not run; New starts it")
+	}
+	select {
+	case m, ok := <-p.replies:
+		if ok {
+			return nil, c.fail(Nonsense, "a reply without a request, before %s: %v", op, m.Meta)
+		}
+		return nil, c.gone("before " + op)
+	default:
+	}
+	all := map[string]string{"op": op}
+	for k, v := range meta {
+		all[k] = v
+	}
+	sent := make(chan error, 1)
+	go func() { sent <- (&Message{Meta: all, Tensors: tensors}).Write(p.in) }()
+	limit := cmp.Or(c.Timeout, DefaultTimeout)
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	var reply *Message
+	for reply == nil || sent != nil {
+		select {
+		case err := <-sent:
+			sent = nil
+			// A worker that is gone takes no request; its replies end, which
+			// tells more than a broken pipe.
+			if errors.Is(err, errTooLarge) {
+				return nil, err
+			}
+		case m, ok := <-p.replies:
+			if !ok {
+				return nil, c.gone("in reply to " + op)
+			}
+			if reply != nil {
+				return nil, c.fail(Nonsense, "two replies to %s", op)
+			}
+			reply = m
+		case <-timer.C:
+			return nil, c.fail(Hang, "no reply to %s in %s", op, limit)
+		}
+	}
+	if reason, ok := reply.Meta["error"]; ok {
+		return nil, &RefusedError{op, reason}
+	}
+	return reply, nil
+}
+
+// fail ends the worker for what it did.
+func (c *Client) fail(kind Kind, format string, args ...any) error {
+	c.fault = &Fault{kind, fmt.Sprintf(format, args...)}
+	c.Kill()
+	return c.fault
+}
+
+// gone says why there are no more replies.
+func (c *Client) gone(when string) error {
+	p := c.process
+	c.process = nil
+	err := p.readErr
+	if !errors.Is(err, io.EOF) && !isTruncated(err) {
+		// It still runs and talks nonsense.
+		p.kill()
+		p.end(0)
+		c.fault = &Fault{Nonsense, when + ": " + err.Error()}
+		return c.fault
+	}
+	status := p.end(closeTime)
+	p.mu.Lock()
+	large := p.tooLarge
+	p.mu.Unlock()
+	switch {
+	case large > 0:
+		c.fault = &Fault{Memory, fmt.Sprintf("%s: it used %d MiB of memory and was killed; --worker-memory raises the limit", when, large>>20)}
+	default:
+		detail := when + ": its process ended (" + status + ")"
+		if isTruncated(err) {
+			detail += " in the middle of a reply: " + err.Error()
+		}
+		if last := p.stderr.last(); last != "" {
+			detail += ": " + last
+		}
+		c.fault = &Fault{Crash, detail}
+	}
+	return c.fault
+}
+
+func isTruncated(err error) bool {
+	return err != nil && strings.HasPrefix(err.Error(), "a message that ends")
+}
+
+func (p *process) kill() { killGroup(p.cmd) }
+
+// end waits for the process, at most so long, and says how it ended.
+func (p *process) end(patience time.Duration) string {
+	done := make(chan struct{})
+	go func() {
+		for range p.replies { // what it was about to say
+		}
+		_ = p.cmd.Wait() // the state below says how it ended
+		close(done)
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		p.kill()
+		<-done
+	}
+	close(p.watch)
+	return p.cmd.ProcessState.String()
+}
+
+// watchMemory kills a process that takes more than limit bytes.
+func (p *process) watchMemory(limit int64) {
+	// Often enough that a leak of some GiB a second is met in time.
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.watch:
+			return
+		case <-tick.C:
+			if n := resident(p.cmd.Process.Pid); n > limit {
+				p.mu.Lock()
+				p.tooLarge = n
+				p.mu.Unlock()
+				p.kill()
+				return
+			}
+		}
+	}
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// tailBytes is enough for the last lines of a stack trace.
+const tailBytes = 4096
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, b[max(0, len(b)-tailBytes):]...)
+	if n := len(t.text) - tailBytes; n > 0 {
+		t.text = append(t.text[:0], t.text[n:]...)
+	}
+	return len(b), nil
+}
+
+// last is the last line that was written.
+func (t *tail) last() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := strings.TrimSpace(string(t.text))
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}
+
+// pack is a tensor in the protocol's order, [batch, heads, rows, dim].
+func pack(name string, x *impls.Tensor) Tensor {
+	t := Tensor{Name: name, DType: x.DType.String(), Shape: []int{x.Batch, x.Heads, x.Rows, x.Dim}}
+	t.Data = make([]byte, 0, x.Lanes()*x.Rows*x.RowBytes())
+	for lane := range x.Lanes() {
+		for row := range x.Rows {
+			t.Data = append(t.Data, x.Row(lane, row)...)
+		}
+	}
+	return t
+}
+
+func unpack(t *Tensor) (x impls.Tensor, err error) {
+	if t == nil {
+		return x, errors.New("it is missing")
+	}
+	if len(t.Shape) != 4 {
+		return x, fmt.Errorf("shape %v: want [batch, heads, rows, dim]", t.Shape)
+	}
+	d, err := impls.ParseDType(t.DType)
+	if err != nil {
+		return x, err
+	}
+	s := impls.Shape{Batch: t.Shape[0], Heads: t.Shape[1], Window: 1, Dim: t.Shape[3], DType: d}
+	return impls.TensorOver(s, t.Shape[2], t.Data), nil
+}
+
+// unpackPositions is one list of positions, or one for each batch entry.
+func unpackPositions(t *Tensor, batch int) ([][]int, error) {
+	if t.DType != "I64" {
+		return nil, fmt.Errorf("dtype %s: want I64", t.DType)
+	}
+	lists, rows := 1, 0
+	switch {
+	case len(t.Shape) == 1:
+		rows = t.Shape[0]
+	case len(t.Shape) == 2 && t.Shape[0] == batch:
+		lists, rows = batch, t.Shape[1]
+	default:
+		return nil, fmt.Errorf("shape %v: want [rows] or [%d, rows]", t.Shape, batch)
+	}
+	all := make([][]int, lists)
+	for i := range all {
+		all[i] = make([]int, rows)
+		for k := range all[i] {
+			all[i][k] = int(int64(binary.LittleEndian.Uint64(t.Data[8*(i*rows+k):])))
+		}
+	}
+	return all, nil
+}
+
+// Script asks the worker for a program in its own language that shows a case
+// without slidefuzz. The request is called script, and is part of the
+// capability of that name: it holds the text of the case, and for a program its
+// PyTorch code as source; the reply holds name and script.
+func (c *Client) Script(text []byte, p impls.Program) (Script, error) {
+	hello, err := c.Hello()
+	if err != nil || !hello.Script {
+		return Script{}, err
+	}
+	meta := map[string]string{"case": string(text)}
+	if len(p.Buffers) > 0 {
+		meta["source"] = PyTorch(p, "p0")
+	}
+	reply, err := c.ask("script", meta)
+	if err != nil {
+		return Script{}, err
+	}
+	name := reply.Meta["name"]
+	if name == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
+		return Script{}, c.fail(Nonsense, "the reply to script: name %q: want a plain file name", name)
+	}
+	return Script{name, []byte(reply.Meta["script"])}, nil
+}
+
+// Script is a file that shows a fault without slidefuzz.
+type Script struct {
+	Name string
+	Text []byte
+}

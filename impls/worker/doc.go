@@ -1,0 +1,8 @@
+// Package worker speaks the worker protocol: a cache in any language, in a
+// process of its own, that answers requests on its standard input with replies
+// on its standard output. docs/workers.md describes the protocol.
+//
+// A [Client] starts a worker and is an impls.Cache; [Serve] is the other side,
+// for a cache in Go. Whatever a worker does instead of answering becomes a
+// [Fault]: the process is ended, and the next case gets a fresh one.
+package worker

@@ -1,0 +1,134 @@
+package worker
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// Job is a program and the memory of its buffers, [batch, heads, rows, dim],
+// which RunPrograms replaces by what the program made of it.
+type Job struct {
+	Program impls.Program
+	Buffers []impls.Tensor
+	// Err is how the worker refused this program; its buffers are then as
+	// they were.
+	Err error
+}
+
+// RunPrograms runs independent programs, together where the worker compiles:
+// one graph for all of them. The request is called programs: it holds the
+// programs as PyTorch code in source, their number in count, and the buffers
+// as tensors "0.x", "0.y", "1.x" …; the reply holds the same tensors
+// afterwards, and error.0, error.1 … for programs that could not be run.
+func (c *Client) RunPrograms(jobs []*Job) error {
+	c.fault = nil
+	hello, err := c.Hello()
+	if err != nil {
+		return err
+	}
+	if !hello.Programs {
+		return fmt.Errorf("the worker %s does not run programs (its capabilities lack \"programs\")", hello.Name)
+	}
+	var source strings.Builder
+	var tensors []Tensor
+	for i, j := range jobs {
+		source.WriteString(PyTorch(j.Program, fmt.Sprintf("p%d", i)))
+		for b := range j.Buffers {
+			tensors = append(tensors, pack(fmt.Sprintf("%d.%s", i, j.Program.Buffers[b].Name), &j.Buffers[b]))
+		}
+	}
+	reply, err := c.ask("programs", map[string]string{"source": source.String(), "count": strconv.Itoa(len(jobs))}, tensors...)
+	if err != nil {
+		return err
+	}
+	for i, j := range jobs {
+		if reason, ok := reply.Meta[fmt.Sprintf("error.%d", i)]; ok {
+			j.Err = &RefusedError{"the program", reason}
+			continue
+		}
+		for b := range j.Buffers {
+			name := fmt.Sprintf("%d.%s", i, j.Program.Buffers[b].Name)
+			x, err := unpack(reply.Tensor(name))
+			if err != nil {
+				return c.fail(Nonsense, "the reply to programs: %s: %v", name, err)
+			}
+			old := &j.Buffers[b]
+			if x.Batch != old.Batch || x.Heads != old.Heads || x.Rows != old.Rows || x.Dim != old.Dim || x.DType != old.DType {
+				return c.fail(Nonsense, "the reply to programs: %s has another shape or dtype than it came with", name)
+			}
+			*old = x
+		}
+	}
+	return nil
+}
+
+// PyTorch prints a program as a Python function of its buffers, which are
+// tensors [batch, heads, rows, dim].
+func PyTorch(p impls.Program, name string) string {
+	var b strings.Builder
+	names := make([]string, len(p.Buffers))
+	for i := range names {
+		names[i] = p.Buffers[i].Name
+	}
+	fmt.Fprintf(&b, "def %s(%s):\n", name, strings.Join(names, ", "))
+	for _, s := range p.Stmts {
+		value := pyExpr(s.Src)
+		// A bare view of what is written: PyTorch's copy_ is undefined, the
+		// program's right-hand side is read whole first.
+		if s.Src.Op == impls.OpView && !s.Define {
+			value += ".clone()"
+		}
+		switch {
+		case s.Define:
+			fmt.Fprintf(&b, "    %s = %s\n", s.Dst, value)
+		case s.Index != nil:
+			fmt.Fprintf(&b, "    %s[:, :, %s] = %s\n", s.Dst, pyList(s.Index), value)
+		default:
+			fmt.Fprintf(&b, "    %s[:, :, %d:%d] = %s\n", s.Dst, s.Lo, s.Hi, value)
+		}
+	}
+	if len(p.Stmts) == 0 {
+		b.WriteString("    pass\n")
+	}
+	return b.String()
+}
+
+func pyExpr(e impls.Expr) string {
+	if e.Op == impls.OpView {
+		return fmt.Sprintf("%s[:, :, %d:%d]", e.Name, e.Lo, e.Hi)
+	}
+	args := make([]string, len(e.Args))
+	for i, a := range e.Args {
+		args[i] = pyExpr(a)
+	}
+	switch e.Op {
+	case impls.OpCat:
+		return "torch.cat((" + strings.Join(args, ", ") + ",), 2)"
+	case impls.OpRoll:
+		return fmt.Sprintf("torch.roll(%s, %d, 2)", args[0], e.K)
+	case impls.OpGather:
+		return fmt.Sprintf("%s[:, :, %s]", args[0], pyList(e.Index))
+	case impls.OpIndexCopy:
+		return fmt.Sprintf("torch.index_copy(%s, 2, torch.tensor(%s, device=%s.device), %s)", args[0], pyList(e.Index), firstName(e), args[1])
+	}
+	return args[0] + ".clone()"
+}
+
+// firstName is a tensor of the expression, for its device.
+func firstName(e impls.Expr) string {
+	for e.Op != impls.OpView {
+		e = e.Args[0]
+	}
+	return e.Name
+}
+
+func pyList(index []int) string {
+	text := make([]string, len(index))
+	for i, n := range index {
+		text[i] = strconv.Itoa(n)
+	}
+	return "[" + strings.Join(text, ", ") + "]"
+}

@@ -1,0 +1,99 @@
+"""In-place programs, printed as PyTorch code by slidefuzz, run eager or compiled.
+
+Many independent programs are compiled as one graph, so that a hunt does not
+spend its time compiling.
+"""
+
+import argparse
+
+import torch
+
+from slidefuzz_worker import serve
+from torch_tensors import from_torch, to_torch
+
+SCRIPT = '''# Found and shrunk by slidefuzz (https://github.com/slidefuzz/slidefuzz).
+import torch
+
+{source}
+
+def buffers():
+    return [{buffers}]
+
+want, wrong = buffers(), 0
+p0(*want)  # eager
+compiled = torch.compile(p0, fullgraph=True{mode})
+for run in range({runs}):
+    got = buffers()
+    compiled(*got)
+    cells = sum(int((a != b).sum()) for a, b in zip(want, got))
+    wrong += cells > 0
+    print(f"run {{run}}: {{cells}} wrong cells")
+print(torch.__version__, f"wrong in {{wrong}} of {runs} runs")
+'''
+
+RUNS = 20  # of a script: as many as slidefuzz counts
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--mode", choices=["eager", "default", "reduce-overhead"], default="default")
+    p.add_argument("--device", default="cpu")
+    o = p.parse_args()
+    mode = "" if o.mode in ("eager", "default") else f', mode="{o.mode}"'
+    compiled = {}  # by source and shapes: a finding is run again and again
+
+    def functions(source):
+        space = {"torch": torch}
+        exec(compile(source, "<programs>", "exec"), space)
+        return space
+
+    def compile_together(fs):
+        def together(*arguments):
+            for f, a in zip(fs, arguments):
+                f(*a)
+
+        if o.mode == "eager":
+            return together
+        return torch.compile(together, fullgraph=True, dynamic=False, mode=None if o.mode == "default" else o.mode)
+
+    def run(meta, tensors):
+        source, count = meta["source"], int(meta["count"])
+        arguments = [[] for _ in range(count)]
+        names = []
+        for name, t in sorted(tensors.items()):
+            i = int(name.split(".")[0])
+            arguments[i].append(to_torch(t, o.device))
+            names.append((name, i, len(arguments[i]) - 1))
+        key = source, tuple((n, tuple(t[1]), t[0]) for n, t in sorted(tensors.items()))
+        if key not in compiled:
+            if len(compiled) >= 64:
+                compiled.clear()
+            torch._dynamo.reset()
+            space = functions(source)
+            compiled[key] = compile_together([space[f"p{i}"] for i in range(count)])
+        compiled[key](*arguments)
+        return {}, {name: from_torch(arguments[i][k]) for name, i, k in names}
+
+    def script(meta):
+        case = dict(line.split(" ", 1) for line in meta["case"].splitlines() if line.startswith(("shape ",)))
+        shape = dict(f.split("=") for f in case["shape"].split())
+        dtype = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}[shape["dtype"]]
+        made = []
+        for line in meta["case"].splitlines():
+            if line.startswith("buffer "):
+                rows = line.split()[2]
+                # The numbers of the cells, small enough for any type.
+                made.append(
+                    f'(torch.arange({shape["batch"]} * {shape["heads"]} * {rows} * {shape["dim"]}, device="{o.device}") % 251 + {len(made)})'
+                    f'.to(torch.{dtype}).reshape({shape["batch"]}, {shape["heads"]}, {rows}, {shape["dim"]})'
+                )
+        return "repro.py", SCRIPT.format(source=meta["source"].rstrip(), buffers=", ".join(made), mode=mode, runs=RUNS)
+
+    def no_cache(**shape):
+        raise NotImplementedError("this worker runs programs, not a cache")
+
+    serve(no_cache, f"torch-programs-{o.mode}", f"torch {torch.__version__}", "single", ["F32", "BF16", "F16"], o.device, script=script, programs=run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Tensors of the protocol to PyTorch's and back."""
+
+import torch
+
+DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16, "U8": torch.uint8, "F8_E4M3": torch.float8_e4m3fn}
+NAMES = {d: n for n, d in DTYPES.items()}
+
+
+def to_torch(tensor, device="cpu"):
+    dtype, shape, data = tensor
+    if len(data) == 0:
+        return torch.empty(shape, dtype=DTYPES[dtype], device=device)
+    x = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    return x.view(DTYPES[dtype]).reshape(shape).to(device)
+
+
+def from_torch(x):
+    x = x.detach().to("cpu").contiguous()
+    data = x.reshape(-1).view(torch.uint8).numpy().tobytes() if x.numel() else b""
+    return NAMES[x.dtype], list(x.shape), data

@@ -1,0 +1,186 @@
+package worker
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// Serve answers requests for caches that make makes, until bye or the end of
+// in. What a cache can do beyond Update and Reset it says by implementing
+// impls.Cropper, Snapshotter or Positioner; hello says whether all do.
+func Serve(in io.Reader, out io.Writer, hello Hello, make func(impls.Shape) (impls.Cache, error)) error {
+	s := &server{hello: hello, make: make}
+	r := bufio.NewReaderSize(in, 1<<16)
+	for {
+		request, err := Read(r)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		reply, err := s.answer(request)
+		if err != nil {
+			reply = &Message{Meta: map[string]string{"error": err.Error()}}
+		}
+		if err := reply.Write(out); err != nil {
+			return err
+		}
+		if request.Meta["op"] == "bye" {
+			return nil
+		}
+	}
+}
+
+type server struct {
+	hello Hello
+	make  func(impls.Shape) (impls.Cache, error)
+	cache impls.Cache
+	shape impls.Shape
+}
+
+func (s *server) answer(m *Message) (*Message, error) {
+	op := m.Meta["op"]
+	number := func(key string) (int, error) {
+		n, err := strconv.Atoi(m.Meta[key])
+		if err != nil {
+			return 0, fmt.Errorf("%s: %s=%q: want a number", op, key, m.Meta[key])
+		}
+		return n, nil
+	}
+	nothing := &Message{Meta: map[string]string{}}
+	switch op {
+	case "hello":
+		if v := m.Meta["protocol"]; v != "1" {
+			return nil, fmt.Errorf("protocol %q: this worker speaks 1", v)
+		}
+		return s.hello.message(), nil
+	case "bye":
+		return nothing, nil
+	case "new":
+		return nothing, s.new(m, number)
+	}
+	if s.cache == nil {
+		return nil, fmt.Errorf("%q before new", op)
+	}
+	switch op {
+	case "update":
+		return s.update(m)
+	case "reset":
+		s.cache.Reset()
+		return nothing, nil
+	case "crop":
+		n, err := number("length")
+		c, ok := s.cache.(impls.Cropper)
+		if !ok {
+			err = cmp.Or(err, errors.New("this cache cannot crop"))
+		}
+		if err != nil {
+			return nil, err
+		}
+		return nothing, c.Crop(n)
+	case "snapshot", "restore":
+		id, err := number("id")
+		c, ok := s.cache.(impls.Snapshotter)
+		if !ok {
+			err = cmp.Or(err, errors.New("this cache has no snapshots"))
+		}
+		if err != nil {
+			return nil, err
+		}
+		if op == "snapshot" {
+			return nothing, c.Snapshot(id)
+		}
+		return nothing, c.Restore(id)
+	}
+	return nil, fmt.Errorf("op %q: want hello, new, update, reset, crop, snapshot, restore or bye", op)
+}
+
+func (h *Hello) message() *Message {
+	names := make([]string, len(h.DTypes))
+	for i, d := range h.DTypes {
+		names[i] = d.String()
+	}
+	meta := map[string]string{"name": h.Name, "version": h.Version, "contract": h.Contract, "dtypes": strings.Join(names, ","), "device": h.Device}
+	var can []string
+	if h.Crop {
+		can = append(can, "crop")
+	}
+	if h.Snapshot {
+		can = append(can, "snapshot")
+	}
+	if len(can) > 0 {
+		meta["capabilities"] = strings.Join(can, ",")
+	}
+	if h.Sinks > 0 {
+		meta["sinks"] = strconv.Itoa(h.Sinks)
+	}
+	return &Message{Meta: meta}
+}
+
+func (s *server) new(m *Message, number func(string) (int, error)) error {
+	var shape impls.Shape
+	var errs []error
+	for _, f := range []struct {
+		name string
+		to   *int
+	}{{"batch", &shape.Batch}, {"heads", &shape.Heads}, {"window", &shape.Window}, {"dim", &shape.Dim}} {
+		n, err := number(f.name)
+		*f.to = n
+		errs = append(errs, err)
+	}
+	d, err := impls.ParseDType(m.Meta["dtype"])
+	shape.DType = d
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return err
+	}
+	cache, err := s.make(shape)
+	if err != nil {
+		return err
+	}
+	s.cache, s.shape = cache, shape
+	return nil
+}
+
+func (s *server) update(m *Message) (*Message, error) {
+	keys, err := unpack(m.Tensor("keys"))
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	values, err := unpack(m.Tensor("values"))
+	if err != nil {
+		return nil, fmt.Errorf("values: %w", err)
+	}
+	k, v, err := s.cache.Update(keys, values)
+	if err != nil {
+		return nil, err
+	}
+	reply := &Message{Meta: map[string]string{}, Tensors: []Tensor{pack("keys", &k), pack("values", &v)}}
+	if p, ok := s.cache.(impls.Positioner); ok {
+		if lists := p.Positions(); lists != nil {
+			reply.Tensors = append(reply.Tensors, packPositions(lists))
+		}
+	}
+	return reply, nil
+}
+
+func packPositions(lists [][]int) Tensor {
+	t := Tensor{Name: "positions", DType: "I64", Shape: []int{len(lists[0])}}
+	if len(lists) > 1 {
+		t.Shape = []int{len(lists), len(lists[0])}
+	}
+	for _, list := range lists {
+		for _, p := range list {
+			t.Data = binary.LittleEndian.AppendUint64(t.Data, uint64(int64(p)))
+		}
+	}
+	return t
+}

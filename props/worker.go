@@ -1,0 +1,361 @@
+package props
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
+)
+
+// runWorker runs a case on the worker, which gets a fresh process where the one
+// before is gone.
+func (r *Runner) runWorker(c *corpus.Case) (*corpus.Divergence, error) {
+	if r.Worker == nil {
+		return nil, fmt.Errorf("%s is a worker: name its command with --exec 'COMMAND ARG …'", c.Target)
+	}
+	r.c, r.window, r.op = c, nil, 0
+	r.order = r.orderOf(c.Schedule)
+	if p, ok := c.TheProgram(); ok {
+		all, err := r.runPrograms([]*corpus.Case{c}, []impls.Program{p})
+		if err != nil {
+			return nil, err
+		}
+		return all[0], nil
+	}
+	err := r.Worker.New(c.Shape)
+	if d := r.workerFault(); d != nil {
+		d.Op, d.OpKind = 1, "start"
+		return d, nil
+	}
+	var refused *worker.RefusedError
+	if errors.As(err, &refused) {
+		return r.fault(corpus.FaultRefused, "-", "a new cache: "+refused.Reason), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	hello, err := r.Worker.Hello()
+	if err != nil {
+		return nil, err
+	}
+	judge := single
+	if hello.Contract == "chunks" {
+		judge = chunks
+	}
+	d, err := r.runCache(r.Worker, judge)
+	if d == nil || d.Fault != corpus.FaultChanged || r.refused == d.Op {
+		return d, err
+	}
+	// Rows went wrong some time after a refusal. If they do so without the
+	// request that was refused, it is not to blame.
+	without := c.Clone()
+	without.Ops = slices.Delete(without.Ops, r.refused-1, r.refused)
+	d2, err := r.runWorker(without)
+	if err != nil {
+		return nil, err
+	}
+	r.c = c
+	if d2 != nil && d2.Op == d.Op-1 {
+		d2.Op++
+		return d2, nil
+	}
+	return d, nil
+}
+
+// workerFault is what the worker did instead of answering, nil if it answered.
+func (r *Runner) workerFault() *corpus.Divergence {
+	if r.Worker == nil || r.Worker.Fault() == nil {
+		return nil
+	}
+	f := r.Worker.Fault()
+	kind := corpus.FaultCrash
+	switch f.Kind {
+	case worker.Hang:
+		kind = corpus.FaultHang
+	case worker.Nonsense:
+		kind = corpus.FaultProtocol
+	}
+	return r.fault(kind, "-", f.Detail)
+}
+
+// fitWorker makes a drawn case one that a worker can be asked: its element
+// types, heads first, only what it offers; chunks of another shape where odd.
+func fitWorker(c *corpus.Case, h *worker.Hello, shape *impls.Shape, odd bool) {
+	c.Block, c.Schedule = 1, impls.Schedule{Kind: impls.Native}
+	c.Orders = nil
+	if !slices.Contains(h.DTypes, c.Shape.DType) {
+		c.Shape.DType = h.DTypes[int(c.Shape.DType)%len(h.DTypes)]
+	}
+	c.Shape.Layout = impls.HeadsFirst
+	if shape != nil {
+		c.Shape = *shape
+	}
+	keep := c.Ops[:0]
+	for _, o := range c.Ops {
+		switch {
+		case o.Kind == corpus.Crop && !h.Crop, o.Kind >= corpus.Snapshot && !h.Snapshot:
+			continue
+		case o.Odd(c.Shape) && !odd, o.DType != "" && !odd:
+			continue
+		case o.DType != "" && !slices.ContainsFunc(h.DTypes, func(d impls.DType) bool { return d.String() == o.DType }):
+			continue
+		}
+		keep = append(keep, o)
+	}
+	c.Ops = keep
+}
+
+// runPrograms runs cases of programs on the worker, together. A program that
+// the worker cannot run is a divergence of its own.
+func (r *Runner) runPrograms(cases []*corpus.Case, programs []impls.Program) ([]*corpus.Divergence, error) {
+	jobs := make([]*worker.Job, len(cases))
+	all := make([]*values, len(cases))
+	for i, c := range cases {
+		p, s := programs[i], c.Shape
+		s.Layout = impls.HeadsFirst
+		code, err := r.encoding(s)
+		if err != nil {
+			return nil, err
+		}
+		mem := make([][]byte, len(p.Buffers))
+		for b := range mem {
+			mem[b] = make([]byte, s.Lanes()*p.Buffers[b].Rows*s.RowBytes())
+		}
+		all[i] = newValues(p, s, code, mem)
+		for _, stmt := range p.Stmts {
+			all[i].statement(stmt)
+		}
+		jobs[i] = &worker.Job{Program: p}
+		for b := range mem {
+			jobs[i].Buffers = append(jobs[i].Buffers, impls.TensorOver(s, p.Buffers[b].Rows, mem[b]))
+		}
+	}
+	err := r.Worker.RunPrograms(jobs)
+	found := make([]*corpus.Divergence, len(cases))
+	if err != nil {
+		var refused *worker.RefusedError
+		f := r.workerFault()
+		if f == nil && !errors.As(err, &refused) {
+			return nil, err
+		}
+		if f == nil {
+			f = &corpus.Divergence{Tensor: "-", Fault: corpus.FaultRefused, Detail: refused.Reason}
+		}
+		for i, c := range cases {
+			d := *f
+			d.Op, d.OpKind = max(1, len(c.Program.Stmts)), corpus.WholeCase
+			found[i] = &d
+		}
+		return found, nil
+	}
+	for i, j := range jobs {
+		last := max(1, len(j.Program.Stmts))
+		if j.Err != nil {
+			found[i] = &corpus.Divergence{Op: last, OpKind: "statement", Tensor: "-", Fault: corpus.FaultRefused, Detail: j.Err.Error()}
+			continue
+		}
+		mem := make([][]byte, len(j.Buffers))
+		for b := range mem {
+			mem[b] = j.Buffers[b].Data
+		}
+		if d := all[i].compare(mem); d != nil {
+			d.Op, d.OpKind, d.Fault, d.Where = last, "statement", corpus.FaultRows, "stored"
+			found[i] = d
+		}
+	}
+	return found, nil
+}
+
+// The numbers of a shrink of what may fail only sometimes.
+const (
+	// flakyRuns is how often a finding is run again to learn how often it
+	// fails. One that fails in all of them is shrunk with one run a candidate.
+	flakyRuns = 10
+	// flakyTries bounds the runs of a candidate. One that fails k times of
+	// flakyRuns is run until a failure of the same chance would have shown
+	// with 95 %: 28 times for 1 of 10.
+	flakyTries = 28
+	// confirmRuns is how often the smallest case is run in the end.
+	confirmRuns = 20
+)
+
+// DefaultShrinkTime bounds the shrinking of one finding of a worker, which may
+// take seconds for each run.
+const DefaultShrinkTime = 2 * time.Minute
+
+// minimizeWorker shrinks a finding of a worker, which may show in k of n runs
+// only. A candidate is kept when it shows the same failure within the tries
+// that its chance asks for; a candidate that does not is no proof that it
+// cannot, so the result claims no minimality. In the end the smallest case is
+// run again, and if it fails no more, the one before it, so that a race is not
+// shrunk away. A program is shrunk on sim first, under the lowering that loses
+// the same check, and a candidate with no hazard there is not tried.
+func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats, error) {
+	c = c.Clone()
+	c.Expect = d.Expect()
+	if d.Fault == corpus.FaultHang { // each run takes the whole time limit
+		return c, d, corpus.ShrinkStats{Bounded: true}, nil
+	}
+	ctx, stop := context.WithTimeout(ctx, cmp.Or(r.ShrinkTime, DefaultShrinkTime))
+	defer stop()
+	want := d.Failure(c.Target)
+	last := d
+	fails := func(c *corpus.Case) bool {
+		if ctx.Err() != nil {
+			return false
+		}
+		d, err := r.Run(c)
+		if err != nil || d == nil || d.Failure(c.Target) != want {
+			return false
+		}
+		last = d
+		return true
+	}
+	count := func(c *corpus.Case, n int) *corpus.Runs {
+		runs := &corpus.Runs{}
+		for runs.Of < n && (runs.Of == 0 || ctx.Err() == nil) {
+			runs.Of++
+			if fails(c) {
+				if runs.Wrong++; runs.Wrong == 1 {
+					runs.Least, runs.Most = last.Wrong, last.Wrong
+				}
+				runs.Least, runs.Most = min(runs.Least, last.Wrong), max(runs.Most, last.Wrong)
+			}
+		}
+		return runs
+	}
+	again := count(c, flakyRuns)
+	tries := 1
+	switch {
+	case again.Wrong == 0: // seen once: nothing to steer by
+		d.Runs = again
+		return c, d, corpus.ShrinkStats{Runs: again.Of, Bounded: true}, nil
+	case again.Wrong < again.Of:
+		p := float64(again.Wrong) / float64(again.Of)
+		tries = min(flakyTries, int(math.Ceil(math.Log(0.05)/math.Log(1-p))))
+	}
+	kept := []*corpus.Case{c}
+	try := func(c *corpus.Case) bool {
+		if c.Schedule.Kind != impls.Native || c.Block != 1 {
+			return false // a worker has neither
+		}
+		for range tries {
+			if fails(c) {
+				kept = append(kept, c.Clone())
+				return true
+			}
+		}
+		return false
+	}
+	start, steer := c, func(*corpus.Case) bool { return true }
+	if lost, ok := r.lostCheck(c); ok {
+		steer = lost
+		small, _ := corpus.ShrinkSteps(ctx, c, func(c *corpus.Case) bool {
+			return c.Schedule.Kind == impls.Native && c.Block == 1 && lost(c)
+		})
+		if try(small) {
+			start = small
+		}
+	}
+	small, stats := corpus.ShrinkSteps(ctx, start, func(c *corpus.Case) bool { return steer(c) && try(c) })
+	stats.Runs += again.Of
+	// What is left of the time is not for the last count.
+	ctx, stop = context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(r.ShrinkTime, DefaultShrinkTime))
+	defer stop()
+	for i := len(kept) - 1; i >= 0; i-- {
+		runs := count(kept[i], confirmRuns)
+		stats.Runs += runs.Of
+		if runs.Wrong > 0 {
+			small, d = kept[i].Clone(), last
+			if runs.Wrong < runs.Of || runs.Least != runs.Most {
+				d.Runs = runs
+			}
+			break
+		}
+	}
+	small.Expect = d.Expect()
+	return small, d, stats, nil
+}
+
+// lostCheck finds the lowering and the order under which sim fails on the
+// program of a case, and returns whether it does on another's; ok is false for
+// what is no program, or is right under all of them.
+func (r *Runner) lostCheck(c *corpus.Case) (fails func(*corpus.Case) bool, ok bool) {
+	if !c.Target.IsProgram() {
+		return nil, false
+	}
+	for _, how := range []impls.Lowering{impls.DropClone, impls.DropWAR} {
+		for _, order := range []impls.ScheduleKind{impls.Ascending, impls.Descending} {
+			fails := func(c *corpus.Case) bool {
+				on := c.Clone()
+				on.Target = impls.Target{Update: "program", Lowering: how, Device: "sim"}
+				on.Schedule = impls.Schedule{Kind: order}
+				// A block a row, as large shapes have: a block a cell of a
+				// wide row costs and shows no more.
+				on.Block = on.Shape.Dim
+				d, err := r.Run(on)
+				return err == nil && d != nil
+			}
+			if fails(c) {
+				return fails, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// huntPrograms runs a batch of programs on the worker, together, and each that
+// went wrong alone.
+func (r *Runner) huntPrograms(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
+	all := make([]*corpus.Divergence, 0, len(cases))
+	programs := make([]impls.Program, len(cases))
+	for i, c := range cases {
+		if err := r.check(c); err != nil {
+			return nil, err
+		}
+		programs[i] = c.Program
+	}
+	r.c, r.op = cases[0], 0
+	together, err := r.runPrograms(cases, programs)
+	if err != nil {
+		return nil, err
+	}
+	if len(cases) > 1 && together[0] != nil && together[0].OpKind == corpus.WholeCase {
+		// The whole batch came to nothing: look for the program to blame.
+		half := len(cases) / 2
+		for _, part := range [][]*corpus.Case{cases[:half], cases[half:]} {
+			if ctx.Err() != nil {
+				break
+			}
+			found, err := r.huntPrograms(ctx, part)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, found...)
+		}
+		return all, nil
+	}
+	for i, d := range together {
+		if ctx.Err() != nil {
+			return all, nil
+		}
+		if d != nil && len(cases) > 1 {
+			if d, err = r.Run(cases[i]); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// workerBatch is the programs of one compiled graph: a compiler takes seconds
+// for a graph, and little more for thirty programs than for one.
+const workerBatch = 32
