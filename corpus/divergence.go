@@ -61,6 +61,9 @@ type Divergence struct {
 	Wrong  int    // cells of the tensor that are wrong
 	Race   *Race  // the hazard behind it, if there is one
 	Runs   *Runs  // of a device that orders the blocks itself
+	// Like is, of a program that a worker ran, the lowering under which sim
+	// fails on it too; its Race is then sim's. Eager where none does.
+	Like impls.Lowering
 }
 
 // WholeCase is the OpKind of a fault that no one operation is to blame for.
@@ -127,6 +130,7 @@ type Failure struct {
 	Tensor string
 	Fault  Fault
 	Hazard impls.HazardKind
+	Like   impls.Lowering
 }
 
 // Failure is what the divergence is of.
@@ -136,7 +140,7 @@ func (d *Divergence) Failure(t impls.Target) Failure {
 		// The shrinker drops and renames buffers.
 		tensor = "buffer"
 	}
-	return Failure{t, d.OpKind, tensor, d.Fault, d.Kind()}
+	return Failure{t, d.OpKind, tensor, d.Fault, d.Kind(), d.Like}
 }
 
 func (f Failure) String() string {
@@ -157,6 +161,9 @@ func (d *Divergence) String() string {
 		return fmt.Sprintf("%s: %s: %s", at, d.Fault, d.Detail)
 	}
 	s := fmt.Sprintf("%s %s: lane %d row %d holds %s, expected %s", at, d.Where, d.Lane, d.Row, d.Got, d.Want)
+	if d.Like != impls.Eager {
+		s += fmt.Sprintf("; as under %s in sim", d.Like)
+	}
 	if d.Race != nil {
 		s += "; " + d.Race.String()
 	}

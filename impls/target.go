@@ -47,7 +47,7 @@ func ParseTarget(s string) (Target, error) {
 	if name, ok := strings.CutPrefix(s, "worker/"); ok {
 		t := WorkerTarget(name)
 		if t.Update != name || name == "" || name == "program" {
-			return Target{}, fmt.Errorf("target %q: want the name of a worker, of letters, digits and -_.+:", s)
+			return Target{}, fmt.Errorf("target %q: want the name of a worker: letters, digits and any of -_.+: in it", s)
 		}
 		return t, nil
 	}

@@ -22,10 +22,10 @@ type HuntOptions struct {
 	Progress func(casesDone int)
 
 	// Of hunts in workers.
-	Worker      *worker.Client
-	ShrinkTime  time.Duration // of one finding, 0 for DefaultShrinkTime
-	Shape       *impls.Shape  // of every case; nil draws it
-	PlainChunks bool          // no chunks of another shape than the cache's
+	Worker     *worker.Client
+	ShrinkTime time.Duration // of one finding, 0 for DefaultShrinkTime
+	Shape      *impls.Shape  // of every case; nil draws it
+	Without    []Feature     // what cases must not have, to hunt past a known fault
 }
 
 // Finding is one failure of a target.
@@ -96,7 +96,7 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 		any := draw
 		draw = func() *corpus.Case {
 			c := any()
-			fitWorker(c, hello, o.Shape, !o.PlainChunks)
+			fitWorker(c, hello, o.Shape, o.Without)
 			return c
 		}
 		if t.IsProgram() {

@@ -27,6 +27,9 @@ func (r *Runner) runWorker(c *corpus.Case) (*corpus.Divergence, error) {
 		if err != nil {
 			return nil, err
 		}
+		if d := all[0]; d != nil && d.Fault == corpus.FaultRows {
+			r.liken(c, d)
+		}
 		return all[0], nil
 	}
 	err := r.Worker.New(c.Shape)
@@ -85,27 +88,65 @@ func (r *Runner) workerFault() *corpus.Divergence {
 	return r.fault(kind, "-", f.Detail)
 }
 
+// Feature is something that cases of a worker may have.
+type Feature string
+
+// The features.
+const (
+	OddChunks  Feature = "odd"      // chunks of another shape than the cache's
+	Empty      Feature = "empty"    // chunks of no tokens
+	Crossing   Feature = "crossing" // chunks of several tokens that cross the border of the window
+	Resets     Feature = "reset"
+	WindowOne  Feature = "window-1"
+	Crops      Feature = "crop"
+	Snapshots  Feature = "snapshot"
+	LongChunks Feature = "long" // chunks longer than the window
+)
+
+// Features lists them all.
+var Features = []Feature{OddChunks, Empty, Crossing, LongChunks, Resets, Crops, Snapshots, WindowOne}
+
 // fitWorker makes a drawn case one that a worker can be asked: its element
-// types, heads first, only what it offers; chunks of another shape where odd.
-func fitWorker(c *corpus.Case, h *worker.Hello, shape *impls.Shape, odd bool) {
+// types, heads first, what it offers, and nothing of without.
+func fitWorker(c *corpus.Case, h *worker.Hello, shape *impls.Shape, without []Feature) {
+	if c.Target.IsProgram() {
+		// Compilers treat a row by vectors of 8 or 16, and what is left of it
+		// otherwise: rows of a few elements, of some vectors, of many.
+		c.Shape.Dim *= [...]int{1, 16, 64}[c.Block%3]
+	}
 	c.Block, c.Schedule = 1, impls.Schedule{Kind: impls.Native}
 	c.Orders = nil
 	if !slices.Contains(h.DTypes, c.Shape.DType) {
 		c.Shape.DType = h.DTypes[int(c.Shape.DType)%len(h.DTypes)]
 	}
 	c.Shape.Layout = impls.HeadsFirst
+	has := func(f Feature) bool { return !slices.Contains(without, f) }
+	if c.Shape.Window == 1 && !has(WindowOne) {
+		c.Shape.Window = 2
+	}
 	if shape != nil {
 		c.Shape = *shape
 	}
 	keep := c.Ops[:0]
+	n, w := 0, c.Shape.Window
 	for _, o := range c.Ops {
+		odd := o.Odd(c.Shape) || o.DType != ""
 		switch {
-		case o.Kind == corpus.Crop && !h.Crop, o.Kind >= corpus.Snapshot && !h.Snapshot:
+		case o.Kind == corpus.Crop && !(h.Crop && has(Crops)),
+			o.Kind >= corpus.Snapshot && !(h.Snapshot && has(Snapshots)),
+			o.Kind == corpus.Reset && !has(Resets),
+			odd && !has(OddChunks),
+			o.DType != "" && !slices.ContainsFunc(h.DTypes, func(d impls.DType) bool { return d.String() == o.DType }):
 			continue
-		case o.Odd(c.Shape) && !odd, o.DType != "" && !odd:
-			continue
-		case o.DType != "" && !slices.ContainsFunc(h.DTypes, func(d impls.DType) bool { return d.String() == o.DType }):
-			continue
+		}
+		if o.Kind == corpus.Append && !odd {
+			if o.N == 0 && !has(Empty) || o.N > w && !has(LongChunks) || o.N > 1 && o.N <= w && n+o.N > w && !has(Crossing) {
+				continue
+			}
+			n += o.N
+		}
+		if o.Kind != corpus.Append {
+			n = 0 // or more, where a crop or a snapshot keeps some: then fewer chunks cross
 		}
 		keep = append(keep, o)
 	}
@@ -196,7 +237,7 @@ const DefaultShrinkTime = 2 * time.Minute
 // cannot, so the result claims no minimality. In the end the smallest case is
 // run again, and if it fails no more, the one before it, so that a race is not
 // shrunk away. A program is shrunk on sim first, under the lowering that loses
-// the same check, and a candidate with no hazard there is not tried.
+// the same check, and a candidate that is right there is not tried.
 func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats, error) {
 	c = c.Clone()
 	c.Expect = d.Expect()
@@ -241,10 +282,18 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 		p := float64(again.Wrong) / float64(again.Of)
 		tries = min(flakyTries, int(math.Ceil(math.Log(0.05)/math.Log(1-p))))
 	}
+	hello, err := r.Worker.Hello()
+	if err != nil {
+		return nil, nil, corpus.ShrinkStats{}, err
+	}
+	// A worker has no blocks and no order, and not every element type.
+	offered := func(c *corpus.Case) bool {
+		return c.Schedule.Kind == impls.Native && c.Block == 1 && slices.Contains(hello.DTypes, c.Shape.DType)
+	}
 	kept := []*corpus.Case{c}
 	try := func(c *corpus.Case) bool {
-		if c.Schedule.Kind != impls.Native || c.Block != 1 {
-			return false // a worker has neither
+		if !offered(c) {
+			return false
 		}
 		for range tries {
 			if fails(c) {
@@ -255,12 +304,16 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 		return false
 	}
 	start, steer := c, func(*corpus.Case) bool { return true }
-	if lost, ok := r.lostCheck(c); ok {
-		steer = lost
-		small, _ := corpus.ShrinkSteps(ctx, c, func(c *corpus.Case) bool {
-			return c.Schedule.Kind == impls.Native && c.Block == 1 && lost(c)
-		})
-		if try(small) {
+	if d.Like != impls.Eager {
+		steer = func(c *corpus.Case) bool {
+			if !offered(c) {
+				return false
+			}
+			var on corpus.Divergence
+			r.liken(c, &on)
+			return on.Like == d.Like && on.Kind() == d.Kind()
+		}
+		if small, _ := corpus.ShrinkSteps(ctx, c, steer); try(small) {
 			start = small
 		}
 	}
@@ -284,31 +337,24 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 	return small, d, stats, nil
 }
 
-// lostCheck finds the lowering and the order under which sim fails on the
-// program of a case, and returns whether it does on another's; ok is false for
-// what is no program, or is right under all of them.
-func (r *Runner) lostCheck(c *corpus.Case) (fails func(*corpus.Case) bool, ok bool) {
-	if !c.Target.IsProgram() {
-		return nil, false
-	}
+// liken looks for the lowering under which sim fails on a program too, and gives
+// the divergence its hazard.
+func (r *Runner) liken(c *corpus.Case, d *corpus.Divergence) {
 	for _, how := range []impls.Lowering{impls.DropClone, impls.DropWAR} {
 		for _, order := range []impls.ScheduleKind{impls.Ascending, impls.Descending} {
-			fails := func(c *corpus.Case) bool {
-				on := c.Clone()
-				on.Target = impls.Target{Update: "program", Lowering: how, Device: "sim"}
-				on.Schedule = impls.Schedule{Kind: order}
-				// A block a row, as large shapes have: a block a cell of a
-				// wide row costs and shows no more.
-				on.Block = on.Shape.Dim
-				d, err := r.Run(on)
-				return err == nil && d != nil
-			}
-			if fails(c) {
-				return fails, true
+			on := c.Clone()
+			on.Target = impls.Target{Update: "program", Lowering: how, Device: "sim"}
+			on.Schedule = impls.Schedule{Kind: order}
+			// A block a row, as large shapes have: a block a cell of a wide
+			// row costs and shows no more.
+			on.Block = on.Shape.Dim
+			same, err := r.Run(on)
+			if err == nil && same != nil {
+				d.Like, d.Race = how, same.Race
+				return
 			}
 		}
 	}
-	return nil, false
 }
 
 // huntPrograms runs a batch of programs on the worker, together, and each that

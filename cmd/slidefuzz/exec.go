@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
+	"github.com/slidefuzz/slidefuzz/props"
 )
 
 // workerFlags are those of the commands that may start a worker.
@@ -144,4 +146,28 @@ func (r reporter) report(c *corpus.Case, d *corpus.Divergence) *corpus.Report {
 		}
 	}
 	return rep
+}
+
+// featuresFlag is a comma-separated list of features.
+type featuresFlag []props.Feature
+
+var featureNames = func() string {
+	names := make([]string, len(props.Features))
+	for i, f := range props.Features {
+		names[i] = string(f)
+	}
+	return strings.Join(names, ", ")
+}()
+
+func (f *featuresFlag) String() string { return "" }
+
+func (f *featuresFlag) Set(text string) error {
+	for name := range strings.SplitSeq(text, ",") {
+		x := props.Feature(strings.TrimSpace(name))
+		if !slices.Contains(props.Features, x) {
+			return fmt.Errorf("%q: want some of %s", name, featureNames)
+		}
+		*f = append(*f, x)
+	}
+	return nil
 }

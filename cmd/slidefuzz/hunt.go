@@ -44,7 +44,7 @@ type huntOptions struct {
 	memory  *sizeFlag
 	worker  *workerFlags
 	shape   shapeFlag
-	plain   bool
+	without featuresFlag
 	shrink  *time.Duration
 	client  *worker.Client
 	seed    uint64
@@ -61,7 +61,7 @@ func huntFlags(fs *flag.FlagSet) action {
 	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target (default 2000, with --time no bound)")
 	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly")
 	fs.Var(&o.shape, "shape", "of a worker's cases, as `batch=2,heads=4,window=64,dim=8,dtype=F32` (default: drawn)")
-	fs.BoolVar(&o.plain, "plain-chunks", false, "hand a worker no chunks of another shape than its cache's")
+	fs.Var(&o.without, "without", "leave a comma-separated `LIST` out of a worker's cases: "+featureNames)
 	fs.StringVar(&o.out, "out", "", "write a report folder for each finding under `DIR`")
 	fs.StringVar(&o.junit, "junit", "", "write the results to `FILE` as JUnit XML")
 	fs.BoolVar(&o.json, "json", false, "print one object a line; go doc of this command lists the fields")
@@ -241,8 +241,8 @@ func (o *huntOptions) jobs(args []string) ([]job, error) {
 		return nil, err
 	}
 	if client == nil {
-		if o.shape.shape != nil || o.plain {
-			return nil, errors.New("--shape and --plain-chunks are for a worker: name it with --exec")
+		if o.shape.shape != nil || o.without != nil {
+			return nil, errors.New("--shape and --without are for a worker: name it with --exec")
 		}
 		jobs, err := plan(args, o.devices)
 		if err != nil {
@@ -343,8 +343,10 @@ func (o huntOptions) one(e *env, j job, left int, start time.Time, progress func
 		o.scenario(e, out, slice, progress)
 		return out
 	}
-	r, err := props.Hunt(e.ctx, j.target, props.HuntOptions{Seed: o.seed, Cases: o.cases, Time: slice, Limit: int64(*o.memory), Timeout: o.worker.timeout, Progress: progress,
-		Worker: o.client, ShrinkTime: *o.shrink, Shape: o.shape.shape, PlainChunks: o.plain})
+	r, err := props.Hunt(e.ctx, j.target, props.HuntOptions{
+		Seed: o.seed, Cases: o.cases, Time: slice, Limit: int64(*o.memory), Timeout: o.worker.timeout, Progress: progress,
+		Worker: o.client, ShrinkTime: *o.shrink, Shape: o.shape.shape, Without: o.without,
+	})
 	r.Target, r.Seed = j.target, o.seed
 	out.HuntResult, out.err = r, err
 	// A hunt that broke off says nothing about what it would have caught.

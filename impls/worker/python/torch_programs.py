@@ -58,21 +58,19 @@ def main():
 
     def run(meta, tensors):
         source, count = meta["source"], int(meta["count"])
-        arguments = [[] for _ in range(count)]
-        names = []
-        for name, t in sorted(tensors.items()):
-            i = int(name.split(".")[0])
-            arguments[i].append(to_torch(t, o.device))
-            names.append((name, i, len(arguments[i]) - 1))
+        buffers = {name: to_torch(t, o.device) for name, t in tensors.items()}
         key = source, tuple((n, tuple(t[1]), t[0]) for n, t in sorted(tensors.items()))
         if key not in compiled:
             if len(compiled) >= 64:
                 compiled.clear()
             torch._dynamo.reset()
             space = functions(source)
-            compiled[key] = compile_together([space[f"p{i}"] for i in range(count)])
-        compiled[key](*arguments)
-        return {}, {name: from_torch(arguments[i][k]) for name, i, k in names}
+            fs = [space[f"p{i}"] for i in range(count)]
+            names = [[f"{i}.{a}" for a in f.__code__.co_varnames[: f.__code__.co_argcount]] for i, f in enumerate(fs)]
+            compiled[key] = compile_together(fs), names
+        f, names = compiled[key]
+        f(*[[buffers[n] for n in of] for of in names])
+        return {}, {name: from_torch(x) for name, x in buffers.items()}
 
     def script(meta):
         case = dict(line.split(" ", 1) for line in meta["case"].splitlines() if line.startswith(("shape ",)))
