@@ -60,10 +60,19 @@ type Divergence struct {
 	Detail string // for the faults without a row
 	Wrong  int    // cells of the tensor that are wrong
 	Race   *Race  // the hazard behind it, if there is one
-	Runs   *Runs  // of a device that orders the blocks itself
-	// Like is, of a program that a worker ran, the lowering under which sim
-	// fails on it too; its Race is then sim's. Eager where none does.
-	Like impls.Lowering
+	Runs   *Runs  // of a device that orders the blocks itself, or a worker
+	// Sim is, of a program that a worker ran, the same program as a case on
+	// sim, under a known-bad lowering and an order that fail on it too; Race is
+	// then sim's. Nil where none does.
+	Sim *Case
+}
+
+// like is the lowering under which sim fails too, Eager where none does.
+func (d *Divergence) like() impls.Lowering {
+	if d.Sim == nil {
+		return impls.Eager
+	}
+	return d.Sim.Target.Lowering
 }
 
 // WholeCase is the OpKind of a fault that no one operation is to blame for.
@@ -74,7 +83,7 @@ const WholeCase = "case"
 type Runs struct {
 	Of, Wrong   int // runs in all, runs that diverged
 	Least, Most int // wrong cells of a run that diverged
-	Different   int // different results among those
+	Different   int // different results among those, 0 where nobody compared
 }
 
 func (r *Runs) String() string {
@@ -82,7 +91,11 @@ func (r *Runs) String() string {
 	if r.Most != r.Least {
 		cells = fmt.Sprintf("%d to %d", r.Least, r.Most)
 	}
-	return fmt.Sprintf("wrong in %d of %d runs, %s cells, %d different results", r.Wrong, r.Of, cells, r.Different)
+	s := fmt.Sprintf("wrong in %d of %d runs, %s cells", r.Wrong, r.Of, cells)
+	if r.Different > 0 {
+		s += fmt.Sprintf(", %d different results", r.Different)
+	}
+	return s
 }
 
 // Race is the hazard behind a divergence, and what is needed to draw it and to
@@ -130,7 +143,9 @@ type Failure struct {
 	Tensor string
 	Fault  Fault
 	Hazard impls.HazardKind
-	Like   impls.Lowering
+	// Like is the known-bad lowering under which sim fails on a worker's
+	// program too.
+	Like impls.Lowering
 }
 
 // Failure is what the divergence is of.
@@ -140,7 +155,7 @@ func (d *Divergence) Failure(t impls.Target) Failure {
 		// The shrinker drops and renames buffers.
 		tensor = "buffer"
 	}
-	return Failure{t, d.OpKind, tensor, d.Fault, d.Kind(), d.Like}
+	return Failure{t, d.OpKind, tensor, d.Fault, d.Kind(), d.like()}
 }
 
 func (f Failure) String() string {
@@ -161,8 +176,8 @@ func (d *Divergence) String() string {
 		return fmt.Sprintf("%s: %s: %s", at, d.Fault, d.Detail)
 	}
 	s := fmt.Sprintf("%s %s: lane %d row %d holds %s, expected %s", at, d.Where, d.Lane, d.Row, d.Got, d.Want)
-	if d.Like != impls.Eager {
-		s += fmt.Sprintf("; as under %s in sim", d.Like)
+	if d.Sim != nil {
+		s += fmt.Sprintf("; as under %s in sim", d.like())
 	}
 	if d.Race != nil {
 		s += "; " + d.Race.String()

@@ -66,6 +66,9 @@ func (r Report) WriteDir(dir string) error {
 		}
 		files = append(files, file{"replay_test.go", test})
 	}
+	if sim := r.Divergence.Sim; sim != nil {
+		files = append(files, file{"sim.txt", sim.Text()})
+	}
 	if r.ScriptName != "" {
 		files = append(files, file{r.ScriptName, r.Script})
 	}
@@ -130,7 +133,12 @@ func (r Report) Explanation() string {
 	default:
 		what = fmt.Sprintf("Block %d overwrites %s while block %d has yet to read it (write-after-read).", h.Writer, cell, h.Other)
 	}
-	return what + " The blocks of a kernel run in no fixed order, so on real hardware the result depends on timing. Here the order is part of the case: in this order the same wrong bytes come out every time."
+	what += " The blocks of a kernel run in no fixed order, so on real hardware the result depends on timing."
+	if sim := r.Divergence.Sim; sim != nil {
+		return what + fmt.Sprintf(" What the worker's kernels are is not known here. sim fails on the same program where the compiler loses the check that %s stands for (%s), with a block for each row, in the order below: sim.txt fails in this way every time, without the worker.",
+			sim.Target.Lowering, sim.Target.Lowering.Issue())
+	}
+	return what + " Here the order is part of the case: in this order the same wrong bytes come out every time."
 }
 
 // Steps are the blocks in the order in which they ran, at most maxSteps.

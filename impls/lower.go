@@ -31,6 +31,18 @@ func (l Lowering) String() string { return Lowerings[l] }
 // Sound reports whether the lowering keeps the meaning of every program.
 func (l Lowering) Sound() bool { return l <= Fused }
 
+// Issue is the report of the fault that a known-bad lowering has, "" for a
+// sound one.
+func (l Lowering) Issue() string {
+	switch l {
+	case DropWAR:
+		return "pytorch#159855"
+	case DropClone:
+		return "pytorch#197829"
+	}
+	return ""
+}
+
 // ParseLowering is the inverse of String.
 func ParseLowering(s string) (Lowering, error) {
 	for l, name := range Lowerings {

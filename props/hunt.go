@@ -34,7 +34,11 @@ type Finding struct {
 	Small      *corpus.Case // shrunk, with its outcome
 	Divergence *corpus.Divergence
 	At         int // the number of the case that found it, from 1
+	Seen       int // cases that showed the same failure
 	Stats      corpus.ShrinkStats
+	// After is how long the hunt had run before it, the shrinking of earlier
+	// findings left out; Shrinking is how long its own took.
+	After, Shrinking time.Duration
 }
 
 // HuntResult is what a hunt in one target came to.
@@ -45,6 +49,8 @@ type HuntResult struct {
 	Elapsed     time.Duration
 	Findings    []Finding // different failures, in the order found
 	Interrupted bool
+	// Met counts the cases with each feature, of hunts in workers.
+	Met map[Feature]int
 	// Failed says that the hunt ended since the device failed too often.
 	Failed bool
 }
@@ -52,6 +58,10 @@ type HuntResult struct {
 // maxFindings bounds the different failures that one hunt shrinks. A target
 // has at most a handful: the operations × keys or values × hazards.
 const maxFindings = 4
+
+// maxWorkerFindings is that of a worker, which may have many faults, none of
+// them known.
+const maxWorkerFindings = 16
 
 // Unexpected says why the result is a bad one, or is empty: a sound target
 // diverged, or a known-bad one was not caught. A race is never required
@@ -81,7 +91,8 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 	start := time.Now()
 	result.Target, result.Seed = t, o.Seed
 	defer func() { result.Elapsed = time.Since(start) }()
-	seen := map[corpus.Failure]bool{}
+	seen := map[corpus.Failure]int{} // the finding's index
+	most, shrinking := maxFindings, time.Duration(0)
 	draw := Draws(t, o.Seed)
 	batch := 1
 	if impls.OnGPU(t.Device) {
@@ -99,6 +110,7 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 			fitWorker(c, hello, o.Shape, o.Without)
 			return c
 		}
+		most = maxWorkerFindings
 		if t.IsProgram() {
 			batch = workerBatch
 		}
@@ -129,18 +141,36 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 		}
 		for i, d := range all {
 			result.Cases++
+			if t.Device == impls.Worker && !t.IsProgram() {
+				if result.Met == nil {
+					result.Met = map[Feature]int{}
+				}
+				for _, f := range featuresOf(cases[i]) {
+					result.Met[f]++
+				}
+			}
 			if o.Progress != nil {
 				o.Progress(result.Cases)
 			}
-			if d == nil || seen[d.Failure(t)] || len(result.Findings) == maxFindings {
+			if d == nil {
 				continue
 			}
-			seen[d.Failure(t)] = true
-			f := Finding{Found: cases[i], At: result.Cases}
+			if i, ok := seen[d.Failure(t)]; ok {
+				result.Findings[i].Seen++
+				continue
+			}
+			if len(result.Findings) == most {
+				continue
+			}
+			seen[d.Failure(t)] = len(result.Findings)
+			f := Finding{Found: cases[i], At: result.Cases, Seen: 1, After: time.Since(start) - shrinking}
+			from := time.Now()
 			f.Small, f.Divergence, f.Stats, err = r.Minimize(ctx, cases[i], d)
 			if err != nil {
 				return result, err
 			}
+			f.Shrinking = time.Since(from)
+			shrinking += f.Shrinking
 			result.Findings = append(result.Findings, f)
 		}
 		if result.Failed = len(all) < len(cases); result.Failed {

@@ -420,16 +420,23 @@ func (r *Runner) unchanged() *corpus.Divergence {
 	return d
 }
 
-// changed turns what is wrong after a refusal into a fault of its own.
+// changed turns what is wrong after a refusal into a fault of its own. A worker
+// is asked again before it is blamed: see runWorker.
 func (r *Runner) changed(d *corpus.Divergence) *corpus.Divergence {
-	if d != nil && r.refused > 0 && (d.Fault == corpus.FaultRows || d.Fault == corpus.FaultShape) {
-		which := "a refused update"
-		if r.refused != d.Op {
-			which = fmt.Sprintf("the update that was refused at op %d", r.refused)
-		}
-		d.Detail = which + " changed the cache: " + d.String()
-		d.Fault, d.Race = corpus.FaultChanged, nil
+	if d == nil || r.refused == 0 || r.cache == impls.Cache(r.Worker) || d.Fault != corpus.FaultRows && d.Fault != corpus.FaultShape {
+		return d
 	}
+	return blame(d, r.refused)
+}
+
+// blame says that the operation that was refused changed the cache.
+func blame(d *corpus.Divergence, refused int) *corpus.Divergence {
+	which := "a refused update"
+	if refused != d.Op {
+		which = fmt.Sprintf("the update that was refused at op %d", refused)
+	}
+	d.Detail = which + " changed the cache: " + d.String()
+	d.Fault, d.Race = corpus.FaultChanged, nil
 	return d
 }
 

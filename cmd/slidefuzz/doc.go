@@ -18,15 +18,19 @@
 //
 //	{"event":"start", "version", "seed", "targets", "cases"?, "time"?}
 //	    cases is the bound for each target, time that of the whole hunt
-//	{"event":"finding", "target", "scenario"?, "at", "divergence", "op",
-//	 "tensor", "fault", "hazard", "case", "minimal", "runs", "report"?}
-//	    at is the number of the case that found it, case the text of the
-//	    smallest case, minimal that no smaller case of the shrinker's scope
-//	    fails, runs what shrinking took, report the folder written
+//	{"event":"finding", "target", "scenario"?, "at", "seen", "divergence",
+//	 "op", "tensor", "fault", "hazard", "case", "minimal", "runs",
+//	 "after", "shrinking", "report"?}
+//	    at is the number of the case that found it, seen how many cases
+//	    showed the same failure, case the text of the smallest case, minimal
+//	    that no smaller case of the shrinker's scope fails, runs what
+//	    shrinking took, after how long the hunt had run without shrinking,
+//	    shrinking how long this finding's took, report the folder written
 //	{"event":"target", "target", "scenario"?, "sound", "result", "cases",
-//	 "findings", "elapsed", "unexpected"?, "error"?}
-//	    result is ok, caught, not caught, diverged, nothing seen (a race that
-//	    the device was free not to show), interrupted, not run or error
+//	 "findings", "elapsed", "unexpected"?, "error"?, "met"?}
+//	    met counts the cases of a worker with each feature; result is ok,
+//	    caught, not caught, diverged, nothing seen (a race that the device was
+//	    free not to show), interrupted, not run or error
 //	{"event":"end", "targets", "cases", "findings", "unexpected", "not_run",
 //	 "errors", "interrupted", "elapsed", "exit"}
 //	    unexpected and the like count targets, exit is the exit status

@@ -367,7 +367,7 @@ func (o huntOptions) scenario(e *env, out *outcome, slice time.Duration, progres
 	}
 	start := time.Now()
 	defer func() { out.Elapsed = time.Since(start) }()
-	seen := map[sceneKey]bool{}
+	seen := map[sceneKey]int{} // the finding's index
 	agreed := 0
 	for _, c := range out.cases {
 		if e.ctx.Err() != nil || slice > 0 && time.Since(start) >= slice {
@@ -389,12 +389,14 @@ func (o huntOptions) scenario(e *env, out *outcome, slice time.Duration, progres
 		}
 		f := d.Failure(c.Target)
 		key := sceneKey{f, c.Schedule.Kind == impls.Native}
-		if !seen[key] {
-			seen[key] = true
-			small := c.Clone()
-			small.Expect = d.Expect()
-			out.Findings = append(out.Findings, props.Finding{Found: c, Small: small, Divergence: d, At: out.Cases})
+		if i, ok := seen[key]; ok {
+			out.Findings[i].Seen++
+			continue
 		}
+		seen[key] = len(out.Findings)
+		small := c.Clone()
+		small.Expect = d.Expect()
+		out.Findings = append(out.Findings, props.Finding{Found: c, Small: small, Divergence: d, At: out.Cases, Seen: 1})
 	}
 	switch sound := out.target.Sound(); {
 	case sound && len(out.Findings) > 0:

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
+	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/props"
 )
 
@@ -26,8 +28,11 @@ func (p *textPrinter) target(o *outcome) {
 		return // the last line counts them
 	}
 	fmt.Fprintf(p.w, "%-*s  %6d cases  %s\n", p.width, o.name(), o.Cases, o.words())
+	if len(o.Met) > 0 {
+		fmt.Fprintf(p.w, "  cases with %s\n", o.met())
+	}
 	for _, f := range o.Findings {
-		if f.Divergence.Runs != nil {
+		if f.Divergence.Runs != nil && o.target.Device != impls.Worker {
 			fmt.Fprintf(p.w, "  native: %s\n", f.Divergence.Runs)
 		}
 	}
@@ -36,7 +41,11 @@ func (p *textPrinter) target(o *outcome) {
 	}
 	if o.unexpected != "" {
 		for _, f := range o.Findings {
-			fmt.Fprintf(p.w, "  %s\n%s\n", f.Divergence, indent(f.Small.Text()))
+			seen := ""
+			if o.target.Device == impls.Worker {
+				seen = fmt.Sprintf("in %s, first at case %d after %s, shrunk in %s: ", plural(f.Seen, "case"), f.At, seconds(f.After), seconds(f.Shrinking))
+			}
+			fmt.Fprintf(p.w, "  %s%s\n%s\n", seen, f.Divergence, indent(f.Small.Text()))
 		}
 	}
 	if o.err != nil && o.result() != resultError {
@@ -45,6 +54,17 @@ func (p *textPrinter) target(o *outcome) {
 	for _, dir := range o.dirs() {
 		fmt.Fprintf(p.w, "  report: %s\n", dir)
 	}
+}
+
+// met counts the cases with each feature, in words.
+func (o *outcome) met() string {
+	var all []string
+	for _, f := range props.Features {
+		if n := o.Met[f]; n > 0 {
+			all = append(all, fmt.Sprintf("%s: %d", f, n))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 func (p *textPrinter) end(all []*outcome, end huntEnd) {
@@ -91,6 +111,7 @@ type findingEvent struct {
 	Target     string `json:"target"`
 	Scenario   string `json:"scenario,omitempty"`
 	At         int    `json:"at"`
+	Seen       int    `json:"seen"`
 	Divergence string `json:"divergence"`
 	Op         int    `json:"op"`
 	Tensor     string `json:"tensor"`
@@ -99,15 +120,19 @@ type findingEvent struct {
 	Case       string `json:"case"`
 	Minimal    bool   `json:"minimal"`
 	Runs       int    `json:"runs"`
-	Report     string `json:"report,omitempty"`
+	// In seconds.
+	After     float64 `json:"after"`
+	Shrinking float64 `json:"shrinking"`
+	Report    string  `json:"report,omitempty"`
 }
 
 func newFindingEvent(o *outcome, f props.Finding) findingEvent {
 	d := f.Divergence
 	return findingEvent{
-		Event: "finding", Target: o.target.String(), Scenario: o.scenarioName(), At: f.At,
+		Event: "finding", Target: o.target.String(), Scenario: o.scenarioName(), At: f.At, Seen: f.Seen,
 		Divergence: d.String(), Op: d.Op, Tensor: d.Tensor, Fault: string(d.Fault), Hazard: d.Kind().String(),
 		Case: string(f.Small.Text()), Minimal: f.Stats.Minimal, Runs: f.Stats.Runs,
+		After: f.After.Seconds(), Shrinking: f.Shrinking.Seconds(),
 	}
 }
 
@@ -129,6 +154,8 @@ type targetEvent struct {
 	Elapsed    float64 `json:"elapsed"`
 	Unexpected string  `json:"unexpected,omitempty"`
 	Error      string  `json:"error,omitempty"`
+
+	Met map[props.Feature]int `json:"met,omitempty"`
 }
 
 func (p *jsonPrinter) target(o *outcome) {
@@ -141,7 +168,7 @@ func (p *jsonPrinter) target(o *outcome) {
 	}
 	v := targetEvent{
 		Event: "target", Target: o.target.String(), Scenario: o.scenarioName(), Sound: o.target.Sound(), Result: o.result(),
-		Cases: o.Cases, Findings: len(o.Findings), Elapsed: o.Elapsed.Seconds(), Unexpected: o.unexpected,
+		Cases: o.Cases, Findings: len(o.Findings), Elapsed: o.Elapsed.Seconds(), Unexpected: o.unexpected, Met: o.Met,
 	}
 	if o.err != nil {
 		v.Error = o.err.Error()

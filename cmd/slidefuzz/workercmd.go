@@ -29,8 +29,8 @@ is a worker that hunt --exec must catch.`,
 			if err != nil {
 				return 0, err
 			}
-			if _, ok := impls.LookupUpdate(t.Update); !ok || t.Device != "sim" {
-				return 0, fmt.Errorf("%s: want an update on sim; slidefuzz targets '*/*/sim' lists them", t)
+			if _, ok := impls.LookupUpdate(t.Update); !ok && t.Update != "program" || t.Device != "sim" {
+				return 0, fmt.Errorf("%s: want an update, or program, on sim; slidefuzz targets '*/*/sim' lists them", t)
 			}
 			schedule, err := impls.ParseSchedule(*order)
 			if err != nil {
@@ -41,9 +41,15 @@ is a worker that hunt --exec must catch.`,
 			}
 			hello := worker.Hello{
 				Name: t.Update + "-" + t.Lowering.String(), Version: buildVersion(), Contract: "single", Device: "sim",
-				DTypes: []impls.DType{impls.F32, impls.BF16, impls.F16, impls.F8E4M3, impls.U8}, Crop: true, Snapshot: true,
+				DTypes: []impls.DType{impls.F32, impls.BF16, impls.F16, impls.F8E4M3, impls.U8},
 			}
 			orders := &impls.Orders{Schedule: schedule}
+			if t.Update == "program" {
+				return exitOK, worker.ServePrograms(e.in, e.out, hello, func(p impls.Program, buffers []impls.Tensor) error {
+					return runOnSim(p, buffers, t.Lowering, *block, orders)
+				})
+			}
+			hello.Crop, hello.Snapshot = true, true
 			return exitOK, worker.Serve(e.in, e.out, hello, func(s impls.Shape) (impls.Cache, error) {
 				engine, err := impls.NewEngine(t, s, *block)
 				if err != nil {
@@ -55,6 +61,28 @@ is a worker that hunt --exec must catch.`,
 			})
 		}
 	},
+}
+
+// runOnSim runs a program in place.
+func runOnSim(p impls.Program, buffers []impls.Tensor, how impls.Lowering, block int, orders *impls.Orders) error {
+	if len(buffers) == 0 {
+		return errors.New("a program without a buffer")
+	}
+	x := buffers[0]
+	s := impls.Shape{Batch: x.Batch, Heads: x.Heads, Window: 1, Dim: x.Dim, DType: x.DType}
+	plan := impls.Compile(p, how, s, block)
+	mem := make([][]byte, len(plan.Rows))
+	for i, rows := range plan.Rows {
+		mem[i] = make([]byte, s.Lanes()*rows*s.RowBytes())
+	}
+	for i := range buffers {
+		mem[i] = buffers[i].Data
+	}
+	sim := &impls.Sim{}
+	for _, k := range plan.Kernels {
+		sim.Run(k, mem, s.DType.Size(), orders.Of(k.Blocks()))
+	}
+	return nil
 }
 
 var workerCheckCommand = command{

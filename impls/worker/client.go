@@ -108,6 +108,7 @@ func (c *Client) Hello() (*Hello, error) {
 	if c.process != nil {
 		return c.hello, nil
 	}
+	c.fault = nil
 	if err := c.start(); err != nil {
 		return nil, err
 	}
@@ -174,8 +175,7 @@ func (c *Client) Fault() *Fault { return c.fault }
 
 // New drops the cache before it and makes an empty one.
 func (c *Client) New(s impls.Shape) error {
-	c.fault = nil
-	c.positions = nil
+	c.fault, c.positions = nil, nil
 	if _, err := c.Hello(); err != nil {
 		return err
 	}

@@ -19,10 +19,11 @@ type Job struct {
 }
 
 // RunPrograms runs independent programs, together where the worker compiles:
-// one graph for all of them. The request is called programs: it holds the
-// programs as PyTorch code in source, their number in count, and the buffers
-// as tensors "0.x", "0.y", "1.x" …; the reply holds the same tensors
-// afterwards, and error.0, error.1 … for programs that could not be run.
+// one graph for all of them. The request is called programs: it holds their
+// number in count, each as lines of a case file in program.0, program.1 …, all
+// of them as PyTorch code in source, and the buffers as tensors "0.x", "0.y",
+// "1.x" …; the reply holds the same tensors afterwards, and error.0, error.1 …
+// for programs that could not be run.
 func (c *Client) RunPrograms(jobs []*Job) error {
 	c.fault = nil
 	hello, err := c.Hello()
@@ -34,13 +35,14 @@ func (c *Client) RunPrograms(jobs []*Job) error {
 	}
 	var source strings.Builder
 	var tensors []Tensor
+	meta := map[string]string{"count": strconv.Itoa(len(jobs))}
 	for i, j := range jobs {
 		source.WriteString(PyTorch(j.Program, fmt.Sprintf("p%d", i)))
-		for b := range j.Buffers {
-			tensors = append(tensors, pack(fmt.Sprintf("%d.%s", i, j.Program.Buffers[b].Name), &j.Buffers[b]))
-		}
+		meta[fmt.Sprintf("program.%d", i)] = lines(j.Program)
+		tensors = append(tensors, packBuffers(i, j)...)
 	}
-	reply, err := c.ask("programs", map[string]string{"source": source.String(), "count": strconv.Itoa(len(jobs))}, tensors...)
+	meta["source"] = source.String()
+	reply, err := c.ask("programs", meta, tensors...)
 	if err != nil {
 		return err
 	}
@@ -63,6 +65,63 @@ func (c *Client) RunPrograms(jobs []*Job) error {
 		}
 	}
 	return nil
+}
+
+// lines are the statements of a program as a case file has them.
+func lines(p impls.Program) string {
+	text := make([]string, len(p.Stmts))
+	for i, s := range p.Stmts {
+		text[i] = s.String()
+	}
+	return strings.Join(text, "\n")
+}
+
+func packBuffers(i int, j *Job) []Tensor {
+	all := make([]Tensor, len(j.Buffers))
+	for b := range j.Buffers {
+		all[b] = pack(fmt.Sprintf("%d.%s", i, j.Program.Buffers[b].Name), &j.Buffers[b])
+	}
+	return all
+}
+
+// unpackJobs is what a request called programs asks for.
+func unpackJobs(m *Message) ([]*Job, error) {
+	count, err := strconv.Atoi(m.Meta["count"])
+	if err != nil || count < 0 || count > len(m.Meta) {
+		return nil, fmt.Errorf("count=%q: want the number of programs", m.Meta["count"])
+	}
+	jobs := make([]*Job, count)
+	for i := range jobs {
+		j := &Job{}
+		for line := range strings.SplitSeq(m.Meta[fmt.Sprintf("program.%d", i)], "\n") {
+			if line == "" {
+				continue
+			}
+			s, err := impls.ParseStmt(line)
+			if err != nil {
+				return nil, fmt.Errorf("program.%d: %w", i, err)
+			}
+			j.Program.Stmts = append(j.Program.Stmts, s)
+		}
+		prefix := fmt.Sprintf("%d.", i)
+		for t := range m.Tensors {
+			name, ok := strings.CutPrefix(m.Tensors[t].Name, prefix)
+			if !ok {
+				continue
+			}
+			x, err := unpack(&m.Tensors[t])
+			if err != nil {
+				return nil, fmt.Errorf("tensor %s: %w", m.Tensors[t].Name, err)
+			}
+			j.Program.Buffers = append(j.Program.Buffers, impls.Buffer{Name: name, Rows: x.Rows})
+			j.Buffers = append(j.Buffers, x)
+		}
+		if err := j.Program.Check(); err != nil {
+			return nil, fmt.Errorf("program.%d: %w", i, err)
+		}
+		jobs[i] = j
+	}
+	return jobs, nil
 }
 
 // PyTorch prints a program as a Python function of its buffers, which are

@@ -18,6 +18,41 @@ import (
 // impls.Cropper, Snapshotter or Positioner; hello says whether all do.
 func Serve(in io.Reader, out io.Writer, hello Hello, make func(impls.Shape) (impls.Cache, error)) error {
 	s := &server{hello: hello, make: make}
+	return serve(in, out, s.answer)
+}
+
+// ServePrograms answers requests to run programs, until bye or the end of in.
+// run runs one program in place; its error refuses this program alone.
+func ServePrograms(in io.Reader, out io.Writer, hello Hello, run func(p impls.Program, buffers []impls.Tensor) error) error {
+	hello.Programs = true
+	return serve(in, out, func(m *Message) (*Message, error) {
+		switch op := m.Meta["op"]; op {
+		case "hello":
+			return hello.message(), nil
+		case "bye":
+			return &Message{}, nil
+		case "programs":
+			jobs, err := unpackJobs(m)
+			if err != nil {
+				return nil, err
+			}
+			reply := &Message{Meta: map[string]string{}}
+			for i, j := range jobs {
+				if err := run(j.Program, j.Buffers); err != nil {
+					reply.Meta[fmt.Sprintf("error.%d", i)] = err.Error()
+					continue
+				}
+				reply.Tensors = append(reply.Tensors, packBuffers(i, j)...)
+			}
+			return reply, nil
+		default:
+			return nil, fmt.Errorf("op %q: want hello, programs or bye", op)
+		}
+	})
+}
+
+// serve answers each request with what answer says of it.
+func serve(in io.Reader, out io.Writer, answer func(*Message) (*Message, error)) error {
 	r := bufio.NewReaderSize(in, 1<<16)
 	for {
 		request, err := Read(r)
@@ -27,7 +62,7 @@ func Serve(in io.Reader, out io.Writer, hello Hello, make func(impls.Shape) (imp
 		if err != nil {
 			return err
 		}
-		reply, err := s.answer(request)
+		reply, err := answer(request)
 		if err != nil {
 			reply = &Message{Meta: map[string]string{"error": err.Error()}}
 		}
@@ -116,6 +151,9 @@ func (h *Hello) message() *Message {
 	}
 	if h.Snapshot {
 		can = append(can, "snapshot")
+	}
+	if h.Programs {
+		can = append(can, "programs")
 	}
 	if len(can) > 0 {
 		meta["capabilities"] = strings.Join(can, ",")

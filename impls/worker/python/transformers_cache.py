@@ -12,7 +12,7 @@ import transformers
 from transformers import cache_utils
 
 from slidefuzz_worker import Refused, serve
-from torch_tensors import from_torch, to_torch
+from torch_tensors import DTYPES, from_torch, to_torch
 
 # Rows of the layers with full attention in a hybrid cache: more than any drawn
 # case appends.
@@ -32,6 +32,11 @@ def append(q):
     n += q
     print(f"append {{q}}: the mask is for tokens {{offset + 1}} to {{min(offset + length, n)}} in {{length}} rows; "
           f"returned {{keys.shape[2]}} rows: {{keys.flatten().int().tolist()}}")
+def crop(length):
+    global n
+    if length < n:
+        cache.crop(length - n)
+        n = length
 {operations}
 '''
 
@@ -39,18 +44,28 @@ def append(q):
 class Layer:
     """One layer by itself."""
 
-    def __init__(self, kind, window):
-        self.layer = (
-            cache_utils.StaticSlidingWindowLayer(max_cache_len=FULL, sliding_window=window)
-            if kind == "static"
-            else cache_utils.DynamicSlidingWindowLayer(sliding_window=window)
-        )
+    def __init__(self, kind, window, example):
+        if kind == "static":
+            self.layer = cache_utils.StaticSlidingWindowLayer(max_cache_len=FULL, sliding_window=window)
+        else:
+            self.layer = cache_utils.DynamicSlidingWindowLayer(sliding_window=window)
+        if kind == "recording":
+            self.layer.activate_past_recording()
+        # As Cache.early_initialization does: the shape is known before the
+        # first states are.
+        if self.layer.supports_early_init:
+            self.layer.lazy_initialization(example, example)
 
     def mask_sizes(self, q):
         return self.layer.get_mask_sizes(q)
 
     def append(self, k, v):
         return self.layer.update(k, v)
+
+    def crop(self, remove):
+        if not self.layer.is_croppable:
+            raise Refused("is_croppable is False")
+        self.layer.crop(-remove)
 
     def reset(self):
         self.layer.reset()
@@ -60,11 +75,13 @@ class Hybrid:
     """A StaticCache of a model whose layers alternate: the sliding ones are
     returned, the full ones must hold every token."""
 
-    def __init__(self, window):
+    def __init__(self, window, example):
         config = transformers.Gemma2Config(
             num_hidden_layers=4, sliding_window=window, num_attention_heads=2, num_key_value_heads=1, hidden_size=8, head_dim=4
         )
         self.cache = transformers.StaticCache(config=config, max_cache_len=FULL)
+        b, h, _, d = example.shape
+        self.cache.early_initialization(b, h, d, example.dtype, example.device)
         kinds = [layer.is_sliding for layer in self.cache.layers]
         if kinds != [t == "sliding_attention" for t in config.layer_types]:
             raise RuntimeError(f"layers {kinds} for the types {config.layer_types}")
@@ -99,7 +116,8 @@ class Hybrid:
 
 class Cache:
     def __init__(self, kind, batch, heads, window, dim, dtype):
-        self.cache = Hybrid(window) if kind == "hybrid" else Layer(kind, window)
+        example = torch.zeros((batch, heads, 0, dim), dtype=DTYPES[dtype])
+        self.cache = Hybrid(window, example) if kind == "hybrid" else Layer(kind, window, example)
         self.n = 0
 
     def update(self, keys, values):
@@ -115,6 +133,11 @@ class Cache:
         v.view(torch.uint8).zero_()
         return *reply, [offset + i if offset + i < self.n else -1 for i in range(int(length))]
 
+    def crop(self, length):
+        if length < self.n:
+            self.cache.crop(self.n - length)
+            self.n = length
+
     def reset(self):
         self.cache.reset()
         self.n = 0
@@ -122,7 +145,7 @@ class Cache:
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--kind", choices=["static", "dynamic", "hybrid"], default="static")
+    p.add_argument("--kind", choices=["static", "dynamic", "recording", "hybrid"], default="static")
     o = p.parse_args()
     torch.set_num_threads(1)  # the tensors are small
 
@@ -139,7 +162,9 @@ def main():
                 operations.append(f"append({word[1]})")
             elif word and word[0] == "reset":
                 operations.append("cache.reset(); n = 0")
-            elif word and word[0] in ("append", "crop", "snapshot", "restore"):
+            elif word and word[0] == "crop":
+                operations.append(f"crop({word[1]})")
+            elif word and word[0] in ("append", "snapshot", "restore"):
                 raise Refused(f"no script for {line!r}")
         w = shape["window"]
         if o.kind == "hybrid":
@@ -152,10 +177,13 @@ def main():
             name = "StaticSlidingWindowLayer" if o.kind == "static" else "DynamicSlidingWindowLayer"
             arguments = f"max_cache_len={FULL}, sliding_window={w}" if o.kind == "static" else f"sliding_window={w}"
             make = f"from transformers.cache_utils import {name}\ncache = {name}({arguments})"
+            if o.kind == "recording":
+                make += "\ncache.activate_past_recording()"
             mask, update = "cache.get_mask_sizes(q)", "cache.update(new, new)"
         return "repro.py", SCRIPT.format(make=make, mask=mask, update=update, operations="\n".join(operations))
 
-    serve(make, f"transformers-{o.kind}", f"transformers {transformers.__version__}, torch {torch.__version__}", "chunks", ["F32", "BF16", "F16"], "cpu", script=script)
+    serve(make, f"transformers-{o.kind}", f"transformers {transformers.__version__}, torch {torch.__version__}", "chunks", ["F32", "BF16", "F16"], "cpu",
+          capabilities=["crop"] if o.kind in ("dynamic", "recording") else [], script=script)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,355 @@
+package props
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
+)
+
+// workerEnv makes the test binary a worker of the kind that it names.
+const workerEnv = "SLIDEFUZZ_TEST_WORKER"
+
+func TestMain(m *testing.M) {
+	if kind := os.Getenv(workerEnv); kind != "" {
+		if err := serveTestWorker(kind, os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// testWorker is a client of the test binary as a worker.
+func testWorker(t *testing.T, kind string) *worker.Client {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	t.Setenv(workerEnv, kind)
+	c := &worker.Client{Args: []string{self}, Timeout: 10 * time.Second}
+	t.Cleanup(c.Kill)
+	return c
+}
+
+var testHello = worker.Hello{Name: "test", Version: "1", Contract: "single", Device: "cpu", DTypes: []impls.DType{impls.F32, impls.U8}}
+
+// serveTestWorker is a sound cache, but for what kind says.
+func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
+	hello := testHello
+	if kind == "position it does not hold" {
+		hello.Contract = "chunks"
+	}
+	target := impls.Target{Update: "roll", Lowering: impls.Fused, Device: "sim"}
+	r := rand.New(rand.NewPCG(uint64(os.Getpid()), uint64(time.Now().UnixNano())))
+	switch kind {
+	case "race":
+		target.Lowering = impls.DropWAR
+	case "racy programs":
+		return worker.ServePrograms(in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
+			return runTestProgram(p, buffers, r)
+		})
+	case "flood on stderr":
+		for range 64 {
+			os.Stderr.Write(bytes.Repeat([]byte("nothing to see here\n"), 1<<15))
+		}
+	case "exit at the start":
+		return errors.New("no such model")
+	}
+	return worker.Serve(in, &liar{out: out, kind: kind}, hello, func(s impls.Shape) (impls.Cache, error) {
+		e, err := impls.NewEngine(target, s, 1)
+		if err != nil {
+			return nil, err
+		}
+		c := e.NewCache(&impls.Sim{})
+		if kind == "race" {
+			// A race that shows in one update of four.
+			c.Order = func(_, _, blocks int) []int32 {
+				kind := impls.Ascending
+				if r.IntN(4) == 0 {
+					kind = impls.Descending
+				}
+				return impls.Schedule{Kind: kind}.Order(blocks)
+			}
+		}
+		return &testCache{c, kind}, nil
+	})
+}
+
+// runTestProgram runs a program that a compiler spoiled, in an order that fails
+// on one program of two.
+func runTestProgram(p impls.Program, buffers []impls.Tensor, r *rand.Rand) error {
+	x := buffers[0]
+	s := impls.Shape{Batch: x.Batch, Heads: x.Heads, Window: 1, Dim: x.Dim, DType: x.DType}
+	plan := impls.Compile(p, impls.DropClone, s, x.Dim)
+	mem := make([][]byte, len(plan.Rows))
+	for i, rows := range plan.Rows {
+		mem[i] = make([]byte, s.Lanes()*rows*s.RowBytes())
+	}
+	for i := range buffers {
+		mem[i] = buffers[i].Data
+	}
+	kind := impls.Ascending
+	if r.IntN(2) == 0 {
+		kind = impls.Descending
+	}
+	for _, k := range plan.Kernels {
+		(&impls.Sim{}).Run(k, mem, s.DType.Size(), impls.Schedule{Kind: kind}.Order(k.Blocks()))
+	}
+	return nil
+}
+
+// testCache lies about its rows.
+type testCache struct {
+	*impls.WindowCache
+	kind string
+}
+
+func (c *testCache) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tensor, error) {
+	if c.kind == "refusal that changes the cache" && keys.Rows > 1 {
+		// A shift, and then it says no.
+		x := impls.NewTensor(c.Shape, 1)
+		if _, _, err := c.WindowCache.Update(x, x); err != nil {
+			return x, x, err
+		}
+		return x, x, errors.New("one row at a time")
+	}
+	k, v, err := c.WindowCache.Update(keys, values)
+	if c.kind == "wrong shape" && err == nil {
+		k = impls.NewTensor(impls.Shape{Batch: k.Batch, Heads: k.Heads, Window: 1, Dim: k.Dim + 1, DType: k.DType}, k.Rows)
+	}
+	if c.kind == "memory" {
+		hog = append(hog, make([]byte, 300<<20))
+		for i := range hog[len(hog)-1] {
+			hog[len(hog)-1][i] = 1
+		}
+		time.Sleep(time.Second)
+	}
+	return k, v, err
+}
+
+var hog [][]byte
+
+// Positions says that rows hold their numbers, which holds until the window is
+// full.
+func (c *testCache) Positions() [][]int {
+	if c.kind != "position it does not hold" {
+		return nil
+	}
+	k, _ := c.Stored()
+	list := make([]int, k.Rows)
+	for i := range list {
+		list[i] = i
+	}
+	return [][]int{list}
+}
+
+// liar spoils the third reply: those before are of hello and new.
+type liar struct {
+	out  io.Writer
+	kind string
+	n    int
+}
+
+func (l *liar) Write(b []byte) (int, error) {
+	l.n++
+	if l.n != 3 {
+		return l.out.Write(b)
+	}
+	switch l.kind {
+	case "short frame":
+		_, _ = l.out.Write(b[:len(b)-1])
+		time.Sleep(time.Hour)
+	case "exit in mid-reply":
+		_, _ = l.out.Write(b[:len(b)/2])
+		fmt.Fprintln(os.Stderr, "Segmentation fault, they say")
+		os.Exit(3)
+	case "huge header":
+		return l.out.Write(binary.LittleEndian.AppendUint64(nil, 1<<40))
+	case "chatter":
+		_, _ = io.WriteString(l.out, "Compiling, please wait\n")
+	case "silence":
+		time.Sleep(time.Hour)
+	case "no JSON":
+		return l.out.Write(append(binary.LittleEndian.AppendUint64(nil, 4), "[42]"...))
+	case "offsets":
+		text := `{"keys":{"dtype":"F32","shape":[1,1,9,9],"data_offsets":[0,4]}}`
+		return l.out.Write(append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), 0, 0, 0, 0))
+	case "two replies":
+		_, _ = l.out.Write(b)
+	}
+	return l.out.Write(b)
+}
+
+// A worker that lies is survived, and the finding names what it did.
+func TestLiars(t *testing.T) {
+	for _, x := range []struct {
+		kind  string
+		fault corpus.Fault
+		says  string
+	}{
+		{"wrong shape", corpus.FaultShape, "returned ["},
+		{"short frame", corpus.FaultHang, "no reply to update in 500ms"},
+		{"exit in mid-reply", corpus.FaultCrash, "its process ended (exit status 3) in the middle of a reply: a message that ends after"},
+		{"huge header", corpus.FaultProtocol, "a header of 1099511627776 bytes, more than 1048576"},
+		{"chatter", corpus.FaultProtocol, `does the worker print "Compilin" to standard output?`},
+		{"silence", corpus.FaultHang, "no reply to update in 500ms"},
+		{"no JSON", corpus.FaultProtocol, "a header that is no JSON object"},
+		{"offsets", corpus.FaultProtocol, "shape [1 1 9 9] of F32 takes 324 bytes, data_offsets [0, 4] give 4"},
+		{"two replies", corpus.FaultProtocol, ""}, // seen at once, or in that the next reply fits no request
+		{"position it does not hold", corpus.FaultRows, "holds token"},
+		{"refusal that changes the cache", corpus.FaultRefused, "one row at a time"},
+		{"memory", corpus.FaultCrash, "MiB of memory and was killed; --worker-memory raises the limit"},
+	} {
+		t.Run(x.kind, func(t *testing.T) {
+			client := testWorker(t, x.kind)
+			cases := 8
+			switch x.kind {
+			case "short frame", "silence":
+				client.Timeout, cases = 500*time.Millisecond, 4 // each case waits so long
+			case "memory":
+				client.Memory, cases = 200<<20, 1
+			}
+			r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: cases, Worker: client, ShrinkTime: 500 * time.Millisecond})
+			require.NoError(t, err)
+			require.Equal(t, cases, r.Cases, "the hunt goes on")
+			require.NotEmpty(t, r.Findings)
+			i := 0
+			for i < len(r.Findings) && r.Findings[i].Divergence.Fault != x.fault {
+				i++
+			}
+			require.Less(t, i, len(r.Findings), "%v", r.Findings[0].Divergence)
+			d := r.Findings[i].Divergence
+			require.Contains(t, d.String(), x.says)
+			require.NotNil(t, r.Findings[i].Small.Expect)
+			if x.fault == corpus.FaultCrash || x.fault == corpus.FaultHang || x.fault == corpus.FaultProtocol {
+				require.Greater(t, client.Starts(), 1, "a fresh worker after each failure")
+			}
+			if x.kind == "exit in mid-reply" {
+				require.Contains(t, d.String(), "Segmentation fault, they say", "the last line of standard error")
+			}
+		})
+	}
+}
+
+// What a refusal did to the cache shows in the rows that come next, and the
+// refusal is named.
+func TestRefusalThatChanges(t *testing.T) {
+	client := testWorker(t, "refusal that changes the cache")
+	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 200, Worker: client, ShrinkTime: 5 * time.Second})
+	require.NoError(t, err)
+	for _, f := range r.Findings {
+		if f.Divergence.Fault == corpus.FaultChanged {
+			require.Contains(t, f.Divergence.Detail, "changed the cache")
+			require.LessOrEqual(t, len(f.Small.Ops), 3, "%s", f.Small.Text())
+			return
+		}
+	}
+	t.Fatalf("no finding says that a refusal changed the cache: %v", r.Findings)
+}
+
+// Workers that do nothing wrong are not blamed, however much they print.
+func TestHonestWorkers(t *testing.T) {
+	for _, kind := range []string{"honest", "flood on stderr"} {
+		client := testWorker(t, kind)
+		r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 200, Worker: client})
+		require.NoError(t, err)
+		require.Equal(t, 200, r.Cases)
+		require.Empty(t, r.Findings, kind)
+		require.Positive(t, r.Met[Exact])
+		require.Positive(t, r.Met[Crossing])
+		require.Equal(t, 1, client.Starts())
+		require.NoError(t, client.Close())
+		require.NoError(t, CheckProtocol(testWorker(t, kind), func(string) {}))
+	}
+}
+
+// A worker that does not start is no finding: nothing was asked of it.
+func TestWorkerThatDoesNotStart(t *testing.T) {
+	client := testWorker(t, "exit at the start")
+	_, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 1, Worker: client})
+	require.ErrorContains(t, err, "no such model")
+	none := &worker.Client{Args: []string{"/no/such/command"}}
+	_, err = Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 1, Worker: none})
+	require.ErrorContains(t, err, "starting the worker")
+}
+
+// Features that are left out do not occur.
+func TestWithout(t *testing.T) {
+	client := testWorker(t, "honest")
+	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 300, Worker: client, Without: []Feature{Crossing, Empty, OddChunks, WindowOne}})
+	require.NoError(t, err)
+	for _, f := range []Feature{Crossing, Empty, OddChunks, OtherBatch, WindowOne, Crops, Snapshots} {
+		require.Zero(t, r.Met[f], f)
+	}
+	require.Positive(t, r.Met[Resets])
+	require.Positive(t, r.Met[LongChunks])
+}
+
+// A race that shows in a few runs of many is shrunk to one that still shows,
+// and counted.
+func TestShrinkFlaky(t *testing.T) {
+	client := testWorker(t, "race")
+	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 60, Worker: client, ShrinkTime: 20 * time.Second})
+	require.NoError(t, err)
+	require.NotEmpty(t, r.Findings)
+	for _, f := range r.Findings {
+		require.Equal(t, corpus.FaultRows, f.Divergence.Fault, "the same failure: %s", f.Divergence)
+		runs := f.Divergence.Runs
+		require.NotNil(t, runs)
+		require.Positive(t, runs.Wrong)
+		require.Equal(t, confirmRuns, runs.Of)
+		require.False(t, f.Stats.Minimal, "nothing is proven of what fails sometimes")
+		require.LessOrEqual(t, len(f.Small.Ops), 3, "%s", f.Small.Text())
+		require.LessOrEqual(t, f.Small.Shape.Window, 3, "%s", f.Small.Text())
+	}
+}
+
+// sim steers the shrinking of a program: the result fails there alike, and the
+// case for it replays.
+func TestShrinkSteered(t *testing.T) {
+	client := testWorker(t, "racy programs")
+	target := impls.Target{Update: "program", Device: impls.Worker}
+	r, err := Hunt(t.Context(), target, HuntOptions{Seed: 1, Cases: 320, Worker: client, ShrinkTime: 20 * time.Second})
+	require.NoError(t, err)
+	require.NotEmpty(t, r.Findings)
+	for _, f := range r.Findings {
+		d := f.Divergence
+		require.NotNil(t, d.Sim, "%s\n%s", d, f.Small.Text())
+		require.Equal(t, impls.DropClone, d.Sim.Target.Lowering)
+		require.Equal(t, impls.WAR, d.Kind())
+		require.NotNil(t, d.Runs)
+		again, err := NewRunner().Run(d.Sim)
+		require.NoError(t, err)
+		require.True(t, d.Sim.Expect.Meets(again))
+		require.Contains(t, d.String(), "as under drop-clone in sim")
+	}
+	smallest := r.Findings[0].Small
+	require.Len(t, smallest.Program.Stmts, 1, "%s", smallest.Text())
+	text := string(smallest.Text())
+	require.True(t, strings.Contains(text, "] = clone("), text)
+}
+
+// Ctrl-C ends a hunt in a worker that is silent.
+func TestInterruptedWorker(t *testing.T) {
+	client := testWorker(t, "honest")
+	ctx, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer stop()
+	r, err := Hunt(ctx, impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 1 << 30, Worker: client})
+	require.NoError(t, err)
+	require.True(t, r.Interrupted)
+	require.Positive(t, r.Cases)
+}
