@@ -99,7 +99,7 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 		batch = gpuBatch
 	}
 	if t.Device == impls.Worker {
-		r.Worker, r.ShrinkTime = o.Worker, o.ShrinkTime
+		r.Worker, r.ShrinkTime, r.Without = o.Worker, o.ShrinkTime, o.Without
 		hello, err := o.Worker.Hello()
 		if err != nil {
 			return result, err

@@ -31,6 +31,8 @@ type Runner struct {
 	// ShrinkTime bounds the shrinking of one finding of a worker, 0 for
 	// DefaultShrinkTime.
 	ShrinkTime time.Duration
+	// Without is what a worker's finding must not be shrunk to.
+	Without []Feature
 
 	caches  map[cacheKey]*impls.WindowCache
 	engines map[cacheKey]*impls.Engine

@@ -115,8 +115,15 @@ func (r *Runner) workerFault() *corpus.Divergence {
 func fitWorker(c *corpus.Case, h *worker.Hello, shape *impls.Shape, without []Feature) {
 	if c.Target.IsProgram() {
 		// Compilers treat a row by vectors of 8 or 16, and what is left of it
-		// otherwise: rows of a few elements, of some vectors, of many.
-		c.Shape.Dim *= [...]int{1, 16, 64}[c.Block%3]
+		// otherwise: rows of a few elements, of some vectors, of many. On a GPU
+		// a race needs more blocks than run at once: rows of 2^14 to 2^16 cells,
+		// in one lane, so that the programs of a batch fit a message.
+		many := 64
+		if h.Device != "cpu" && c.Block%3 == 2 {
+			many = 1 << 14
+			c.Shape.Batch, c.Shape.Heads = 1, 1
+		}
+		c.Shape.Dim *= [...]int{1, 16, many}[c.Block%3]
 	}
 	c.Block, c.Schedule = 1, impls.Schedule{Kind: impls.Native}
 	c.Orders = nil
@@ -128,6 +135,13 @@ func fitWorker(c *corpus.Case, h *worker.Hello, shape *impls.Shape, without []Fe
 		c.Shape.Window = 2
 	}
 	if shape != nil {
+		// A chunk keeps its share of the window, so that what filled it still
+		// does.
+		for i := range c.Ops {
+			if o := &c.Ops[i]; o.N > 1 && (o.Kind == corpus.Append || o.Kind == corpus.Crop) {
+				o.N = max(2, o.N*shape.Window/c.Shape.Window)
+			}
+		}
 		c.Shape = *shape
 	}
 	keep := c.Ops[:0]
@@ -281,9 +295,11 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 	if err != nil {
 		return nil, nil, corpus.ShrinkStats{}, err
 	}
-	// A worker has no blocks and no order, and not every element type.
+	// A worker has no blocks and no order, and not every element type; and what
+	// the hunt leaves out stays out.
 	offered := func(c *corpus.Case) bool {
-		return c.Schedule.Kind == impls.Native && c.Block == 1 && slices.Contains(hello.DTypes, c.Shape.DType)
+		return c.Schedule.Kind == impls.Native && c.Block == 1 && slices.Contains(hello.DTypes, c.Shape.DType) &&
+			!slices.ContainsFunc(featuresOf(c), func(f Feature) bool { return slices.Contains(r.Without, f) })
 	}
 	kept := []*corpus.Case{c}
 	try := func(c *corpus.Case) bool {

@@ -156,7 +156,8 @@ def main():
         if key not in caches:
             if len(caches) >= MAX_CACHES:
                 caches.clear()
-                torch._dynamo.reset()
+                if o.mode != "eager":
+                    torch._dynamo.reset()
             caches[key] = Cache(o, **shape)
         caches[key].reset()
         return caches[key]

@@ -2,7 +2,7 @@
 
 import torch
 
-DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16, "U8": torch.uint8, "F8_E4M3": torch.float8_e4m3fn}
+DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16, "U8": torch.uint8}
 NAMES = {d: n for n, d in DTYPES.items()}
 
 
