@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"time"
 
@@ -110,6 +111,9 @@ func (r *Runner) workerFault() *corpus.Divergence {
 	return r.fault(kind, "-", f.Detail)
 }
 
+// gpuDevice matches what workers call a GPU, as PyTorch does.
+var gpuDevice = regexp.MustCompile(`^(cuda|hip|xpu|mps|gpu)`)
+
 // fitWorker makes a drawn case one that a worker can be asked: its element
 // types, heads first, what it offers, and nothing of without.
 func fitWorker(c *corpus.Case, h *worker.Hello, shape *impls.Shape, without []Feature) {
@@ -119,7 +123,7 @@ func fitWorker(c *corpus.Case, h *worker.Hello, shape *impls.Shape, without []Fe
 		// a race needs more blocks than run at once: rows of 2^14 to 2^16 cells,
 		// in one lane, so that the programs of a batch fit a message.
 		many := 64
-		if h.Device != "cpu" && c.Block%3 == 2 {
+		if gpuDevice.MatchString(h.Device) && c.Block%3 == 2 {
 			many = 1 << 14
 			c.Shape.Batch, c.Shape.Heads = 1, 1
 		}
