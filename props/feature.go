@@ -29,8 +29,8 @@ const (
 // Features lists them all.
 var Features = []Feature{WindowOne, Exact, LongChunks, Crossing, Empty, OtherBatch, OddChunks, Resets, Crops, Snapshots}
 
-// featuresOf lists the features that a case has.
-func featuresOf(c *corpus.Case) []Feature {
+// FeaturesOf lists the features that a case has.
+func FeaturesOf(c *corpus.Case) []Feature {
 	var all []Feature
 	if c.Shape.Window == 1 {
 		all = append(all, WindowOne)

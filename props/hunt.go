@@ -145,7 +145,7 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 				if result.Met == nil {
 					result.Met = map[Feature]int{}
 				}
-				for _, f := range featuresOf(cases[i]) {
+				for _, f := range FeaturesOf(cases[i]) {
 					result.Met[f]++
 				}
 			}

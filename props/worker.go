@@ -303,7 +303,7 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 	// the hunt leaves out stays out.
 	offered := func(c *corpus.Case) bool {
 		return c.Schedule.Kind == impls.Native && c.Block == 1 && slices.Contains(hello.DTypes, c.Shape.DType) &&
-			!slices.ContainsFunc(featuresOf(c), func(f Feature) bool { return slices.Contains(r.Without, f) })
+			!slices.ContainsFunc(FeaturesOf(c), func(f Feature) bool { return slices.Contains(r.Without, f) })
 	}
 	kept := []*corpus.Case{c}
 	try := func(c *corpus.Case) bool {

@@ -62,11 +62,7 @@ without -o.`,
 				if path == "-" {
 					name = "stdin"
 				}
-				to := filepath.Join(*out, name+".txt")
-				for n := 2; written[to]; n++ {
-					to = filepath.Join(*out, fmt.Sprintf("%s-%d.txt", name, n))
-				}
-				written[to] = true
+				to := newName(written, *out, name)
 				if err := cases[i].WriteFile(to); err != nil {
 					return 0, err
 				}
@@ -91,13 +87,9 @@ exits with 1 if there is one; without expect, a case must agree.`,
 			if len(args) == 0 {
 				return 0, errors.New("want a folder or case files")
 			}
-			var files []string
-			for _, arg := range args {
-				found, err := caseFiles(arg)
-				if err != nil {
-					return 0, err
-				}
-				files = append(files, found...)
+			files, err := allCaseFiles(args)
+			if err != nil {
+				return 0, err
 			}
 			r := props.NewRunner()
 			r.Limit = int64(*memory)
@@ -124,6 +116,99 @@ exits with 1 if there is one; without expect, a case must agree.`,
 			return status, nil
 		}
 	},
+}
+
+var distilCommand = command{
+	name:  "corpus distil",
+	args:  "DIR|FILE…",
+	about: "copy the cases worth keeping to a folder",
+	long: `
+Runs case files, and all files *.txt in folders and below whose name starts with
+no dot, and copies those worth keeping to the folder of -o, with their outcome as
+expect: the smallest case of each failure (target, operation, tensor, fault,
+hazard), and of those that agree, for each target, the smallest with each feature
+(a window of one row, a chunk over its border, a reset …).`,
+	flags: func(fs *flag.FlagSet) action {
+		memory := memoryFlag(fs)
+		out := fs.String("o", "", "copy to `DIR`, a new or empty folder")
+		return func(e *env, args []string) (int, error) {
+			if len(args) == 0 || *out == "" {
+				return 0, errors.New("want a folder or case files, and -o DIR")
+			}
+			if old, err := os.ReadDir(*out); err == nil && len(old) > 0 {
+				return 0, fmt.Errorf("-o %s: it is not empty; give a new folder", *out)
+			}
+			files, err := allCaseFiles(args)
+			if err != nil {
+				return 0, err
+			}
+			r := props.NewRunner()
+			r.Limit = int64(*memory)
+			cases := make([]*corpus.Case, len(files))
+			keys := make([][]string, len(files))
+			for i, path := range files {
+				if err := e.ctx.Err(); err != nil {
+					return 0, errors.New("interrupted: nothing is written")
+				}
+				c, err := e.readCase(path, int64(*memory))
+				if err != nil {
+					return 0, err
+				}
+				d, err := r.Run(c)
+				if err != nil {
+					return 0, fmt.Errorf("%s: %w", path, err)
+				}
+				c = c.Clone()
+				c.Expect = d.Expect()
+				cases[i] = c
+				if d != nil {
+					keys[i] = []string{d.Failure(c.Target).String()}
+					continue
+				}
+				keys[i] = []string{c.Target.String()}
+				for _, f := range props.FeaturesOf(c) {
+					keys[i] = append(keys[i], c.Target.String()+" "+string(f))
+				}
+			}
+			if err := os.MkdirAll(*out, 0o755); err != nil {
+				return 0, err
+			}
+			keep := corpus.Distil(cases, func(i int) []string { return keys[i] })
+			written := map[string]bool{}
+			for _, i := range keep {
+				to := newName(written, *out, strings.TrimSuffix(filepath.Base(files[i]), ".txt"))
+				if err := cases[i].WriteFile(to); err != nil {
+					return 0, err
+				}
+				fmt.Fprintf(e.out, "%s: %s\n", to, strings.Join(keys[i], ", "))
+			}
+			fmt.Fprintf(e.out, "%d of %s kept\n", len(keep), plural(len(files), "case"))
+			return exitOK, nil
+		}
+	},
+}
+
+// newName is DIR/NAME.txt, or DIR/NAME-2.txt and so on where that is taken.
+func newName(written map[string]bool, dir, name string) string {
+	to := filepath.Join(dir, name+".txt")
+	for n := 2; written[to]; n++ {
+		to = filepath.Join(dir, fmt.Sprintf("%s-%d.txt", name, n))
+	}
+	written[to] = true
+	return to
+}
+
+// allCaseFiles are the case files that arguments name.
+func allCaseFiles(args []string) ([]string, error) {
+	var files []string
+	for _, arg := range args {
+		found, err := caseFiles(arg)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, found...)
+	}
+	return files, nil
 }
 
 // caseFiles is a file itself, or the case files below a folder.

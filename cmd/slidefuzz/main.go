@@ -78,7 +78,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		huntCommand, replayCommand, minimizeCommand, reportCommand, targetsCommand,
-		doctorCommand, workerCheckCommand, workerCommand, importCommand, checkCommand, versionCommand,
+		doctorCommand, workerCheckCommand, workerCommand, importCommand, distilCommand, checkCommand, versionCommand,
 	}
 }
 
@@ -91,7 +91,7 @@ func find(args []string) (c command, rest []string, err error) {
 		}
 	}
 	if args[0] == "corpus" {
-		return c, nil, errors.New("corpus: want corpus import or corpus check")
+		return c, nil, errors.New("corpus: want corpus import, corpus distil or corpus check")
 	}
 	return c, nil, fmt.Errorf("unknown command %q; slidefuzz help lists the commands", args[0])
 }
