@@ -90,6 +90,19 @@ func (r Report) withExpect() *Case {
 	return c
 }
 
+// Extent is the shape of the case in words.
+func (r Report) Extent() string {
+	s := r.Case.Shape
+	text := fmt.Sprintf("batch %d, %d heads, dim %d, %s", s.Batch, s.Heads, s.Dim, s.DType)
+	if len(r.Case.Program.Buffers) == 0 {
+		return text + fmt.Sprintf(", window %d", s.Window)
+	}
+	for _, b := range r.Case.Program.Buffers {
+		text += fmt.Sprintf(", %d rows of %s", b.Rows, b.Name)
+	}
+	return text
+}
+
 // CaseText is the case as a file.
 func (r Report) CaseText() string { return string(r.withExpect().Text()) }
 

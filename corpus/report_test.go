@@ -117,3 +117,31 @@ func TestReportOfALargeWindow(t *testing.T) {
 	require.Contains(t, b.String(), "Rows 1989 to 2012 of 4096 are drawn.")
 	require.Less(t, b.Len(), 100_000)
 }
+
+// The report of a worker's finding says how often and how small it fails, and
+// holds the worker's script and the case that fails alike on sim.
+func TestWorkerReport(t *testing.T) {
+	r := raced(t)
+	r.Worker, r.ScriptName, r.Script = "python3 worker.py", "repro.py", []byte("import torch\n")
+	sim := r.Case.Clone()
+	r.Divergence.Sim = sim
+	r.Divergence.Runs = &Runs{Of: 20, Wrong: 7, Least: 1, Most: 3}
+	dir := t.TempDir()
+	require.NoError(t, r.WriteDir(dir))
+	read := func(name string) string {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		return string(b)
+	}
+	for _, want := range []string{
+		"wrong in 7 of 20 runs, 1 to 3 cells", "The smallest shape at which it was seen to fail: batch 1, 1 heads, dim 1, F32, window 2.",
+		"slidefuzz replay --exec 'python3 worker.py' case.txt", "slidefuzz replay sim.txt", "the check that drop-war stands for (pytorch#159855)",
+		"import torch",
+	} {
+		require.Contains(t, read("README.md"), want)
+	}
+	require.NotContains(t, read("README.md"), "Here the order is part of the case", "the worker has an order of its own")
+	require.Equal(t, string(sim.Text()), read("sim.txt"))
+	require.Equal(t, "import torch\n", read("repro.py"))
+	require.NoFileExists(t, filepath.Join(dir, "replay_test.go"))
+}

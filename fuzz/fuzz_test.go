@@ -11,12 +11,17 @@ package fuzz
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props"
 )
 
@@ -131,4 +136,42 @@ func FuzzCase(f *testing.F) {
 // others against.
 func FuzzEmpty(f *testing.F) {
 	f.Fuzz(func(*testing.T, []byte) {})
+}
+
+// FuzzMessage reads what a worker may send: an error that says why, or a message
+// that reads the same once it is written again.
+func FuzzMessage(f *testing.F) {
+	var whole bytes.Buffer
+	m := worker.Message{Meta: map[string]string{"op": "update"}, Tensors: []worker.Tensor{{Name: "keys", DType: "U8", Shape: []int{1, 1, 2, 2}, Data: []byte{1, 2, 3, 4}}}}
+	if err := m.Write(&whole); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole.Bytes())
+	f.Add(whole.Bytes()[:whole.Len()-1])
+	f.Add([]byte("Compiling, please wait\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		// The length of a message is bounded before it is allocated; this bounds
+		// what one execution costs.
+		if len(in) > 1<<16 {
+			return
+		}
+		m, err := worker.Read(bytes.NewReader(in))
+		if err != nil {
+			if err != io.EOF && err.Error() == "" {
+				t.Fatal("an error without words")
+			}
+			return
+		}
+		var out bytes.Buffer
+		if err := m.Write(&out); err != nil {
+			t.Fatal(err)
+		}
+		again, err := worker.Read(&out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(m, again, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatal(diff)
+		}
+	})
 }
