@@ -162,7 +162,6 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 			if len(result.Findings) == most {
 				continue
 			}
-			seen[d.Failure(t)] = len(result.Findings)
 			f := Finding{Found: cases[i], At: result.Cases, Seen: 1, After: time.Since(start) - shrinking}
 			from := time.Now()
 			f.Small, f.Divergence, f.Stats, err = r.Minimize(ctx, cases[i], d)
@@ -171,6 +170,13 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 			}
 			f.Shrinking = time.Since(from)
 			shrinking += f.Shrinking
+			if i, ok := seen[f.Divergence.Failure(t)]; ok {
+				result.Findings[i].Seen++ // what was left of it is known
+				seen[d.Failure(t)] = i
+				continue
+			}
+			seen[d.Failure(t)] = len(result.Findings)
+			seen[f.Divergence.Failure(t)] = len(result.Findings)
 			result.Findings = append(result.Findings, f)
 		}
 		if result.Failed = len(all) < len(cases); result.Failed {

@@ -334,6 +334,21 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 	}
 	small, stats := corpus.ShrinkSteps(ctx, start, func(c *corpus.Case) bool { return steer(c) && try(c) })
 	stats.Runs += again.Of
+	if d.Sim != nil {
+		// The worker and sim may have failed for different reasons, each for the
+		// sake of its own statements. Then what is left is two faults, and the
+		// worker's alone is the finding.
+		for i := range small.Program.Stmts {
+			c := small.Clone()
+			c.Program.Stmts = slices.Delete(c.Program.Stmts, i, i+1)
+			for k := 0; k < tries && len(c.Program.Stmts) > 0 && c.Check(corpus.DefaultLimit) == nil; k++ {
+				alone, err := r.Run(c)
+				if err == nil && alone != nil && alone.Fault == d.Fault && alone.Sim == nil {
+					return r.minimizeWorker(context.WithoutCancel(ctx), c, alone)
+				}
+			}
+		}
+	}
 	// What is left of the time is not for the last count.
 	ctx, stop = context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(r.ShrinkTime, DefaultShrinkTime))
 	defer stop()
