@@ -422,8 +422,12 @@ func (r *Runner) huntPrograms(ctx context.Context, cases []*corpus.Case) ([]*cor
 			return all, nil
 		}
 		if d != nil && len(cases) > 1 {
-			if d, err = r.Run(cases[i]); err != nil {
-				return nil, err
+			// Alone, and more than once: a race need not show each time.
+			d = nil
+			for k := 0; k < flakyRuns && d == nil && ctx.Err() == nil; k++ {
+				if d, err = r.Run(cases[i]); err != nil {
+					return nil, err
+				}
 			}
 		}
 		all = append(all, d)
