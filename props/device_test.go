@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -107,6 +108,7 @@ func TestDevicesAgree(t *testing.T) {
 			d.Close()
 			defer d.Close()
 			r := NewRunner()
+			r.Timeout = busy
 			sound := drawn(targets(name, impls.Target.Sound), count(10_000))
 			for batch := range slices.Chunk(sound, 1000) {
 				all, err := r.RunAll(context.Background(), batch)
@@ -150,12 +152,18 @@ func TestDevicesAgree(t *testing.T) {
 	}
 }
 
+// busy is a time limit for a machine that has other things to do: on a CPU the
+// blocks of a forced order wait for each other by spinning, and one that is not
+// let run holds up all.
+const busy = 10 * time.Minute
+
 // One large script takes a launch a step, and gives the same.
 func TestLargeScripts(t *testing.T) {
 	for _, name := range []string{"opencl", "cuda"} {
 		t.Run(name, func(t *testing.T) {
 			device(t, name)
 			r := NewRunner()
+			r.Timeout = busy
 			rng := rand.New(rand.NewPCG(1, 2))
 			for _, target := range targets(name, func(t impls.Target) bool { return !t.IsProgram() }) {
 				c := &corpus.Case{

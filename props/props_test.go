@@ -340,7 +340,7 @@ func TestScenarioIssue159855(t *testing.T) {
 			continue // the race detector makes each case ten times slower
 		}
 		r := NewRunner()
-		r.Limit = Scenarios[0].Limit
+		r.Limit, r.Timeout = Scenarios[0].Limit, busy
 		d, err := r.Run(c)
 		require.NoError(t, err)
 		if c.Target.Sound() {
