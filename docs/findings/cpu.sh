@@ -48,7 +48,10 @@ transformers() {
   for kind in static dynamic recording hybrid; do
     run "transformers-$kind" $py "transformers_cache.py --kind $kind" --seed 1 --cases 100000 --shrink-time 20s
   done
-  # Past what the first ones found.
+}
+
+# Past what those found.
+transformers_past() {
   for kind in static hybrid; do
     run "transformers-$kind-past" $py "transformers_cache.py --kind $kind" --seed 2 --cases 20000 --without odd,empty
   done
@@ -80,6 +83,6 @@ ollama() {
   run ollama-hybrid $w "ollama --size window-1 --hybrid --snapshots 2 --batch 5 --context 2500" --seed 1 --cases 20000 --without odd
 }
 
-for part in "${@:-torch_eager torch_compiled torch_steps programs transformers mlx candle ollama}"; do
+for part in "${@:-torch_eager torch_compiled torch_steps programs transformers transformers_past mlx candle ollama}"; do
   for p in $part; do $p; done
 done
