@@ -93,7 +93,7 @@ func (r Report) withExpect() *Case {
 // Extent is the shape of the case in words.
 func (r Report) Extent() string {
 	s := r.Case.Shape
-	text := fmt.Sprintf("batch %d, %d heads, dim %d, %s", s.Batch, s.Heads, s.Dim, s.DType)
+	text := fmt.Sprintf("batch %d, heads %d, dim %d, %s", s.Batch, s.Heads, s.Dim, s.DType)
 	if len(r.Case.Program.Buffers) == 0 {
 		return text + fmt.Sprintf(", window %d", s.Window)
 	}

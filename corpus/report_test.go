@@ -134,7 +134,7 @@ func TestWorkerReport(t *testing.T) {
 		return string(b)
 	}
 	for _, want := range []string{
-		"wrong in 7 of 20 runs, 1 to 3 cells", "The smallest shape at which it was seen to fail: batch 1, 1 heads, dim 1, F32, window 2.",
+		"wrong in 7 of 20 runs, 1 to 3 cells", "The smallest shape at which it was seen to fail: batch 1, heads 1, dim 1, F32, window 2.",
 		"slidefuzz replay --exec 'python3 worker.py' case.txt", "slidefuzz replay sim.txt", "the check that drop-war stands for (pytorch#159855)",
 		"import torch",
 	} {
