@@ -12,7 +12,7 @@ py=impls/worker/python/hunt.sh
 # run NAME COMMAND …: its exit status is part of what is kept.
 run() {
   echo "$1" >&2
-  { echo "$ ${*:2}"; "${@:2}" 2>/dev/null; echo "exit status $?"; } >"$out/$1.txt"
+  { printf '$'; printf ' %q' "${@:2}"; echo; "${@:2}" 2>/dev/null; echo "exit status $?"; } >"$out/$1.txt"
 }
 
 torch_eager() {
