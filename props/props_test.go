@@ -336,18 +336,49 @@ func TestScenarioIssue159855(t *testing.T) {
 		t.Skip("-short: the scenario copies 20 GB")
 	}
 	for _, c := range Scenarios[0].Cases() {
+		if impls.OnGPU(c.Target.Device) {
+			continue // TestScenarioOnDevices
+		}
 		if impls.RaceEnabled && c.Target.Lowering.Sound() && c.Target.Lowering != impls.Fused {
 			continue // the race detector makes each case ten times slower
 		}
-		r := NewRunner()
-		r.Limit, r.Timeout = Scenarios[0].Limit, busy
-		d, err := r.Run(c)
-		require.NoError(t, err)
-		if c.Target.Sound() {
-			require.Nil(t, d, c.Target)
-		} else if c.Target.Device == "sim" {
-			require.NotNil(t, d, c.Target)
-			require.Equal(t, impls.WAR, d.Kind())
-		}
+		runScenario(t, c)
+	}
+}
+
+// On a device the scenario takes minutes (slidefuzz hunt --device opencl
+// issue-159855): here one update, sound and not, in the order of the case.
+func TestScenarioOnDevices(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: a case takes seconds")
+	}
+	for _, name := range []string{"opencl", "cuda"} {
+		t.Run(name, func(t *testing.T) {
+			device(t, name)
+			ran := 0
+			for _, c := range Scenarios[0].Cases() {
+				how := c.Target.Lowering
+				if c.Target.Device == name && c.Target.Update == "cat" && (how == impls.Fused || how == impls.DropWAR) && c.Schedule.Kind != impls.Native {
+					runScenario(t, c)
+					ran++
+				}
+			}
+			require.Equal(t, 2, ran)
+		})
+	}
+}
+
+func runScenario(t *testing.T, c *corpus.Case) {
+	t.Helper()
+	r := NewRunner()
+	r.Limit, r.Timeout = Scenarios[0].Limit, busy
+	d, err := r.Run(c)
+	require.NoError(t, err)
+	switch {
+	case c.Target.Sound():
+		require.Nil(t, d, c.Target)
+	case c.Target.Device != "host":
+		require.NotNil(t, d, c.Target)
+		require.Equal(t, impls.WAR, d.Kind())
 	}
 }
