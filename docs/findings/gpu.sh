@@ -20,7 +20,7 @@ programs) # the hunt for the next #159855
   ;;
 known) # those of the tracker, at a size that shows them
   for file in docs/findings/torch-gpu/*.txt; do
-    ./slidefuzz replay --times 20 --exec "'$python' $workers/torch_programs.py --device cuda" "$file"
+    ./slidefuzz replay --memory 1GiB --times 20 --exec "'$python' $workers/torch_programs.py --device cuda" "$file"
   done | tee "$out/known.txt"
   ;;
 esac
