@@ -29,6 +29,11 @@ const (
 // Features lists them all.
 var Features = []Feature{WindowOne, Exact, LongChunks, Crossing, Empty, OtherBatch, OddChunks, Resets, Crops, Snapshots}
 
+// anyOf reports whether one of features is in without.
+func anyOf(features, without []Feature) bool {
+	return slices.ContainsFunc(features, func(f Feature) bool { return slices.Contains(without, f) })
+}
+
 // FeaturesOf lists the features that a case has.
 func FeaturesOf(c *corpus.Case) []Feature {
 	var all []Feature

@@ -33,6 +33,39 @@ func (r *Runner) runWorker(c *corpus.Case) (*corpus.Divergence, error) {
 		}
 		return all[0], nil
 	}
+	d, err := r.runOnce(c)
+	if d == nil || r.refused == 0 || d.Fault != corpus.FaultRows && d.Fault != corpus.FaultShape {
+		return d, err
+	}
+	// Rows went wrong some time after a refusal. It is to blame if they do so
+	// each time, and never without the request that was refused.
+	culprit := r.refused
+	without := c.Clone()
+	without.Ops = slices.Delete(without.Ops, culprit-1, culprit)
+	for range blameRuns {
+		for _, x := range [...]struct {
+			c    *corpus.Case
+			fail bool
+		}{{without, false}, {c, true}} {
+			again, err := r.runOnce(x.c)
+			if err != nil {
+				return nil, err
+			}
+			if x.fail != (again != nil) {
+				return d, nil
+			}
+		}
+	}
+	return blame(d, culprit), nil
+}
+
+// blameRuns is how often a refusal must have changed the cache, and its absence
+// not: a race that shows in every second run meets both by chance once in 64.
+const blameRuns = 3
+
+// runOnce runs a case of a cache once.
+func (r *Runner) runOnce(c *corpus.Case) (*corpus.Divergence, error) {
+	r.c, r.op, r.refused = c, 0, 0
 	err := r.Worker.New(c.Shape)
 	if d := r.workerFault(); d != nil {
 		d.Op, d.OpKind = 1, "start"
@@ -52,45 +85,6 @@ func (r *Runner) runWorker(c *corpus.Case) (*corpus.Divergence, error) {
 	judge := single
 	if hello.Contract == "chunks" {
 		judge = chunks
-	}
-	d, err := r.runCache(r.Worker, judge)
-	if d == nil || r.refused == 0 || d.Fault != corpus.FaultRows && d.Fault != corpus.FaultShape {
-		return d, err
-	}
-	// Rows went wrong some time after a refusal. It is to blame if they do so
-	// each time, and never without the request that was refused.
-	culprit := r.refused
-	without := c.Clone()
-	without.Ops = slices.Delete(without.Ops, culprit-1, culprit)
-	for range blameRuns {
-		for _, x := range [...]struct {
-			c    *corpus.Case
-			fail bool
-		}{{without, false}, {c, true}} {
-			again, err := r.runOnce(x.c, judge)
-			if err != nil {
-				return nil, err
-			}
-			if x.fail != (again != nil) {
-				return d, nil
-			}
-		}
-	}
-	return blame(d, culprit), nil
-}
-
-// blameRuns is how often a refusal must have changed the cache, and its absence
-// not: a race that shows in every second run meets both by chance once in 64.
-const blameRuns = 3
-
-// runOnce runs a case on the worker that has run it before.
-func (r *Runner) runOnce(c *corpus.Case, judge contract) (*corpus.Divergence, error) {
-	r.c, r.op = c, 0
-	if err := r.Worker.New(c.Shape); err != nil {
-		if d := r.workerFault(); d != nil {
-			return d, nil
-		}
-		return nil, err
 	}
 	return r.runCache(r.Worker, judge)
 }
@@ -157,7 +151,7 @@ func fitWorker(c *corpus.Case, h *worker.Hello, shape *impls.Shape, without []Fe
 			continue
 		case o.DType != "" && !slices.ContainsFunc(h.DTypes, func(d impls.DType) bool { return d.String() == o.DType }):
 			continue
-		case slices.ContainsFunc(of, func(f Feature) bool { return slices.Contains(without, f) }):
+		case anyOf(of, without):
 			continue
 		}
 		at.after(o, c.Shape)
@@ -257,7 +251,8 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 	if d.Fault == corpus.FaultHang { // each run takes the whole time limit
 		return c, d, corpus.ShrinkStats{Bounded: true}, nil
 	}
-	ctx, stop := context.WithTimeout(ctx, cmp.Or(r.ShrinkTime, DefaultShrinkTime))
+	hunt := ctx
+	ctx, stop := context.WithTimeout(hunt, cmp.Or(r.ShrinkTime, DefaultShrinkTime))
 	defer stop()
 	want := d.Failure(c.Target)
 	last := d
@@ -303,7 +298,7 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 	// the hunt leaves out stays out.
 	offered := func(c *corpus.Case) bool {
 		return c.Schedule.Kind == impls.Native && c.Block == 1 && slices.Contains(hello.DTypes, c.Shape.DType) &&
-			!slices.ContainsFunc(FeaturesOf(c), func(f Feature) bool { return slices.Contains(r.Without, f) })
+			!anyOf(FeaturesOf(c), r.Without)
 	}
 	kept := []*corpus.Case{c}
 	try := func(c *corpus.Case) bool {
@@ -344,7 +339,7 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 			for k := 0; k < tries && len(c.Program.Stmts) > 0 && c.Check(corpus.DefaultLimit) == nil; k++ {
 				alone, err := r.Run(c)
 				if err == nil && alone != nil && alone.Fault == d.Fault && alone.Sim == nil {
-					return r.minimizeWorker(context.WithoutCancel(ctx), c, alone)
+					return r.minimizeWorker(hunt, c, alone)
 				}
 			}
 		}

@@ -3,7 +3,6 @@ package worker
 import (
 	"bufio"
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -88,19 +86,6 @@ type Client struct {
 	shape     impls.Shape
 	positions [][]int
 	starts    int
-}
-
-// process is one run of the command.
-type process struct {
-	cmd     *exec.Cmd
-	in      io.WriteCloser
-	replies chan *Message // closed when there will be no more
-	readErr error         // why, once it is closed
-	stderr  tail
-	watch   chan struct{} // closed when the process is no longer watched
-
-	mu       sync.Mutex
-	tooLarge int64 // the memory for which it was killed
 }
 
 // Hello starts the worker, if it does not run, and returns what it said.
@@ -415,128 +400,6 @@ func (c *Client) gone(when string) error {
 
 func isTruncated(err error) bool {
 	return err != nil && strings.HasPrefix(err.Error(), "a message that ends")
-}
-
-func (p *process) kill() { killGroup(p.cmd) }
-
-// end waits for the process, at most so long, and says how it ended.
-func (p *process) end(patience time.Duration) string {
-	done := make(chan struct{})
-	go func() {
-		for range p.replies { // what it was about to say
-		}
-		_ = p.cmd.Wait() // the state below says how it ended
-		close(done)
-	}()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
-		p.kill()
-		<-done
-	}
-	close(p.watch)
-	return p.cmd.ProcessState.String()
-}
-
-// watchMemory kills a process that takes more than limit bytes.
-func (p *process) watchMemory(limit int64) {
-	// Often enough that a leak of some GiB a second is met in time.
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-p.watch:
-			return
-		case <-tick.C:
-			if n := resident(p.cmd.Process.Pid); n > limit {
-				p.mu.Lock()
-				p.tooLarge = n
-				p.mu.Unlock()
-				p.kill()
-				return
-			}
-		}
-	}
-}
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-// tailBytes is enough for the last lines of a stack trace.
-const tailBytes = 4096
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, b[max(0, len(b)-tailBytes):]...)
-	if n := len(t.text) - tailBytes; n > 0 {
-		t.text = append(t.text[:0], t.text[n:]...)
-	}
-	return len(b), nil
-}
-
-// last is the last line that was written.
-func (t *tail) last() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	s := strings.TrimSpace(string(t.text))
-	return s[strings.LastIndexByte(s, '\n')+1:]
-}
-
-// pack is a tensor in the protocol's order, [batch, heads, rows, dim].
-func pack(name string, x *impls.Tensor) Tensor {
-	t := Tensor{Name: name, DType: x.DType.String(), Shape: []int{x.Batch, x.Heads, x.Rows, x.Dim}}
-	t.Data = make([]byte, 0, x.Lanes()*x.Rows*x.RowBytes())
-	for lane := range x.Lanes() {
-		for row := range x.Rows {
-			t.Data = append(t.Data, x.Row(lane, row)...)
-		}
-	}
-	return t
-}
-
-func unpack(t *Tensor) (x impls.Tensor, err error) {
-	if t == nil {
-		return x, errors.New("it is missing")
-	}
-	if len(t.Shape) != 4 {
-		return x, fmt.Errorf("shape %v: want [batch, heads, rows, dim]", t.Shape)
-	}
-	d, err := impls.ParseDType(t.DType)
-	if err != nil {
-		return x, err
-	}
-	s := impls.Shape{Batch: t.Shape[0], Heads: t.Shape[1], Window: 1, Dim: t.Shape[3], DType: d}
-	return impls.TensorOver(s, t.Shape[2], t.Data), nil
-}
-
-// unpackPositions is one list of positions, or one for each batch entry.
-func unpackPositions(t *Tensor, batch int) ([][]int, error) {
-	if t.DType != "I64" {
-		return nil, fmt.Errorf("dtype %s: want I64", t.DType)
-	}
-	lists, rows := 1, 0
-	switch {
-	case len(t.Shape) == 1:
-		rows = t.Shape[0]
-	case len(t.Shape) == 2 && t.Shape[0] == batch:
-		lists, rows = batch, t.Shape[1]
-	default:
-		return nil, fmt.Errorf("shape %v: want [rows] or [%d, rows]", t.Shape, batch)
-	}
-	all := make([][]int, lists)
-	for i := range all {
-		all[i] = make([]int, rows)
-		for k := range all[i] {
-			all[i][k] = int(int64(binary.LittleEndian.Uint64(t.Data[8*(i*rows+k):])))
-		}
-	}
-	return all, nil
 }
 
 // Script asks the worker for a program in its own language that shows a case

@@ -3,7 +3,6 @@ package worker
 import (
 	"bufio"
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -208,17 +207,4 @@ func (s *server) update(m *Message) (*Message, error) {
 		}
 	}
 	return reply, nil
-}
-
-func packPositions(lists [][]int) Tensor {
-	t := Tensor{Name: "positions", DType: "I64", Shape: []int{len(lists[0])}}
-	if len(lists) > 1 {
-		t.Shape = []int{len(lists), len(lists[0])}
-	}
-	for _, list := range lists {
-		for _, p := range list {
-			t.Data = binary.LittleEndian.AppendUint64(t.Data, uint64(int64(p)))
-		}
-	}
-	return t
 }
