@@ -65,6 +65,9 @@ type Divergence struct {
 	// sim, under a known-bad lowering and an order that fail on it too; Race is
 	// then sim's. Nil where none does.
 	Sim *Case
+	// Smallest is, of a worker, a smaller case that failed too, but less than
+	// half as often as what was found. Nil where the case is the smallest.
+	Smallest *Case
 }
 
 // like is the lowering under which sim fails too, Eager where none does.

@@ -90,14 +90,21 @@ func (r Report) withExpect() *Case {
 	return c
 }
 
-// Extent is the shape of the case in words.
+// Extent is the shape of the smallest case that failed, in words.
 func (r Report) Extent() string {
-	s := r.Case.Shape
+	if small := r.Divergence.Smallest; small != nil {
+		return extent(small) + "; it failed there in few runs"
+	}
+	return extent(r.Case)
+}
+
+func extent(c *Case) string {
+	s := c.Shape
 	text := fmt.Sprintf("batch %d, heads %d, dim %d, %s", s.Batch, s.Heads, s.Dim, s.DType)
-	if len(r.Case.Program.Buffers) == 0 {
+	if len(c.Program.Buffers) == 0 {
 		return text + fmt.Sprintf(", window %d", s.Window)
 	}
-	for _, b := range r.Case.Program.Buffers {
+	for _, b := range c.Program.Buffers {
 		text += fmt.Sprintf(", %d rows of %s", b.Rows, b.Name)
 	}
 	return text
@@ -105,6 +112,14 @@ func (r Report) Extent() string {
 
 // CaseText is the case as a file.
 func (r Report) CaseText() string { return string(r.withExpect().Text()) }
+
+// ExecArg is the worker's command as one argument of a shell.
+func (r Report) ExecArg() string {
+	if strings.Contains(r.Worker, "'") && !strings.ContainsAny(r.Worker, "\"$`\\") {
+		return `"` + r.Worker + `"`
+	}
+	return "'" + strings.ReplaceAll(r.Worker, "'", `'\''`) + "'"
+}
 
 // Title is the divergence in a few words.
 func (r Report) Title() string {

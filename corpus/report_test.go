@@ -144,4 +144,11 @@ func TestWorkerReport(t *testing.T) {
 	require.Equal(t, string(sim.Text()), read("sim.txt"))
 	require.Equal(t, "import torch\n", read("repro.py"))
 	require.NoFileExists(t, filepath.Join(dir, "replay_test.go"))
+
+	r.Worker = "'/with spaces/python3' worker.py"
+	r.Divergence.Smallest = r.Case.Clone()
+	r.Divergence.Smallest.Shape.Heads = 7
+	require.NoError(t, r.WriteDir(dir))
+	require.Contains(t, read("README.md"), `slidefuzz replay --exec "'/with spaces/python3' worker.py" case.txt`)
+	require.Contains(t, read("README.md"), "seen to fail: batch 1, heads 7, dim 1, F32, window 2; it failed there in few runs.")
 }

@@ -127,10 +127,15 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 		if o.Cases > 0 {
 			n = min(n, o.Cases-result.Cases)
 		}
-		cases := make([]*corpus.Case, n)
-		for i := range cases {
-			cases[i] = draw()
+		cases := make([]*corpus.Case, 0, n)
+		for size := int64(0); len(cases) < n && size < batchBytes; {
+			c := draw()
+			cases = append(cases, c)
+			for _, b := range c.Program.Buffers {
+				size += c.Shape.Bytes(b.Rows)
+			}
 		}
+		n = len(cases)
 		all, err := r.runAll(ctx, cases)
 		if ctx.Err() != nil && err != nil {
 			result.Interrupted = true
@@ -185,6 +190,11 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 	}
 	return result, nil
 }
+
+// batchBytes ends a batch of programs early, so that it fits a message of the
+// worker protocol: the buffers of the last one, which reaches it, take a quarter
+// of corpus.DefaultLimit at most.
+const batchBytes = worker.MaxMessage - worker.MaxHeader - corpus.DefaultLimit/4
 
 // gpuBatch is the cases that a device of package gpu is given at once: some
 // launches, so that one is recorded while another runs.

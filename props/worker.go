@@ -108,26 +108,36 @@ func (r *Runner) workerFault() *corpus.Divergence {
 // gpuDevice matches what workers call a GPU, as PyTorch does.
 var gpuDevice = regexp.MustCompile(`^(cuda|hip|xpu|mps|gpu)`)
 
+// gpuCells is the cells of the larger buffer of a program on a GPU, in one lane
+// of wide rows. A race needs blocks that start after others have ended: an H100
+// or H200 runs some 2,000 blocks of 1,024 cells at once, half of these.
+const gpuCells = 1 << 22
+
 // fitWorker makes a drawn case one that a worker can be asked: its element
 // types, heads first, what it offers, and nothing of without.
 func fitWorker(c *corpus.Case, h *worker.Hello, shape *impls.Shape, without []Feature) {
-	if c.Target.IsProgram() {
-		// Compilers treat a row by vectors of 8 or 16, and what is left of it
-		// otherwise: rows of a few elements, of some vectors, of many. On a GPU
-		// a race needs more blocks than run at once: rows of 2^14 to 2^16 cells,
-		// in one lane, so that the programs of a batch fit a message.
-		many := 64
-		if gpuDevice.MatchString(h.Device) && c.Block%3 == 2 {
-			many = 1 << 14
-			c.Shape.Batch, c.Shape.Heads = 1, 1
-		}
-		c.Shape.Dim *= [...]int{1, 16, many}[c.Block%3]
-	}
-	c.Block, c.Schedule = 1, impls.Schedule{Kind: impls.Native}
-	c.Orders = nil
 	if !slices.Contains(h.DTypes, c.Shape.DType) {
 		c.Shape.DType = h.DTypes[int(c.Shape.DType)%len(h.DTypes)]
 	}
+	if c.Target.IsProgram() {
+		// Compilers treat a row by vectors of 8 or 16, and what is left of it
+		// otherwise: rows of a few elements, of some vectors, of many. On a GPU
+		// two of three programs are large instead.
+		if kind := c.Block % 3; kind == 0 || !gpuDevice.MatchString(h.Device) {
+			c.Shape.Dim *= [...]int{1, 16, 64}[kind]
+		} else {
+			rows := 0
+			for _, b := range c.Program.Buffers {
+				rows = max(rows, b.Rows)
+			}
+			c.Shape.Batch, c.Shape.Heads, c.Shape.Dim = 1, 1, gpuCells/rows
+			for c.Check(corpus.DefaultLimit) != nil && c.Shape.Dim > 1 {
+				c.Shape.Dim /= 2
+			}
+		}
+	}
+	c.Block, c.Schedule = 1, impls.Schedule{Kind: impls.Native}
+	c.Orders = nil
 	c.Shape.Layout = impls.HeadsFirst
 	if c.Shape.Window == 1 && slices.Contains(without, WindowOne) {
 		c.Shape.Window = 2
@@ -226,12 +236,17 @@ const (
 	// flakyRuns is how often a finding is run again to learn how often it
 	// fails. One that fails in all of them is shrunk with one run a candidate.
 	flakyRuns = 10
-	// flakyTries bounds the runs of a candidate. One that fails k times of
-	// flakyRuns is run until a failure of the same chance would have shown
-	// with 95 %: 28 times for 1 of 10.
+	// flakyTries bounds the runs of a candidate. Where the finding fails k times
+	// of flakyRuns, a candidate is run twice as often as it takes to see one
+	// such failure with 95 %, but at most as often as that takes for 1 of 10.
 	flakyTries = 28
 	// confirmRuns is how often the smallest case is run in the end.
 	confirmRuns = 20
+	// keptShare is what a candidate must keep of the share of runs in which the
+	// finding failed: a smaller shape shows a race more rarely, and one run of
+	// twenty convinces nobody. Where the finding failed in all, a candidate has
+	// two runs and must fail in both.
+	keptShare = 0.5
 )
 
 // DefaultShrinkTime bounds the shrinking of one finding of a worker, which may
@@ -239,12 +254,16 @@ const (
 const DefaultShrinkTime = 2 * time.Minute
 
 // minimizeWorker shrinks a finding of a worker, which may show in k of n runs
-// only. A candidate is kept when it shows the same failure within the tries
-// that its chance asks for; a candidate that does not is no proof that it
-// cannot, so the result claims no minimality. In the end the smallest case is
-// run again, and if it fails no more, the one before it, so that a race is not
-// shrunk away. A program is shrunk on sim first, under the lowering that loses
-// the same check, and a candidate that is right there is not tried.
+// only. A candidate is kept when it shows the same failure as often as the tries
+// that its chance asks for; a candidate that does not is no proof that it cannot,
+// so the result claims no minimality. In the end the smallest case is run again,
+// and if it fails far more rarely than the finding did, the one before it, and so
+// on, so that a race is not shrunk away.
+//
+// A program is shrunk on sim first, under the lowering that loses the same check,
+// and a candidate that is right there is not tried. Where the smallest there is
+// right on the worker, its statements are tried at the size found: a GPU shows a
+// race in large shapes alone.
 func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats, error) {
 	c = c.Clone()
 	c.Expect = d.Expect()
@@ -281,14 +300,15 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 		return runs
 	}
 	again := count(c, flakyRuns)
-	tries := 1
-	switch {
-	case again.Wrong == 0: // seen once: nothing to steer by
+	if again.Wrong == 0 { // seen once: nothing to steer by
 		d.Runs = again
 		return c, d, corpus.ShrinkStats{Runs: again.Of, Bounded: true}, nil
-	case again.Wrong < again.Of:
-		p := float64(again.Wrong) / float64(again.Of)
-		tries = min(flakyTries, int(math.Ceil(math.Log(0.05)/math.Log(1-p))))
+	}
+	share := float64(again.Wrong) / float64(again.Of)
+	tries, need := 2, 2
+	if share < 1 {
+		tries = min(flakyTries, int(2*math.Ceil(math.Log(0.05)/math.Log(1-share))))
+		need = max(1, int(math.Round(keptShare*share*float64(tries))))
 	}
 	hello, err := r.Worker.Hello()
 	if err != nil {
@@ -305,8 +325,12 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 		if !offered(c) {
 			return false
 		}
-		for range tries {
+		failed := 0
+		for left := tries; left >= need-failed; left-- {
 			if fails(c) {
+				failed++
+			}
+			if failed == need {
 				kept = append(kept, c.Clone())
 				return true
 			}
@@ -323,8 +347,13 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 			r.liken(c, &on)
 			return on.Sim != nil && on.Sim.Target == d.Sim.Target && on.Kind() == d.Kind()
 		}
-		if small, _ := corpus.ShrinkSteps(ctx, c, steer); try(small) {
+		small, _ := corpus.ShrinkSteps(ctx, c, steer)
+		wide := small.Clone()
+		wide.Shape = c.Shape
+		if try(small) {
 			start = small
+		} else if try(wide) {
+			start = wide
 		}
 	}
 	small, stats := corpus.ShrinkSteps(ctx, start, func(c *corpus.Case) bool { return steer(c) && try(c) })
@@ -347,14 +376,24 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 	// What is left of the time is not for the last count.
 	ctx, stop = context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(r.ShrinkTime, DefaultShrinkTime))
 	defer stop()
-	for i := len(kept) - 1; i >= 0; i-- {
+	best, least := -1, 0.0
+	for i := len(kept) - 1; i >= 0 && best < 0; i-- {
 		runs := count(kept[i], confirmRuns)
 		stats.Runs += runs.Of
-		if runs.Wrong > 0 {
-			small, d = kept[i].Clone(), last
-			d.Runs = runs
-			break
+		if runs.Wrong == 0 {
+			continue
 		}
+		share := float64(runs.Wrong) / float64(runs.Of)
+		if share > least {
+			small, d, least = kept[i].Clone(), last, share
+			d.Runs = runs
+		}
+		if i == 0 || share >= keptShare*float64(again.Wrong)/float64(again.Of) {
+			best = i
+		}
+	}
+	if end := kept[len(kept)-1]; corpus.Compare(end, small) < 0 {
+		d.Smallest = end
 	}
 	small.Expect = d.Expect()
 	return small, d, stats, nil
@@ -368,9 +407,9 @@ func (r *Runner) liken(c *corpus.Case, d *corpus.Divergence) {
 			on := c.Clone()
 			on.Target = impls.Target{Update: "program", Lowering: how, Device: "sim"}
 			on.Schedule = impls.Schedule{Kind: order}
-			// A block a row, as large shapes have: a block a cell of a wide
-			// row costs and shows no more.
-			on.Block = on.Shape.Dim
+			// A block a row, as large shapes have. The cells of a row share its
+			// fate, so one is enough: a hunt on a GPU has rows of a million.
+			on.Shape.Dim, on.Block = 1, 1
 			same, err := r.Run(on)
 			if err == nil && same != nil {
 				on.Expect = same.Expect()

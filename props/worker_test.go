@@ -63,6 +63,16 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 		return worker.ServePrograms(in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
 			return runTestProgram(p, buffers, impls.DropClone, r)
 		})
+	case "racy programs on a GPU":
+		// The smaller, the rarer.
+		hello.Device = "cuda (a test)"
+		return worker.ServePrograms(in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
+			how := impls.Eager
+			if r.IntN(gpuCells/8) < len(buffers[0].Data)/buffers[0].DType.Size() {
+				how = impls.DropWAR
+			}
+			return runTestProgram(p, buffers, how, r)
+		})
 	case "index writes":
 		// Sound, but for writes by an index of two rows or more.
 		return worker.ServePrograms(in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
@@ -361,6 +371,32 @@ func TestShrinkSteered(t *testing.T) {
 	require.Len(t, smallest.Program.Stmts, 1, "%s", smallest.Text())
 	text := string(smallest.Text())
 	require.True(t, strings.Contains(text, "] = clone("), text)
+}
+
+// A race that large shapes alone show is shrunk in its statements, and in its
+// shape as far as it still shows often.
+func TestShrinkOnGPU(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some GiB through a pipe")
+	}
+	client := testWorker(t, "racy programs on a GPU")
+	target := impls.Target{Update: "program", Device: impls.Worker}
+	r, err := Hunt(t.Context(), target, HuntOptions{Seed: 2, Cases: 64, Worker: client, ShrinkTime: 20 * time.Second})
+	require.NoError(t, err)
+	require.NotEmpty(t, r.Findings)
+	for _, f := range r.Findings {
+		t.Logf("%s\n%s", f.Divergence, f.Small.Text())
+		require.Len(t, f.Small.Program.Stmts, 1, "%s", f.Small.Text())
+		require.NotNil(t, f.Divergence.Sim)
+		require.Equal(t, 1, f.Divergence.Sim.Shape.Dim)
+		require.Equal(t, 1, f.Small.Shape.Lanes())
+		require.Greater(t, f.Small.Shape.Dim, 1<<10, "%s", f.Small.Text())
+		require.Less(t, f.Small.Shape.Dim, f.Found.Shape.Dim, "%s", f.Small.Text())
+		require.Greater(t, f.Divergence.Runs.Wrong, 2, "%s", f.Divergence)
+		if s := f.Divergence.Smallest; s != nil {
+			require.Negative(t, corpus.Compare(s, f.Small))
+		}
+	}
 }
 
 // Where sim fails on the same program for another reason, that is not taken for

@@ -212,25 +212,113 @@ INLINE void rows(GLOBAL uchar *mem, GLOBAL const uint *prog, RECORD s, RECORD t,
   report(state, step, first, wrong);
 }
 
+// What a 16-byte word of a row must hold. off is what depends on the lane alone,
+// which a work-item keeps: offN makes it of the offsets of the word's cells (from
+// cell e of the row), wantN the word of it and the row's label.
+INLINE void off4(uint *off, GLOBAL const uint *offsets, uint e)
+{
+  UNROLL for (uint i = 0; i < 4; i++) off[i] = e + i;
+}
+
+INLINE void want4(uint *want, const uint *off, uint base, uint codes, uint turn, uint low, uint high, uint tensor)
+{
+  UNROLL for (uint i = 0; i < 4; i++)
+  {
+    uint n = base + off[i];
+    n = min(n, n - codes);
+    want[i] = (n + (n < turn ? low : high)) | tensor << 31;
+  }
+}
+
+INLINE void off2(uint *off, GLOBAL const uint *offsets, uint e)
+{
+  UNROLL for (uint i = 0; i < 8; i++) off[i] = offsets[i];
+}
+
+INLINE void want2(uint *want, const uint *off, uint base, uint codes, uint turn, uint low, uint high, uint tensor)
+{
+  UNROLL for (uint i = 0; i < 4; i++)
+  {
+    uint a = base + off[2 * i], b = base + off[2 * i + 1];
+    a = min(a, a - codes);
+    b = min(b, b - codes);
+    want[i] = (a + (a < turn ? low : high)) | (b + (b < turn ? low : high)) << 16;
+  }
+}
+
+// Bytes, four of which share a word, are reckoned two at a time, in the halves of
+// a word: those of even number and those of odd.
+#define EACH 0x00010001u
+#define BYTES 0x00ff00ffu
+
+INLINE void off1(uint *off, GLOBAL const uint *offsets, uint e)
+{
+  UNROLL for (uint i = 0; i < 8; i++)
+  {
+    GLOBAL const uint *o = offsets + i / 2 * 4 + i % 2;
+    off[i] = o[0] | o[2] << 16;
+  }
+}
+
+// Bit 8 of half says that a sum in it has reached a bound, which is 256 at most,
+// when less, what is missing of the bound to 256, is added to it.
+INLINE uint reached(uint n, uint less)
+{
+  return ((n + less * EACH) >> 8) & EACH;
+}
+
+INLINE uint numbersOf(uint n, uint codes)
+{
+  return n + reached(n, 256 - codes) * (256 - codes); // and 256 is as good as nothing
+}
+
+INLINE void want1(uint *want, const uint *off, uint base, uint codes, uint turn, uint low, uint high, uint tensor)
+{
+  UNROLL for (uint i = 0; i < 4; i++)
+  {
+    uint even = numbersOf(off[2 * i] + base * EACH, codes);
+    uint odd = numbersOf(off[2 * i + 1] + base * EACH, codes);
+    want[i] = ((even + low * EACH) & BYTES) | ((odd + low * EACH) & BYTES) << 8;
+  }
+}
+
+// Of bytes whose codes are in two ranges. A branch in want1 would cost U8, which
+// has one, half its speed.
+INLINE uint inRange(uint n, uint turn, uint low, uint high)
+{
+  n &= BYTES;
+  return (n + reached(n, 256 - turn) * ((high - low) & 255) + low * EACH) & BYTES;
+}
+
+INLINE void want1in2(uint *want, const uint *off, uint base, uint codes, uint turn, uint low, uint high, uint tensor)
+{
+  UNROLL for (uint i = 0; i < 4; i++)
+  {
+    uint even = numbersOf(off[2 * i] + base * EACH, codes);
+    uint odd = numbersOf(off[2 * i + 1] + base * EACH, codes);
+    want[i] = inRange(even, turn, low, high) | inRange(odd, turn, low, high) << 8;
+  }
+}
+
 // The same check for rows of whole 16-byte words: a work-item keeps to one word
 // of the row, so that what depends on the lane alone stays in registers. Where
 // a lane's rows follow each other it asks for several before it looks at the
 // first, to keep memory busy.
 #define AHEAD 4
-#define CHECK_WORDS(NAME, CELLS, WORD)                                                                                 \
+#define CHECK_WORDS(NAME, SIZE, KEPT, WANT)                                                                            \
   INLINE void NAME(GLOBAL uchar *mem, GLOBAL const uint *prog, RECORD s, RECORD t, uint b, uint step,                  \
-                   GLOBAL uint *state)                                                                                 \
+                          GLOBAL uint *state)                                                                          \
   {                                                                                                                    \
-    const uint size = 16 / CELLS;                                                                                      \
-    uint dim = s[S_DIM], lanes = s[S_LANES], heads = s[S_HEADS], tensor = t[T_TENSOR], words = dim / CELLS;            \
+    const uint size = SIZE, cells = 16 / SIZE;                                                                         \
+    uint dim = s[S_DIM], lanes = s[S_LANES], heads = s[S_HEADS], tensor = t[T_TENSOR], words = dim / cells;            \
     uint codes = s[S_CODES], turn = s[S_HALF], low = s[S_LOW], high = s[S_HIGH] - s[S_HALF];                           \
     uint from = t[T_FROM], rows = t[T_TO] - from, laneStride = t[T_LANE], rowStride = t[T_ROW];                        \
     uint labelStride = t[T_LABELSTRIDE], lo = b * t[T_PER], hi = min(lo + t[T_PER], lanes * rows);                     \
     uint word = LOCAL % words, per = LSIZE / words, known = EMPTY, wrong = 0, first = EMPTY;                           \
-    GLOBAL const uint *offsets = prog + s[S_OFFSETS] + tensor * lanes * dim + word * CELLS;                            \
+    GLOBAL const uint *offsets = prog + s[S_OFFSETS] + tensor * lanes * dim + word * cells;                            \
     GLOBAL const uint *labels = prog + t[T_LABELS];                                                                    \
     GLOBAL const uchar *x = mem + (ulong)s[S_BASE] * 16 + (ulong)t[T_AT] * size;                                       \
-    uint off[CELLS], inLane = 0;                                                                                       \
+    uint off[KEPT], inLane = 0;                                                                                        \
     /* The axis with the smaller stride runs faster. */                                                                \
     bool rowsRun = rowStride <= laneStride;                                                                            \
     uint inner = rowsRun ? rows : lanes, ahead = (AHEAD - 1) * per;                                                    \
@@ -240,7 +328,7 @@ INLINE void rows(GLOBAL uchar *mem, GLOBAL const uint *prog, RECORD s, RECORD t,
     while (u < hi) {                                                                                                   \
       uint4 got[AHEAD];                                                                                                \
       uint label[AHEAD], row = rowsRun ? in : out, lane = rowsRun ? out : in, count = 1;                               \
-      uint at = lane * laneStride + (row + from) * rowStride + word * CELLS, next = per * rowStride;                   \
+      uint at = lane * laneStride + (row + from) * rowStride + word * cells, next = per * rowStride;                   \
       GLOBAL const uchar *p = x + (ulong)at * size;                                                                    \
       GLOBAL const uint *l = labels + (labelStride ? lane / heads * labelStride : 0) + row;                            \
       if (rowsRun && u + ahead < hi && in + ahead < inner) {                                                           \
@@ -257,7 +345,7 @@ INLINE void rows(GLOBAL uchar *mem, GLOBAL const uint *prog, RECORD s, RECORD t,
       if (lane != known) {                                                                                             \
         known = lane;                                                                                                  \
         inLane = size == 4 ? lane * dim : 0;                                                                           \
-        UNROLL for (uint i = 0; i < CELLS; i++) off[i] = size == 4 ? word * CELLS + i : offsets[lane * dim + i];       \
+        off##SIZE(off, offsets + lane * dim, word * cells);                                                            \
       }                                                                                                                \
       UNROLL for (uint k = 0; k < AHEAD; k++)                                                                          \
       {                                                                                                                \
@@ -266,23 +354,16 @@ INLINE void rows(GLOBAL uchar *mem, GLOBAL const uint *prog, RECORD s, RECORD t,
         uint base = label[k];                                                                                          \
         uint want[4] = {0, 0, 0, 0};                                                                                   \
         if (base != EMPTY) {                                                                                           \
-          uint bits[CELLS];                                                                                            \
           if (size == 4) {                                                                                             \
             base += inLane;                                                                                            \
             base = min(base, base - codes);                                                                            \
           }                                                                                                            \
-          UNROLL for (uint i = 0; i < CELLS; i++)                                                                      \
-          {                                                                                                            \
-            uint n = base + off[i];                                                                                    \
-            n = min(n, n - codes);                                                                                     \
-            bits[i] = size == 4 ? n + low : n + (n < turn ? low : high);                                               \
-          }                                                                                                            \
-          UNROLL for (uint k = 0; k < 4; k++) want[k] = WORD;                                                          \
+          WANT(want, off, base, codes, turn, low, high, tensor);                                                       \
         }                                                                                                              \
         uint same = (got[k].x ^ want[0]) | (got[k].y ^ want[1]) | (got[k].z ^ want[2]) | (got[k].w ^ want[3]);         \
         if (same) {                                                                                                    \
           uint have[4] = {got[k].x, got[k].y, got[k].z, got[k].w};                                                     \
-          for (uint i = CELLS; i-- > 0;) {                                                                             \
+          for (uint i = cells; i-- > 0;) {                                                                             \
             uint shift = i % (4 / size) * 8 * size;                                                                    \
             uint d = (have[i / (4 / size)] ^ want[i / (4 / size)]) >> shift;                                           \
             if (size == 4 ? d : d & ((1u << 8 * (size & 3)) - 1)) {                                                    \
@@ -302,9 +383,10 @@ INLINE void rows(GLOBAL uchar *mem, GLOBAL const uint *prog, RECORD s, RECORD t,
     report(state, step, first, wrong);                                                                                 \
   }
 
-CHECK_WORDS(check4, 4, bits[k] | tensor << 31)
-CHECK_WORDS(check2, 8, bits[2 * k] | bits[2 * k + 1] << 16)
-CHECK_WORDS(check1, 16, bits[4 * k] | bits[4 * k + 1] << 8 | bits[4 * k + 2] << 16 | bits[4 * k + 3] << 24)
+CHECK_WORDS(check4, 4, 4, want4)
+CHECK_WORDS(check2, 2, 8, want2)
+CHECK_WORDS(check1, 1, 8, want1)
+CHECK_WORDS(check1in2, 1, 8, want1in2)
 
 // Whether the rows of a Check are whole 16-byte words that a group covers.
 INLINE bool aligned(RECORD s, RECORD t)
@@ -326,8 +408,10 @@ INLINE void work(GLOBAL uchar *mem, GLOBAL const uint *prog, RECORD s, RECORD t,
     check4(mem, prog, s, t, b, step, state);
   else if (s[S_SIZE] == 2)
     check2(mem, prog, s, t, b, step, state);
-  else
+  else if (s[S_HALF] == s[S_CODES])
     check1(mem, prog, s, t, b, step, state);
+  else
+    check1in2(mem, prog, s, t, b, step, state);
 }
 
 // With tickets a group takes the next ticket of its slot when it starts, waits

@@ -332,6 +332,7 @@ func (c *Client) ask(op string, meta map[string]string, tensors ...Tensor) (*Mes
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	var reply *Message
+	replies := p.replies
 	for reply == nil || sent != nil {
 		select {
 		case err := <-sent:
@@ -341,7 +342,11 @@ func (c *Client) ask(op string, meta map[string]string, tensors ...Tensor) (*Mes
 			if errors.Is(err, errTooLarge) {
 				return nil, err
 			}
-		case m, ok := <-p.replies:
+		case m, ok := <-replies:
+			if !ok && reply != nil {
+				replies = nil // as after bye; what follows is the next request's
+				continue
+			}
 			if !ok {
 				return nil, c.gone("in reply to " + op)
 			}

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from slidefuzz_worker import Refused, serve
-from torch_tensors import DTYPES, from_torch, to_torch
+from torch_tensors import DTYPES, device_name, from_torch, to_torch
 
 QUERIES_PER_HEAD = 2  # grouped heads: the consumer repeats keys and values
 
@@ -163,7 +163,7 @@ def main():
         return caches[key]
 
     serve(make, f"torch-{o.update}-{o.mode}" + (f"-{o.consumer}" if o.consumer != "none" else "") + ("-tokens-first" if o.layout != "heads-first" else ""),
-          f"torch {torch.__version__}", "single", ["F32", "BF16", "F16"], o.device)
+          f"torch {torch.__version__}", "single", ["F32", "BF16", "F16"], device_name(o.device))
 
 
 if __name__ == "__main__":

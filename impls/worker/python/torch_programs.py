@@ -9,7 +9,7 @@ import argparse
 import torch
 
 from slidefuzz_worker import serve
-from torch_tensors import from_torch, to_torch
+from torch_tensors import device_name, from_torch, to_torch
 
 SCRIPT = '''# Found and shrunk by slidefuzz (https://github.com/slidefuzz/slidefuzz).
 import torch
@@ -90,7 +90,7 @@ def main():
     def no_cache(**shape):
         raise NotImplementedError("this worker runs programs, not a cache")
 
-    serve(no_cache, f"torch-programs-{o.mode}", f"torch {torch.__version__}", "single", ["F32", "BF16", "F16"], o.device, script=script, programs=run)
+    serve(no_cache, f"torch-programs-{o.mode}", f"torch {torch.__version__}", "single", ["F32", "BF16", "F16"], device_name(o.device), script=script, programs=run)
 
 
 if __name__ == "__main__":

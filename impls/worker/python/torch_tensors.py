@@ -18,3 +18,8 @@ def from_torch(x):
     x = x.detach().to("cpu").contiguous()
     data = x.reshape(-1).view(torch.uint8).numpy().tobytes() if x.numel() else b""
     return NAMES[x.dtype], list(x.shape), data
+
+
+def device_name(device):
+    """A device in a worker's hello: "cuda" and which."""
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
