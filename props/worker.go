@@ -60,8 +60,8 @@ func (r *Runner) runWorker(c *corpus.Case) (*corpus.Divergence, error) {
 }
 
 // blameRuns is how often a refusal must have changed the cache, and its absence
-// not: a race that shows in every second run meets both by chance once in 64.
-const blameRuns = 3
+// not: a race that shows in every second run meets both by chance once in 4,096.
+const blameRuns = 6
 
 // runOnce runs a case of a cache once.
 func (r *Runner) runOnce(c *corpus.Case) (*corpus.Divergence, error) {
@@ -234,7 +234,7 @@ func (r *Runner) runPrograms(cases []*corpus.Case, programs []impls.Program) ([]
 // The numbers of a shrink of what may fail only sometimes.
 const (
 	// flakyRuns is how often a finding is run again to learn how often it
-	// fails. One that fails in all of them is shrunk with one run a candidate.
+	// fails.
 	flakyRuns = 10
 	// flakyTries bounds the runs of a candidate. Where the finding fails k times
 	// of flakyRuns, a candidate is run twice as often as it takes to see one
@@ -242,11 +242,12 @@ const (
 	flakyTries = 28
 	// confirmRuns is how often the smallest case is run in the end.
 	confirmRuns = 20
-	// keptShare is what a candidate must keep of the share of runs in which the
-	// finding failed: a smaller shape shows a race more rarely, and one run of
-	// twenty convinces nobody. Where the finding failed in all, a candidate has
-	// two runs and must fail in both.
-	keptShare = 0.5
+	// A candidate must fail in half of the share of runs in which the finding
+	// did: a smaller shape shows a race more rarely, and one run of twenty
+	// convinces nobody. But one of five is enough, where the finding did not
+	// fail in all: fewer operations are worth more than more failures.
+	keptShare   = 0.5
+	enoughShare = 0.2
 )
 
 // DefaultShrinkTime bounds the shrinking of one finding of a worker, which may
@@ -305,10 +306,12 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 		return c, d, corpus.ShrinkStats{Runs: again.Of, Bounded: true}, nil
 	}
 	share := float64(again.Wrong) / float64(again.Of)
-	tries, need := 2, 2
+	// Where it failed in all runs, it is taken to do so: two runs, both fail.
+	keep, tries, need := keptShare, 2, 2
 	if share < 1 {
+		keep = min(keptShare*share, enoughShare)
 		tries = min(flakyTries, int(2*math.Ceil(math.Log(0.05)/math.Log(1-share))))
-		need = max(1, int(math.Round(keptShare*share*float64(tries))))
+		need = max(1, int(math.Round(keep*float64(tries))))
 	}
 	hello, err := r.Worker.Hello()
 	if err != nil {
@@ -388,7 +391,7 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 			small, d, least = kept[i].Clone(), last, share
 			d.Runs = runs
 		}
-		if i == 0 || share >= keptShare*float64(again.Wrong)/float64(again.Of) {
+		if i == 0 || share >= keep {
 			best = i
 		}
 	}
@@ -406,6 +409,7 @@ func (r *Runner) liken(c *corpus.Case, d *corpus.Divergence) {
 		for _, order := range []impls.ScheduleKind{impls.Ascending, impls.Descending} {
 			on := c.Clone()
 			on.Target = impls.Target{Update: "program", Lowering: how, Device: "sim"}
+			on.Program = worker.Cloned(c.Program) // as the worker has it
 			on.Schedule = impls.Schedule{Kind: order}
 			// A block a row, as large shapes have. The cells of a row share its
 			// fate, so one is enough: a hunt on a GPU has rows of a million.

@@ -55,28 +55,28 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 		hello.Contract = "chunks"
 	}
 	target := impls.Target{Update: "roll", Lowering: impls.Fused, Device: "sim"}
-	r := rand.New(rand.NewPCG(uint64(os.Getpid()), uint64(time.Now().UnixNano())))
+	r := rand.New(rand.NewPCG(1, 2)) // the same test each time
 	switch kind {
 	case "race":
 		target.Lowering = impls.DropWAR
 	case "racy programs":
 		return worker.ServePrograms(in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
-			return runTestProgram(p, buffers, impls.DropClone, r)
+			return runTestProgram(p, buffers, impls.DropClone, []impls.ScheduleKind{impls.Ascending, impls.Descending}[r.IntN(2)])
 		})
 	case "racy programs on a GPU":
-		// The smaller, the rarer.
+		// From half a million cells on always, below that the smaller the rarer.
 		hello.Device = "cuda (a test)"
 		return worker.ServePrograms(in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
 			how := impls.Eager
-			if r.IntN(gpuCells/8) < len(buffers[0].Data)/buffers[0].DType.Size() {
-				how = impls.DropWAR
+			if r.IntN(1<<19) < len(buffers[0].Data)/buffers[0].DType.Size() {
+				how = impls.DropClone
 			}
-			return runTestProgram(p, buffers, how, r)
+			return runTestProgram(worker.Cloned(p), buffers, how, impls.Ascending)
 		})
 	case "index writes":
 		// Sound, but for writes by an index of two rows or more.
 		return worker.ServePrograms(in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
-			err := runTestProgram(p, buffers, impls.Eager, r)
+			err := runTestProgram(p, buffers, impls.Eager, impls.Ascending)
 			for _, s := range p.Stmts {
 				b := slices.IndexFunc(p.Buffers, func(b impls.Buffer) bool { return b.Name == s.Dst })
 				if len(s.Index) > 1 && b >= 0 {
@@ -113,9 +113,8 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 	})
 }
 
-// runTestProgram runs a program that a compiler may have spoiled, in ascending or
-// descending order.
-func runTestProgram(p impls.Program, buffers []impls.Tensor, how impls.Lowering, r *rand.Rand) error {
+// runTestProgram runs a program that a compiler may have spoiled.
+func runTestProgram(p impls.Program, buffers []impls.Tensor, how impls.Lowering, order impls.ScheduleKind) error {
 	x := buffers[0]
 	s := impls.Shape{Batch: x.Batch, Heads: x.Heads, Window: 1, Dim: x.Dim, DType: x.DType}
 	plan := impls.Compile(p, how, s, x.Dim)
@@ -126,12 +125,8 @@ func runTestProgram(p impls.Program, buffers []impls.Tensor, how impls.Lowering,
 	for i := range buffers {
 		mem[i] = buffers[i].Data
 	}
-	kind := impls.Ascending
-	if r.IntN(2) == 0 {
-		kind = impls.Descending
-	}
 	for _, k := range plan.Kernels {
-		(&impls.Sim{}).Run(k, mem, s.DType.Size(), impls.Schedule{Kind: kind}.Order(k.Blocks()))
+		(&impls.Sim{}).Run(k, mem, s.DType.Size(), impls.Schedule{Kind: order}.Order(k.Blocks()))
 	}
 	return nil
 }
@@ -392,7 +387,7 @@ func TestShrinkOnGPU(t *testing.T) {
 		require.Equal(t, 1, f.Small.Shape.Lanes())
 		require.Greater(t, f.Small.Shape.Dim, 1<<10, "%s", f.Small.Text())
 		require.Less(t, f.Small.Shape.Dim, f.Found.Shape.Dim, "%s", f.Small.Text())
-		require.Greater(t, f.Divergence.Runs.Wrong, 2, "%s", f.Divergence)
+		require.GreaterOrEqual(t, 2*f.Divergence.Runs.Wrong, f.Divergence.Runs.Of, "%s", f.Divergence)
 		if s := f.Divergence.Smallest; s != nil {
 			require.Negative(t, corpus.Compare(s, f.Small))
 		}

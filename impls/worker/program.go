@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -124,6 +125,19 @@ func unpackJobs(m *Message) ([]*Job, error) {
 	return jobs, nil
 }
 
+// Cloned is the program with a clone of each bare view that a statement writes
+// elsewhere: a program reads its right-hand side whole first, where PyTorch's
+// copy_ between overlapping rows is undefined.
+func Cloned(p impls.Program) impls.Program {
+	p.Stmts = slices.Clone(p.Stmts)
+	for i := range p.Stmts {
+		if s := &p.Stmts[i]; s.Src.Op == impls.OpView && !s.Define {
+			s.Src = impls.Clone(s.Src)
+		}
+	}
+	return p
+}
+
 // PyTorch prints a program as a Python function of its buffers, which are
 // tensors [batch, heads, rows, dim].
 func PyTorch(p impls.Program, name string) string {
@@ -133,13 +147,8 @@ func PyTorch(p impls.Program, name string) string {
 		names[i] = p.Buffers[i].Name
 	}
 	fmt.Fprintf(&b, "def %s(%s):\n", name, strings.Join(names, ", "))
-	for _, s := range p.Stmts {
+	for _, s := range Cloned(p).Stmts {
 		value := pyExpr(s.Src)
-		// A bare view of what is written: PyTorch's copy_ is undefined, the
-		// program's right-hand side is read whole first.
-		if s.Src.Op == impls.OpView && !s.Define {
-			value += ".clone()"
-		}
 		switch {
 		case s.Define:
 			fmt.Fprintf(&b, "    %s = %s\n", s.Dst, value)
