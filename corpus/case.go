@@ -313,6 +313,9 @@ func (c *Case) weight() int {
 	}
 	for _, s := range c.Program.Stmts {
 		n += s.Lo + exprWeight(s.Src)
+		for _, i := range s.Index {
+			n += i
+		}
 	}
 	return n
 }

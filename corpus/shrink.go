@@ -104,6 +104,7 @@ func (s *shrinker) greedy() {
 		s.dropOps()
 		s.mergeOps()
 		s.dropStmts()
+		s.inlineStmts()
 		s.simplifyStmts()
 		s.shrinkAppends()
 		s.shrinkRows()

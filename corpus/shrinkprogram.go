@@ -24,6 +24,62 @@ func (s *shrinker) dropStmts() {
 	}
 }
 
+// inlineStmts drops a definition and puts its rows in the place of its name.
+func (s *shrinker) inlineStmts() {
+	for i := 0; i < len(s.best.Program.Stmts); {
+		c := s.best.Clone()
+		if st := c.Program.Stmts[i]; st.Define {
+			c.Program.Stmts = slices.Delete(c.Program.Stmts, i, i+1)
+			for k := i; k < len(c.Program.Stmts); k++ {
+				x := &c.Program.Stmts[k]
+				x.Src = inlined(x.Src, st)
+				if x.Dst != st.Dst {
+					continue
+				}
+				if x.Define { // another one of this name
+					break
+				}
+				if st.Src.Op != impls.OpView {
+					continue // which has nothing to write to
+				}
+				x.Dst = st.Src.Name
+				x.Index = slices.Clone(x.Index)
+				for j := range x.Index {
+					x.Index[j] += st.Src.Lo
+				}
+				if x.Index == nil {
+					x.Lo, x.Hi = x.Lo+st.Src.Lo, x.Hi+st.Src.Lo
+				}
+			}
+			if s.tryAny(c) {
+				continue
+			}
+		}
+		i++
+	}
+}
+
+// inlined is e with what def defines in the place of its name: rows of a view,
+// or a whole expression. What is left of the name has no meaning, which
+// Case.Check finds.
+func inlined(e impls.Expr, def impls.Stmt) impls.Expr {
+	if e.Op == impls.OpView {
+		switch {
+		case e.Name != def.Dst:
+		case def.Src.Op == impls.OpView:
+			e.Name, e.Lo, e.Hi = def.Src.Name, e.Lo+def.Src.Lo, e.Hi+def.Src.Lo
+		case e.Lo == 0:
+			return def.Src
+		}
+		return e
+	}
+	e.Args = slices.Clone(e.Args)
+	for i := range e.Args {
+		e.Args[i] = inlined(e.Args[i], def)
+	}
+	return e
+}
+
 // simplifyStmts puts a part of an expression, or a plain view, in its place.
 func (s *shrinker) simplifyStmts() {
 	for i := 0; i < len(s.best.Program.Stmts); i++ {
@@ -58,7 +114,24 @@ func simplerStmts(st impls.Stmt) []impls.Stmt {
 			x.Src = fewer(st.Src, false)
 			all = append(all, x)
 		}
+		lower := st // all rows one lower, then each
+		lower.Index = slices.Clone(st.Index)
+		for k := range lower.Index {
+			lower.Index[k]--
+		}
+		all = append(all, lower)
+		for k := range st.Index {
+			x := st
+			x.Index = slices.Clone(st.Index)
+			x.Index[k]--
+			all = append(all, x)
+		}
 		return all
+	}
+	if st.Define && st.Src.Op == impls.OpView {
+		x := st
+		x.Src = fewer(st.Src, false)
+		all = append(all, x)
 	}
 	if !st.Define && st.Lo > 0 {
 		x := st

@@ -137,3 +137,27 @@ expect op=2 tensor=keys hazard=WAR
 `, string(f.Small.Text()))
 	}
 }
+
+// A definition gives way to what it names: the smallest program is the one
+// statement at fault.
+func TestShrinkInlines(t *testing.T) {
+	for _, x := range []struct{ name, program string }{
+		{"read", "u = x[0:11]\nx[1:3] = u[0:2]"},
+		{"written", "u = x[2:9]\nu[1:3] = x[2:4]"},
+		{"a value", "u = roll(x[0:3], 1)\nt = u[0:3]\nx[0:3] = t[0:3]"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			text := "slidefuzz case v1\nshape batch=1 heads=1 window=1 dim=1 dtype=F16 layout=heads-first\n" +
+				"target program/drop-war/sim\nblock 1\nschedule ascending\nbuffer x 11\n" + x.program + "\n"
+			c, err := corpus.Parse(x.name, []byte(text), 0)
+			require.NoError(t, err)
+			r := NewRunner()
+			d, err := r.Run(c)
+			require.NoError(t, err)
+			require.NotNil(t, d)
+			small, _, _, err := r.Minimize(t.Context(), c, d)
+			require.NoError(t, err)
+			require.Len(t, small.Program.Stmts, 1, "%s", small.Text())
+		})
+	}
+}
