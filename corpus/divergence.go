@@ -90,11 +90,11 @@ type Runs struct {
 }
 
 func (r *Runs) String() string {
-	cells := fmt.Sprintf("%d", r.Least)
+	cells := cells(r.Most)
 	if r.Most != r.Least {
-		cells = fmt.Sprintf("%d to %d", r.Least, r.Most)
+		cells = fmt.Sprintf("%d to %s", r.Least, cells)
 	}
-	s := fmt.Sprintf("wrong in %d of %d runs, %s cells", r.Wrong, r.Of, cells)
+	s := fmt.Sprintf("wrong in %d of %d runs, %s", r.Wrong, r.Of, cells)
 	if r.Different > 0 {
 		s += fmt.Sprintf(", %d different results", r.Different)
 	}
@@ -170,6 +170,13 @@ func (f Failure) String() string {
 }
 
 // String says what is wrong in one sentence, without the schedule's jargon.
+func cells(n int) string {
+	if n == 1 {
+		return "1 cell"
+	}
+	return fmt.Sprintf("%d cells", n)
+}
+
 func (d *Divergence) String() string {
 	if d.OpKind == WholeCase {
 		return fmt.Sprintf("%s: %s", d.Fault, d.Detail)

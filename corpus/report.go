@@ -113,6 +113,9 @@ func extent(c *Case) string {
 // CaseText is the case as a file.
 func (r Report) CaseText() string { return string(r.withExpect().Text()) }
 
+// WrongCells is how many cells are wrong, in words.
+func (r Report) WrongCells() string { return cells(r.Divergence.Wrong) }
+
 // ExecArg is the worker's command as one argument of a shell.
 func (r Report) ExecArg() string {
 	if strings.Contains(r.Worker, "'") && !strings.ContainsAny(r.Worker, "\"$`\\") {

@@ -2,11 +2,11 @@
 import torch
 
 def p0(x):
-    x[:, :, [3]] = x[:, :, 0:1].clone()
+    x[:, :, [0]] = x[:, :, 0:1].clone()
     x[:, :, 0:2] = torch.roll(x[:, :, 0:2], -1, 2)
 
 def buffers():
-    return [(torch.arange(1 * 1 * 4 * 2, device="cpu") % 251 + 0).to(torch.float16).reshape(1, 1, 4, 2)]
+    return [(torch.arange(1 * 1 * 2 * 1, device="cpu") % 251 + 0).to(torch.float16).reshape(1, 1, 2, 1)]
 
 want, wrong = buffers(), 0
 p0(*want)  # eager
