@@ -42,7 +42,11 @@ torch_steps() {
   run torch-steps "$(impls/worker/python/install.sh torch.txt)" impls/worker/python/torch_steps.py --steps 50 --mode default
 }
 
-programs() { run programs $py torch_programs.py --seed 1 --time 15m --shrink-time 60s; }
+programs() {
+  for seed in 1 2; do
+    run "programs-seed-$seed" $py torch_programs.py --seed $seed --time 8m --shrink-time 60s
+  done
+}
 
 transformers() {
   for kind in static dynamic recording hybrid; do
