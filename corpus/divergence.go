@@ -65,8 +65,8 @@ type Divergence struct {
 	// sim, under a known-bad lowering and an order that fail on it too; Race is
 	// then sim's. Nil where none does.
 	Sim *Case
-	// Smallest is, of a worker, a smaller case that failed too, but less than
-	// half as often as what was found. Nil where the case is the smallest.
+	// Smallest is, of a worker, the smallest case that failed, where that failed
+	// too rarely to be the one reported. Nil where it is the one reported.
 	Smallest *Case
 }
 
@@ -90,15 +90,22 @@ type Runs struct {
 }
 
 func (r *Runs) String() string {
-	cells := cells(r.Most)
+	wrong := cells(r.Most)
 	if r.Most != r.Least {
-		cells = fmt.Sprintf("%d to %s", r.Least, cells)
+		wrong = fmt.Sprintf("%d to %s", r.Least, wrong)
 	}
-	s := fmt.Sprintf("wrong in %d of %d runs, %s", r.Wrong, r.Of, cells)
+	s := fmt.Sprintf("wrong in %d of %d runs, %s", r.Wrong, r.Of, wrong)
 	if r.Different > 0 {
 		s += fmt.Sprintf(", %d different results", r.Different)
 	}
 	return s
+}
+
+func cells(n int) string {
+	if n == 1 {
+		return "1 cell"
+	}
+	return fmt.Sprintf("%d cells", n)
 }
 
 // Race is the hazard behind a divergence, and what is needed to draw it and to
@@ -170,13 +177,6 @@ func (f Failure) String() string {
 }
 
 // String says what is wrong in one sentence, without the schedule's jargon.
-func cells(n int) string {
-	if n == 1 {
-		return "1 cell"
-	}
-	return fmt.Sprintf("%d cells", n)
-}
-
 func (d *Divergence) String() string {
 	if d.OpKind == WholeCase {
 		return fmt.Sprintf("%s: %s", d.Fault, d.Detail)

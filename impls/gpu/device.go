@@ -9,11 +9,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/subprocess"
 )
 
 // Device is a device in a child process, which is started when it is first
@@ -79,36 +79,8 @@ type child struct {
 	w       *bufio.Writer
 	in      io.Closer
 	replies chan *reply // closed when the child has ended
-	stderr  *tail
+	stderr  *subprocess.Tail
 	about   string
-}
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-// tailBytes is what is kept of a child's words: enough for a stack or a
-// compiler's first errors.
-const tailBytes = 4096
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, b...)
-	if n := len(t.text) - tailBytes; n > 0 {
-		t.text = t.text[n:]
-	}
-	return len(b), nil
-}
-
-// last is the last line that was written.
-func (t *tail) last() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	s := strings.TrimSpace(string(t.text))
-	return s[strings.LastIndexByte(s, '\n')+1:]
 }
 
 // start starts a child and waits until its driver is open.
@@ -128,14 +100,14 @@ func (d *Device) start() error {
 	if err != nil {
 		return errors.Join(err, requests.Close(), toChild.Close())
 	}
-	c := &child{cmd: exec.Command(self), stderr: &tail{}, in: toChild, w: bufio.NewWriterSize(toChild, 1<<20), replies: make(chan *reply)}
+	c := &child{cmd: exec.Command(self), stderr: &subprocess.Tail{}, in: toChild, w: bufio.NewWriterSize(toChild, 1<<20), replies: make(chan *reply)}
 	c.enc = gob.NewEncoder(c.w)
 	c.cmd.Env = append(os.Environ(), childEnv+"="+d.Name)
 	c.cmd.Env = append(c.cmd.Env, d.env...)
 	c.cmd.ExtraFiles = []*os.File{requests, replies}
 	c.cmd.Stdout, c.cmd.Stderr = c.stderr, c.stderr
 	// The parent alone decides what a signal to the terminal's group means.
-	setGroup(c.cmd)
+	subprocess.SetGroup(c.cmd)
 	err = c.cmd.Start()
 	err = errors.Join(err, requests.Close(), replies.Close())
 	if err != nil {
@@ -205,7 +177,7 @@ func (d *Device) wait(ctx context.Context, limit time.Duration) (*reply, error) 
 		if err == nil {
 			reason = "its process ended without an answer"
 		}
-		if last := c.stderr.last(); last != "" {
+		if last := c.stderr.Last(); last != "" {
 			reason += ": " + last
 		}
 		return nil, &FailedError{Device: d.Name, Reason: reason}

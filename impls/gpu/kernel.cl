@@ -260,11 +260,11 @@ INLINE void off1(uint *off, GLOBAL const uint *offsets, uint e)
   }
 }
 
-// Bit 8 of half says that a sum in it has reached a bound, which is 256 at most,
-// when less, what is missing of the bound to 256, is added to it.
-INLINE uint reached(uint n, uint less)
+// 1 in each half whose number has reached a bound of 256 at most: with what is
+// missing of the bound to 256 added, bit 8 says so.
+INLINE uint reached(uint n, uint missing)
 {
-  return ((n + less * EACH) >> 8) & EACH;
+  return ((n + missing * EACH) >> 8) & EACH;
 }
 
 INLINE uint numbersOf(uint n, uint codes)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/subprocess"
 )
 
 // Hello is what a worker says of itself.
@@ -271,7 +272,7 @@ func (c *Client) start() error {
 		return errors.New("a worker needs a command")
 	}
 	p := &process{cmd: exec.Command(c.Args[0], c.Args[1:]...), replies: make(chan *Message, 1), watch: make(chan struct{})}
-	setGroup(p.cmd)
+	subprocess.SetGroup(p.cmd)
 	// What the worker leaves behind may hold its standard error open.
 	p.cmd.WaitDelay = time.Second
 	p.cmd.Stderr = &p.stderr
@@ -395,7 +396,7 @@ func (c *Client) gone(when string) error {
 		if isTruncated(err) {
 			detail += " in the middle of a reply: " + err.Error()
 		}
-		if last := p.stderr.last(); last != "" {
+		if last := p.stderr.Last(); last != "" {
 			detail += ": " + last
 		}
 		c.fault = &Fault{Crash, detail}

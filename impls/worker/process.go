@@ -1,11 +1,16 @@
 package worker
 
 import (
+	"bytes"
+	"fmt"
 	"io"
+	"os"
 	"os/exec"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
+
+	"github.com/slidefuzz/slidefuzz/impls/subprocess"
 )
 
 // process is one run of the command.
@@ -14,14 +19,14 @@ type process struct {
 	in      io.WriteCloser
 	replies chan *Message // closed when there will be no more
 	readErr error         // why, once it is closed
-	stderr  tail
+	stderr  subprocess.Tail
 	watch   chan struct{} // closed when the process is no longer watched
 
 	mu       sync.Mutex
 	tooLarge int64 // the memory for which it was killed
 }
 
-func (p *process) kill() { killGroup(p.cmd) }
+func (p *process) kill() { subprocess.KillGroup(p.cmd) }
 
 // end waits for the process, at most so long, and says how it ended.
 func (p *process) end(patience time.Duration) string {
@@ -65,29 +70,20 @@ func (p *process) watchMemory(limit int64) {
 	}
 }
 
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-// tailBytes is enough for the last lines of a stack trace.
-const tailBytes = 4096
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, b[max(0, len(b)-tailBytes):]...)
-	if n := len(t.text) - tailBytes; n > 0 {
-		t.text = append(t.text[:0], t.text[n:]...)
+// resident is the memory of a process in bytes, 0 where the system does not
+// tell.
+func resident(pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
 	}
-	return len(b), nil
-}
-
-// last is the last line that was written.
-func (t *tail) last() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	s := strings.TrimSpace(string(t.text))
-	return s[strings.LastIndexByte(s, '\n')+1:]
+	fields := bytes.Fields(text)
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
 }

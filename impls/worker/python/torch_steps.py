@@ -12,9 +12,8 @@ after each step, and a line is printed for each configuration:
 The first line is a canary: a shift of as many rows in one lane, which torch 2.11
 compiles wrongly (pytorch#197829). It exits with 1 where an update was wrong in a
 step, or where the canary was right in all, since then a race would not have
-shown. --consumer
-none is the update compiled alone, which is no evidence for a model: the report's
-race needed a consumer.
+shown. --consumer none is the update compiled alone, which is no evidence for a
+model: the report's race needed a consumer.
 """
 
 import argparse
@@ -42,7 +41,7 @@ def tokens(count, o, dtype, salt):
 
 
 def run(o, update, mode, consumer, layout):
-    """(wrong steps, most wrong cells of one, whether CUDA graphs were given up)"""
+    """(wrong steps, most wrong cells of one, how often CUDA graphs were given up)"""
     torch._dynamo.reset()
     counters.clear()
     shape = b, h, w, d = o.batch, o.heads, o.window, o.dim
@@ -112,10 +111,10 @@ def main():
           f"batch {o.batch}, {o.heads} heads, window {o.window}, dim {o.dim}, {o.dtype}", flush=True)
     failed = False
 
-    def line(what, run, *arguments):
+    def line(what, measure, *arguments):
         start = time.time()
         try:
-            wrong, most, skipped = run(o, *arguments)
+            wrong, most, skipped = measure(o, *arguments)
         except Exception as e:  # told, and the others still run
             print(f"{what}: not run: {type(e).__name__}: {str(e).strip().splitlines()[0][:200]}", flush=True)
             return None

@@ -1,7 +1,0 @@
-//go:build !unix
-
-package gpu
-
-import "os/exec"
-
-func setGroup(*exec.Cmd) {}
