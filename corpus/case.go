@@ -3,6 +3,7 @@ package corpus
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -94,6 +95,12 @@ func (c *Case) Clone() *Case {
 	return &d
 }
 
+// Native reports whether the order of the blocks is left to the device, so that
+// the case may have another outcome each time.
+func (c *Case) Native() bool {
+	return c.Schedule.Kind == impls.Native || impls.OrdersItself(c.Target.Device)
+}
+
 // Tokens is the number of tokens that the case appends.
 func (c *Case) Tokens() int {
 	n := 0
@@ -149,7 +156,7 @@ func (c *Case) Bytes() int64 {
 		}
 		rows += 6*int64(c.Shape.Window) + 2*int64(longest)
 	}
-	if rows > 1<<40 {
+	if rows > min(1<<40, math.MaxInt) {
 		return -1
 	}
 	s := c.Shape
@@ -200,6 +207,9 @@ func (c *Case) Check(limit int64) error {
 		if err := c.checkOp(o); err != nil {
 			return fmt.Errorf("operation %d: %w", i+1, err)
 		}
+	}
+	if c.Expect != nil && c.Expect.Rate.Of > 0 && !c.Native() {
+		return fmt.Errorf("expect: a rate is for a device that orders the blocks itself; %s in the order %s has the same outcome each time", c.Target, c.Schedule)
 	}
 	if n := c.Bytes(); n < 0 || n > limit {
 		return fmt.Errorf("history and buffers take %s, over the limit of %d MiB; --memory raises it", sizeText(n), limit>>20)

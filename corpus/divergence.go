@@ -33,16 +33,29 @@ type Expect struct {
 	Tensor string
 	Fault  Fault
 	Hazard impls.HazardKind
+	Rate   Rate
 }
 
+// Rate says how often a case failed whose order of blocks is the device's own.
+// Of is 0 where nobody counted.
+type Rate struct{ Wrong, Of int }
+
+// MaxRate bounds the runs of a rate.
+const MaxRate = 1_000_000
+
 func (e Expect) String() string {
+	s := "ok"
 	switch {
 	case e.OK:
-		return "ok"
 	case e.Fault != FaultRows:
-		return fmt.Sprintf("op=%d tensor=%s fault=%s", e.Op, e.Tensor, e.Fault)
+		s = fmt.Sprintf("op=%d tensor=%s fault=%s", e.Op, e.Tensor, e.Fault)
+	default:
+		s = fmt.Sprintf("op=%d tensor=%s hazard=%s", e.Op, e.Tensor, e.Hazard)
 	}
-	return fmt.Sprintf("op=%d tensor=%s hazard=%s", e.Op, e.Tensor, e.Hazard)
+	if e.Rate.Of > 0 {
+		s += fmt.Sprintf(" rate=%d/%d", e.Rate.Wrong, e.Rate.Of)
+	}
+	return s
 }
 
 // Divergence is the first step where a target and the oracle differ.
@@ -89,6 +102,14 @@ type Runs struct {
 	Different   int // different results among those, 0 where nobody compared
 }
 
+// Add counts a run that diverged in that many cells.
+func (r *Runs) Add(cells int) {
+	if r.Wrong++; r.Wrong == 1 {
+		r.Least, r.Most = cells, cells
+	}
+	r.Least, r.Most = min(r.Least, cells), max(r.Most, cells)
+}
+
 func (r *Runs) String() string {
 	wrong := cells(r.Most)
 	if r.Most != r.Least {
@@ -129,20 +150,28 @@ func (d *Divergence) Kind() impls.HazardKind {
 }
 
 // Expect is the line that a case file needs to promise this divergence; nil
-// means agreement.
+// means agreement. It has a rate where the divergence did not show in each run.
 func (d *Divergence) Expect() *Expect {
 	if d == nil {
 		return &Expect{OK: true}
 	}
-	return &Expect{Op: d.Op, Tensor: d.Tensor, Fault: d.Fault, Hazard: d.Kind()}
+	e := &Expect{Op: d.Op, Tensor: d.Tensor, Fault: d.Fault, Hazard: d.Kind()}
+	if r := d.Runs; r != nil && r.Wrong < r.Of {
+		e.Rate = Rate{r.Wrong, r.Of}
+		if r.Wrong == 0 { // it was seen once, before anybody counted
+			e.Rate = Rate{1, r.Of + 1}
+		}
+	}
+	return e
 }
 
-// Meets reports whether the outcome is the one expected.
+// Meets reports whether the outcome of a run is the one expected.
 func (e *Expect) Meets(d *Divergence) bool {
 	got := d.Expect()
 	if e.OK || got.OK {
 		return e.OK == got.OK
 	}
+	got.Rate = e.Rate // that is for many runs
 	return *e == *got
 }
 

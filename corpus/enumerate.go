@@ -1,6 +1,10 @@
 package corpus
 
-import "github.com/slidefuzz/slidefuzz/impls"
+import (
+	"context"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
 
 // Scope is the size up to which a shrink ends with proof: it tries every
 // smaller case of an update or built-in program that has at most so many
@@ -33,7 +37,7 @@ func (c *Case) InScope() bool {
 // enumerate is the last stage: the first case of Scope that fails, if it comes
 // before the best so far. The best may lie outside Scope; then a smaller one
 // may be found, and without one nothing is proven.
-func (s *shrinker) enumerate() {
+func (s *shrinker) enumerate(ctx context.Context) {
 	if s.best.Target.Update == "program" {
 		return
 	}
@@ -42,7 +46,7 @@ func (s *shrinker) enumerate() {
 		ops, tokens = Scope.Ops, Scope.Tokens
 	}
 	EnumerateScope(s.best.Target, ops, tokens, func(c *Case) bool {
-		if s.ctx.Err() != nil {
+		if ctx.Err() != nil {
 			s.stats.Bounded = true
 			return false
 		}
@@ -55,6 +59,7 @@ func (s *shrinker) enumerate() {
 		}
 		return true
 	})
+	s.stats.Bounded = s.stats.Bounded || ctx.Err() != nil
 	s.stats.Minimal = !s.stats.Bounded && s.best.InScope()
 }
 

@@ -30,37 +30,36 @@ type ShrinkStats struct {
 // and always the same for the same case. It is asked at most MaxRuns times by
 // the steps, and then once for each case of Scope that is smaller.
 func Shrink(ctx context.Context, c *Case, fails func(*Case) bool) (*Case, ShrinkStats) {
-	s := newShrinker(ctx, c, fails)
-	s.greedy()
+	s := newShrinker(c, fails)
+	s.greedy(ctx)
 	if !s.stats.Bounded {
-		s.enumerate()
+		s.enumerate(ctx)
 	}
 	return s.best, s.stats
 }
 
 // ShrinkSteps is Shrink without its last stage.
 func ShrinkSteps(ctx context.Context, c *Case, fails func(*Case) bool) (*Case, ShrinkStats) {
-	s := newShrinker(ctx, c, fails)
-	s.greedy()
+	s := newShrinker(c, fails)
+	s.greedy(ctx)
 	return s.best, s.stats
 }
 
-func newShrinker(ctx context.Context, c *Case, fails func(*Case) bool) *shrinker {
-	s := &shrinker{ctx: ctx, best: c.Clone(), fails: fails}
+func newShrinker(c *Case, fails func(*Case) bool) *shrinker {
+	s := &shrinker{best: c.Clone(), fails: fails}
 	s.best.Expect = nil
 	return s
 }
 
 type shrinker struct {
-	ctx   context.Context
 	best  *Case
 	fails func(*Case) bool
 	stats ShrinkStats
 }
 
 // try keeps a candidate that is smaller and still fails.
-func (s *shrinker) try(c *Case) bool {
-	if s.stats.Runs >= MaxRuns || s.ctx.Err() != nil {
+func (s *shrinker) try(ctx context.Context, c *Case) bool {
+	if s.stats.Runs >= MaxRuns || ctx.Err() != nil {
 		s.stats.Bounded = true
 		return false
 	}
@@ -69,6 +68,7 @@ func (s *shrinker) try(c *Case) bool {
 	}
 	s.stats.Runs++
 	if !s.fails(c) {
+		s.stats.Bounded = ctx.Err() != nil // then that says nothing
 		return false
 	}
 	s.best = c
@@ -78,8 +78,8 @@ func (s *shrinker) try(c *Case) bool {
 // tryAny tries a candidate of another shape, then with as many blocks as
 // before, with two, and with a block a cell, and under the schedules that a race most likely shows
 // in: a smaller kernel has other blocks, and a schedule names them.
-func (s *shrinker) tryAny(c *Case) bool {
-	if s.try(c) {
+func (s *shrinker) tryAny(ctx context.Context, c *Case) bool {
+	if s.try(ctx, c) {
 		return true
 	}
 	if Compare(c, s.best) >= 0 && c.Shape == s.best.Shape && c.tokens() == s.best.tokens() {
@@ -89,7 +89,7 @@ func (s *shrinker) tryAny(c *Case) bool {
 		d := c.withBlocks(n)
 		for _, x := range [...]impls.Schedule{c.Schedule, {}, {Kind: impls.List, Blocks: []int{1}}, {Kind: impls.Descending}} {
 			d.Schedule = x
-			if s.try(d.Clone()) {
+			if s.try(ctx, d.Clone()) {
 				return true
 			}
 		}
@@ -98,20 +98,20 @@ func (s *shrinker) tryAny(c *Case) bool {
 }
 
 // greedy repeats the passes until none of them helps.
-func (s *shrinker) greedy() {
+func (s *shrinker) greedy(ctx context.Context) {
 	for {
 		before := s.best
-		s.dropOps()
-		s.mergeOps()
-		s.dropStmts()
-		s.inlineStmts()
-		s.simplifyStmts()
-		s.shrinkAppends()
-		s.shrinkRows()
-		s.shrinkShape()
-		s.simplifyOps()
-		s.shrinkBlocks()
-		s.shrinkSchedule()
+		s.dropOps(ctx)
+		s.mergeOps(ctx)
+		s.dropStmts(ctx)
+		s.inlineStmts(ctx)
+		s.simplifyStmts(ctx)
+		s.shrinkAppends(ctx)
+		s.shrinkRows(ctx)
+		s.shrinkShape(ctx)
+		s.simplifyOps(ctx)
+		s.shrinkBlocks(ctx)
+		s.shrinkSchedule(ctx)
 		if s.best == before || s.stats.Bounded {
 			return
 		}
@@ -119,12 +119,12 @@ func (s *shrinker) greedy() {
 }
 
 // dropOps removes runs of operations, long ones first.
-func (s *shrinker) dropOps() {
+func (s *shrinker) dropOps(ctx context.Context) {
 	for n := len(s.best.Ops); n >= 1; n /= 2 {
 		for at := 0; at+n <= len(s.best.Ops); {
 			c := s.best.Clone()
 			c.Ops = slices.Delete(c.Ops, at, at+n)
-			if !s.tryAny(c) {
+			if !s.tryAny(ctx, c) {
 				at++
 			}
 		}
@@ -132,14 +132,14 @@ func (s *shrinker) dropOps() {
 }
 
 // mergeOps makes one append of two neighbours.
-func (s *shrinker) mergeOps() {
+func (s *shrinker) mergeOps(ctx context.Context) {
 	for i := 0; i+1 < len(s.best.Ops); i++ {
 		a, b := s.best.Ops[i], s.best.Ops[i+1]
 		if a.Kind == Append && b.Kind == Append {
 			c := s.best.Clone()
 			c.Ops[i] = Op{Kind: Append, N: a.N + b.N}
 			c.Ops = slices.Delete(c.Ops, i+1, i+2)
-			if s.tryAny(c) {
+			if s.tryAny(ctx, c) {
 				i--
 			}
 		}
@@ -157,7 +157,7 @@ func less(lo, n int) []int {
 }
 
 // shrinkAppends takes tokens from appends.
-func (s *shrinker) shrinkAppends() {
+func (s *shrinker) shrinkAppends(ctx context.Context) {
 	for i := range s.best.Ops {
 		if s.best.Ops[i].Kind != Append {
 			continue
@@ -166,7 +166,7 @@ func (s *shrinker) shrinkAppends() {
 			c := s.best.Clone()
 			c.Ops[i].N = n
 			c.Ops[i].Pad = nil
-			if s.tryAny(c) {
+			if s.tryAny(ctx, c) {
 				break
 			}
 		}
@@ -175,19 +175,19 @@ func (s *shrinker) shrinkAppends() {
 
 // shrinkShape makes the window smaller, alone and together with the appends
 // that fill it; then lanes, dim, elements.
-func (s *shrinker) shrinkShape() {
+func (s *shrinker) shrinkShape(ctx context.Context) {
 	if s.best.Target.Update != "program" {
 		for _, w := range less(1, s.best.Shape.Window) {
 			c := s.best.Clone()
 			c.Shape.Window = w
-			if s.tryAny(c) || s.withWindow(w) {
+			if s.tryAny(ctx, c) || s.withWindow(ctx, w) {
 				break
 			}
 		}
 	} else if s.best.Shape.Window > 1 {
 		c := s.best.Clone()
 		c.Shape.Window = 1
-		s.try(c)
+		s.try(ctx, c)
 	}
 	shape := func(get func(*impls.Shape) *int) {
 		for _, n := range less(1, *get(&s.best.Shape)) {
@@ -198,7 +198,7 @@ func (s *shrinker) shrinkShape() {
 					c.Ops[i].Pad = slices.Clone(c.Ops[i].Pad)[:min(len(c.Ops[i].Pad), c.Shape.Batch)]
 				}
 			}
-			if s.tryAny(c) {
+			if s.tryAny(ctx, c) {
 				break
 			}
 		}
@@ -209,19 +209,19 @@ func (s *shrinker) shrinkShape() {
 	for _, d := range [...]impls.DType{impls.U8, impls.F8E4M3, impls.BF16, impls.F16} {
 		c := s.best.Clone()
 		c.Shape.DType = d
-		if s.tryAny(c) {
+		if s.tryAny(ctx, c) {
 			break
 		}
 	}
 	if s.best.Shape.Layout != impls.HeadsFirst {
 		c := s.best.Clone()
 		c.Shape.Layout = impls.HeadsFirst
-		s.tryAny(c)
+		s.tryAny(ctx, c)
 	}
 }
 
 // withWindow takes the rows by which the window shrinks from one append.
-func (s *shrinker) withWindow(w int) bool {
+func (s *shrinker) withWindow(ctx context.Context, w int) bool {
 	by := s.best.Shape.Window - w
 	for i, o := range s.best.Ops {
 		for _, d := range [...]int{by, 2 * by} {
@@ -232,7 +232,7 @@ func (s *shrinker) withWindow(w int) bool {
 			c.Shape.Window = w
 			c.Ops[i].N -= d
 			c.Ops[i].Pad = nil
-			if s.tryAny(c) {
+			if s.tryAny(ctx, c) {
 				return true
 			}
 		}
@@ -242,7 +242,7 @@ func (s *shrinker) withWindow(w int) bool {
 
 // simplifyOps drops padding and odd shapes, and lowers the numbers of crops
 // and snapshots.
-func (s *shrinker) simplifyOps() {
+func (s *shrinker) simplifyOps(ctx context.Context) {
 	for i := range s.best.Ops {
 		o := s.best.Ops[i]
 		plain := Op{Kind: o.Kind, N: o.N}
@@ -256,7 +256,7 @@ func (s *shrinker) simplifyOps() {
 			} {
 				c := s.best.Clone()
 				c.Ops[i] = p
-				if s.tryAny(c) {
+				if s.tryAny(ctx, c) {
 					break
 				}
 			}
@@ -271,7 +271,7 @@ func (s *shrinker) simplifyOps() {
 						}
 					}
 				}
-				if s.tryAny(c) {
+				if s.tryAny(ctx, c) {
 					break
 				}
 			}
@@ -280,13 +280,13 @@ func (s *shrinker) simplifyOps() {
 }
 
 // shrinkBlocks tries fewer blocks, then the smallest block that makes as many.
-func (s *shrinker) shrinkBlocks() {
+func (s *shrinker) shrinkBlocks(ctx context.Context) {
 	for _, n := range less(1, s.best.blocks()) {
-		if s.tryAny(s.best.withBlocks(n)) {
+		if s.tryAny(ctx, s.best.withBlocks(n)) {
 			break
 		}
 	}
-	s.try(s.best.withBlocks(s.best.blocks()))
+	s.try(ctx, s.best.withBlocks(s.best.blocks()))
 }
 
 // withBlocks is the case with the smallest block that makes n blocks of its
@@ -301,12 +301,12 @@ func (c *Case) withBlocks(n int) *Case {
 
 // shrinkSchedule looks for the first schedule, in lexicographic order, among
 // ascending, one block first, and lists with a block less.
-func (s *shrinker) shrinkSchedule() {
+func (s *shrinker) shrinkSchedule(ctx context.Context) {
 	if len(s.best.Orders) > 0 {
 		for i := range s.best.Orders {
 			c := s.best.Clone()
 			c.Orders = slices.Delete(c.Orders, i, i+1)
-			if s.tryAny(c) {
+			if s.tryAny(ctx, c) {
 				break
 			}
 		}
@@ -314,7 +314,7 @@ func (s *shrinker) shrinkSchedule() {
 	set := func(x impls.Schedule) bool {
 		c := s.best.Clone()
 		c.Schedule = x
-		return s.try(c)
+		return s.try(ctx, c)
 	}
 	if set(impls.Schedule{}) {
 		return

@@ -1,31 +1,32 @@
 package corpus
 
 import (
+	"context"
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/impls"
 )
 
 // dropStmts removes statements, and buffers that nothing uses any more.
-func (s *shrinker) dropStmts() {
+func (s *shrinker) dropStmts(ctx context.Context) {
 	for i := 0; i < len(s.best.Program.Stmts); {
 		c := s.best.Clone()
 		c.Program.Stmts = slices.Delete(c.Program.Stmts, i, i+1)
-		if !s.tryAny(c) {
+		if !s.tryAny(ctx, c) {
 			i++
 		}
 	}
 	for i := 0; i < len(s.best.Program.Buffers) && len(s.best.Program.Buffers) > 1; {
 		c := s.best.Clone()
 		c.Program.Buffers = slices.Delete(c.Program.Buffers, i, i+1)
-		if !s.tryAny(c) {
+		if !s.tryAny(ctx, c) {
 			i++
 		}
 	}
 }
 
 // inlineStmts drops a definition and puts its rows in the place of its name.
-func (s *shrinker) inlineStmts() {
+func (s *shrinker) inlineStmts(ctx context.Context) {
 	for i := 0; i < len(s.best.Program.Stmts); {
 		c := s.best.Clone()
 		if st := c.Program.Stmts[i]; st.Define {
@@ -51,7 +52,7 @@ func (s *shrinker) inlineStmts() {
 					x.Lo, x.Hi = x.Lo+st.Src.Lo, x.Hi+st.Src.Lo
 				}
 			}
-			if s.tryAny(c) {
+			if s.tryAny(ctx, c) {
 				continue
 			}
 		}
@@ -81,14 +82,14 @@ func inlined(e impls.Expr, def impls.Stmt) impls.Expr {
 }
 
 // simplifyStmts puts a part of an expression, or a plain view, in its place.
-func (s *shrinker) simplifyStmts() {
+func (s *shrinker) simplifyStmts(ctx context.Context) {
 	for i := 0; i < len(s.best.Program.Stmts); i++ {
 		for again := true; again && !s.stats.Bounded; {
 			again = false
 			for _, st := range simplerStmts(s.best.Program.Stmts[i]) {
 				c := s.best.Clone()
 				c.Program.Stmts[i] = st
-				if s.tryAny(c) {
+				if s.tryAny(ctx, c) {
 					again = true
 					break
 				}
@@ -238,13 +239,13 @@ func fewer(e impls.Expr, front bool) impls.Expr {
 
 // shrinkRows cuts the rows of buffers that nothing reaches, and moves the
 // whole program one row down where nothing needs the first.
-func (s *shrinker) shrinkRows() {
+func (s *shrinker) shrinkRows(ctx context.Context) {
 	for i := range s.best.Program.Buffers {
 		name := s.best.Program.Buffers[i].Name
 		for _, n := range less(1, s.best.Program.Buffers[i].Rows) {
 			c := s.best.Clone()
 			c.Program.Buffers[i].Rows = n
-			if s.tryAny(c) {
+			if s.tryAny(ctx, c) {
 				break
 			}
 		}
@@ -265,7 +266,7 @@ func (s *shrinker) shrinkRows() {
 				st.Src = moved(st.Src, name)
 				c.Program.Stmts[k] = st
 			}
-			if !s.tryAny(c) {
+			if !s.tryAny(ctx, c) {
 				break
 			}
 		}

@@ -385,12 +385,14 @@ func positive(s string) (int, error) {
 }
 
 func parseExpect(rest string) (*Expect, error) {
-	if rest == "ok" {
-		return &Expect{OK: true}, nil
-	}
 	e := &Expect{Fault: FaultRows}
+	keys := []string{"op", "tensor", "hazard", "fault", "rate"}
+	if after, ok := strings.CutPrefix(rest, "ok"); ok && (after == "" || after[0] == ' ') {
+		e.OK, e.Fault = true, ""
+		rest, keys = strings.TrimPrefix(after, " "), []string{"rate"}
+	}
 	set := map[string]bool{}
-	err := fields(rest, []string{"op", "tensor", "hazard", "fault"}, func(key, value string) (err error) {
+	err := fields(rest, keys, func(key, value string) (err error) {
 		set[key] = true
 		switch key {
 		case "op":
@@ -404,11 +406,28 @@ func parseExpect(rest string) (*Expect, error) {
 			if !slices.Contains(faults, e.Fault) {
 				err = fmt.Errorf("%q: want one of %v", value, faults)
 			}
+		case "rate":
+			e.Rate, err = parseRate(value)
 		}
 		return err
 	})
-	if err == nil && (!set["op"] || !set["tensor"] || set["hazard"] == set["fault"]) {
+	switch {
+	case err != nil:
+	case !e.OK && (!set["op"] || !set["tensor"] || set["hazard"] == set["fault"]):
 		err = fmt.Errorf("expect: want ok, or op=N tensor=NAME hazard=KIND, or op=N tensor=NAME fault=WORD")
+	case set["rate"] && e.OK != (e.Rate.Wrong == 0):
+		err = fmt.Errorf("expect: rate=%d/%d: want 0 of the runs wrong where ok is expected, else at least 1", e.Rate.Wrong, e.Rate.Of)
 	}
 	return e, err
+}
+
+func parseRate(text string) (r Rate, err error) {
+	k, n, _ := strings.Cut(text, "/")
+	if r.Wrong, err = number(k); err == nil {
+		r.Of, err = number(n)
+	}
+	if err != nil || r.Of < 1 || r.Of > MaxRate || r.Wrong < 0 || r.Wrong > r.Of {
+		return r, fmt.Errorf("%q: want wrong runs of all runs, as 25/300, at most %d", text, MaxRate)
+	}
+	return r, nil
 }

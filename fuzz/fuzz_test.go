@@ -55,7 +55,7 @@ func FuzzUpdate(f *testing.F) {
 		if len(lowerings) > 2 && len(in) > 0 {
 			c.Target.Lowering = lowerings[int(in[0])%len(lowerings)]
 		}
-		d, err := r.Run(c)
+		d, err := r.Run(t.Context(), c)
 		if err != nil {
 			t.Fatalf("an input that is no case: %v", err)
 		}
@@ -83,7 +83,7 @@ func FuzzInPlace(f *testing.F) {
 		c := corpus.DecodeProgram(in)
 		for _, how := range lowerings {
 			c.Target.Lowering = how
-			d, err := r.Run(c)
+			d, err := r.Run(t.Context(), c)
 			if err != nil {
 				t.Fatalf("an input that is no case: %v\n%s", err, c.Text())
 			}
@@ -94,7 +94,7 @@ func FuzzInPlace(f *testing.F) {
 		}
 		for _, how := range [...]impls.Lowering{impls.DropWAR, impls.DropClone} {
 			c.Target.Lowering = how
-			if d, err := r.Run(c); err != nil || d != nil && d.Race == nil {
+			if d, err := r.Run(t.Context(), c); err != nil || d != nil && d.Race == nil {
 				t.Fatalf("%s diverges where the detector finds no hazard: %v %v\n%s", how, d, err, c.Text())
 			}
 		}

@@ -17,7 +17,7 @@ import (
 func both(tb testing.TB, r *Runner, c *corpus.Case) {
 	for _, update := range [...]string{"shift-index", "roll"} {
 		c.Target = impls.Target{Update: update, Lowering: impls.Fused, Device: "sim"}
-		if d, err := r.Run(c); d != nil || err != nil {
+		if d, err := r.Run(tb.Context(), c); d != nil || err != nil {
 			tb.Fatal(d, err)
 		}
 	}

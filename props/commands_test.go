@@ -1,6 +1,7 @@
 package props
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -29,7 +30,7 @@ func (c command) Run(s commands.SystemUnderTest) commands.Result {
 	sys := s.(*system)
 	sys.c.Ops = append(sys.c.Ops, c.op)
 	sys.r.op = len(sys.c.Ops) - 1
-	if d := sys.r.step(&c.op); d != nil {
+	if d := sys.r.step(context.Background(), &c.op); d != nil {
 		return d
 	}
 	return nil
@@ -64,7 +65,7 @@ func stateful(t *testing.T, target impls.Target) *gopter.TestResult {
 			c := &corpus.Case{Shape: shape, Target: target, Block: 3, Schedule: impls.Schedule{Kind: impls.Descending}}
 			r := NewRunner()
 			// Running a case without operations makes the cache.
-			if d, err := r.Run(c); d != nil || err != nil {
+			if d, err := r.Run(t.Context(), c); d != nil || err != nil {
 				panic(fmt.Sprint(d, err))
 			}
 			return &system{r, c}

@@ -27,14 +27,10 @@ func (r *Runner) checkVisible(x *impls.Tensor, t oracle.Tensor, n, q int) *corpu
 	first, sinks := total, 0 // nothing, if there is no query
 	if q > 0 {
 		first = r.history.Visible(n)
-		if s, ok := r.cache.(impls.Sinker); ok {
-			sinks = min(s.Sinks(), total)
-		}
+		sinks = min(r.cache.sinks(), total)
 	}
-	if p, ok := r.cache.(impls.Positioner); ok {
-		if lists := p.Positions(); lists != nil {
-			return r.checkPositions(x, t, lists, first, total, sinks)
-		}
+	if lists := r.cache.positions(); lists != nil {
+		return r.checkPositions(x, t, lists, first, total, sinks)
 	}
 	if x.Rows >= total {
 		return r.checkRows(x, t, "returned", 0, 0, total, true)

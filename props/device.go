@@ -172,6 +172,53 @@ func DeviceName(target string) string {
 	return target
 }
 
+// sampleOnDevice runs a case n times on a device of package gpu.
+func (r *Runner) sampleOnDevice(ctx context.Context, c *corpus.Case, n int) (s Sampled, err error) {
+	device, err := gpu.Open(DeviceName(c.Target.Device))
+	if err != nil {
+		return s, err
+	}
+	device.SetTimeout(r.Timeout)
+	rec, err := r.record(c)
+	if err != nil {
+		return s, err
+	}
+	different := map[uint64]bool{}
+	// A few at a time: each takes the memory of the case on the device.
+	for len(s.Each) < n && ctx.Err() == nil {
+		results, err := device.Run(ctx, slices.Repeat([]*impls.Script{rec.script}, min(nativeRuns, n-len(s.Each))))
+		if err != nil {
+			if ctx.Err() != nil {
+				break
+			}
+			return s, err
+		}
+		for i := range results {
+			if results[i].NotRun {
+				return s, nil
+			}
+			d, err := r.judgeRuns(rec, results[i:i+1])
+			if err != nil {
+				return s, err
+			}
+			if results[i].Failed {
+				different[outcomeOf(results[i])] = true
+			}
+			s.Each = append(s.Each, d)
+		}
+	}
+	s.Different = len(different)
+	return s, nil
+}
+
+// outcomeOf tells results apart.
+func outcomeOf(r gpu.Result) uint64 {
+	h := fnv.New64a()
+	fmt.Fprintln(h, r.Step)
+	h.Write(r.Memory)
+	return h.Sum64()
+}
+
 // judgeRuns makes one divergence of the results of a case.
 func (r *Runner) judgeRuns(rec *recording, results []gpu.Result) (*corpus.Divergence, error) {
 	var d *corpus.Divergence
@@ -193,15 +240,11 @@ func (r *Runner) judgeRuns(rec *recording, results []gpu.Result) (*corpus.Diverg
 		case !res.Failed:
 			continue
 		}
-		if runs.Wrong++; runs.Wrong == 1 {
+		if d == nil {
 			d = r.meaning(rec, res.Outcome)
-			runs.Least = res.Wrong
 		}
-		runs.Least, runs.Most = min(runs.Least, res.Wrong), max(runs.Most, res.Wrong)
-		h := fnv.New64a()
-		fmt.Fprintln(h, res.Step)
-		h.Write(res.Memory)
-		different[h.Sum64()] = true
+		runs.Add(res.Wrong)
+		different[outcomeOf(res)] = true
 	}
 	if d == nil {
 		return rec.fault, nil
@@ -421,7 +464,7 @@ func (r *Runner) meaning(rec *recording, o impls.Outcome) *corpus.Divergence {
 			r.remember(&c.Ops[i])
 		}
 	}
-	r.cache, r.window = nil, nil
+	r.cache, r.window, r.store = nil, nil, nil
 	x := impls.TensorOver(s, s.Window, o.Memory)
 	n := r.history.Len()
 	where := "stored"

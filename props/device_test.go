@@ -24,7 +24,7 @@ func device(tb testing.TB, name string) *gpu.Device {
 	tb.Helper()
 	d, err := gpu.Open(name)
 	require.NoError(tb, err)
-	about, err := d.About()
+	about, err := d.About(tb.Context())
 	var missing *gpu.MissingError
 	if errors.As(err, &missing) && !slices.Contains(strings.Split(os.Getenv("SLIDEFUZZ_REQUIRE"), ","), name) {
 		tb.Skip("SKIPPED, NOTHING WAS TESTED: " + err.Error())
@@ -71,7 +71,7 @@ func TestScripts(t *testing.T) {
 	r := NewRunner()
 	diverged := 0
 	for _, c := range drawn(impls.TargetsOn("opencl"), count(10_000)) {
-		want, err := r.Run(moved(c, "sim"))
+		want, err := r.Run(t.Context(), moved(c, "sim"))
 		require.NoError(t, err)
 		rec, err := r.record(c)
 		require.NoError(t, err)
@@ -117,7 +117,7 @@ func TestDevicesAgree(t *testing.T) {
 					require.Nil(t, d, "%s\n%s", d, batch[i].Text())
 					for _, other := range [...]string{"host", "sim"} {
 						c := moved(batch[i], other)
-						d, err := r.Run(c)
+						d, err := r.Run(t.Context(), c)
 						require.NoError(t, err)
 						require.Nil(t, d, "%s\n%s", d, c.Text())
 					}
@@ -173,9 +173,9 @@ func TestLargeScripts(t *testing.T) {
 					Schedule: impls.Schedule{Kind: impls.Random, Seed: rng.Uint64()},
 					Ops:      []corpus.Op{{Kind: corpus.Append, N: 300, Pad: []int{0, 17}}, {Kind: corpus.Append, N: 1}, {Kind: corpus.Append, N: 1}},
 				}
-				want, err := r.Run(moved(c, "sim"))
+				want, err := r.Run(t.Context(), moved(c, "sim"))
 				require.NoError(t, err)
-				got, err := r.Run(c)
+				got, err := r.Run(t.Context(), c)
 				require.NoError(t, err)
 				sameDivergence(t, c, want, got)
 				require.Equal(t, target.Sound(), got == nil)

@@ -1,6 +1,7 @@
 package props_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -79,7 +80,7 @@ append 1
 		fmt.Println(err)
 		return
 	}
-	d, err := props.NewRunner().Run(c)
+	d, err := props.NewRunner().Run(context.Background(), c)
 	fmt.Println(d, err)
 	// Output: op 2 (append), keys returned: lane 0 row 0 holds token 2, expected token 1; WAR: block 1 wrote row 1 of keys before block 0 read it <nil>
 }

@@ -17,7 +17,7 @@ func Replay(tb testing.TB, text string) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d, err := NewRunner().Run(c)
+	d, err := NewRunner().Run(tb.Context(), c)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -35,7 +35,7 @@ const shrinkTime = 30 * time.Second
 // fails the test with the case and the commands that replay and report it.
 func (r *Runner) Fail(tb testing.TB, c *corpus.Case, d *corpus.Divergence) {
 	tb.Helper()
-	ctx, stop := context.WithTimeout(context.Background(), shrinkTime)
+	ctx, stop := context.WithTimeout(tb.Context(), shrinkTime)
 	defer stop()
 	small, smallD, stats, err := r.Minimize(ctx, c, d)
 	if err != nil {

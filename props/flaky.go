@@ -29,24 +29,32 @@ const (
 	// fail in all: fewer operations are worth more than more failures.
 	keptShare   = 0.5
 	enoughShare = 0.2
+	// stepsShare is the part of the time that the steps of the shrinker have:
+	// the last count needs some too.
+	stepsShare = 0.8
 )
 
 // DefaultShrinkTime bounds the shrinking of one finding of a worker, which may
-// take seconds for each run.
+// take seconds for each run. A run under way when the time is up is cut short.
 const DefaultShrinkTime = 2 * time.Minute
 
 // flaky is the shrink of one finding of a worker.
 type flaky struct {
 	r    *Runner
-	ctx  context.Context
 	want corpus.Failure
 	last *corpus.Divergence // of the last run that failed as wanted
 
 	// A candidate must fail in need of tries runs, the result in a share keep.
 	tries, need int
 	keep        float64
-	kept        []*corpus.Case // that did, from the finding on, each smaller
-	dtypes      []impls.DType  // of the worker
+	kept        []keptCase    // that did, from the finding on, each smaller
+	dtypes      []impls.DType // of the worker
+}
+
+// keptCase is a case that failed often enough, and how it did last.
+type keptCase struct {
+	c *corpus.Case
+	d *corpus.Divergence
 }
 
 // minimizeWorker shrinks a finding of a worker, which may show in k of n runs
@@ -60,45 +68,56 @@ type flaky struct {
 // and a candidate that is right there is not tried. Where the smallest there is
 // right on the worker, its statements are tried at the size found: a GPU shows a
 // race in large shapes alone.
-func (r *Runner) minimizeWorker(hunt context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats, error) {
-	c = c.Clone()
-	c.Expect = d.Expect()
-	if d.Fault == corpus.FaultHang { // each run takes the whole time limit
-		return c, d, corpus.ShrinkStats{Bounded: true}, nil
-	}
-	ctx, stop := context.WithTimeout(hunt, cmp.Or(r.ShrinkTime, DefaultShrinkTime))
+func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats, error) {
+	limit := cmp.Or(r.ShrinkTime, DefaultShrinkTime)
+	end := time.Now().Add(limit)
+	whole, stop := context.WithDeadline(ctx, end)
 	defer stop()
-	f := &flaky{r: r, ctx: ctx, want: d.Failure(c.Target), last: d, kept: []*corpus.Case{c}}
-	again := f.count(c, flakyRuns)
-	if again.Wrong == 0 { // seen once: nothing to steer by
-		d.Runs = again
-		return c, d, corpus.ShrinkStats{Runs: again.Of, Bounded: true}, nil
+	steps, stopSteps := context.WithDeadline(ctx, end.Add(-time.Duration(float64(limit)*(1-stepsShare))))
+	defer stopSteps()
+	return r.shrinkFlaky(whole, steps, c, d)
+}
+
+// shrinkFlaky shrinks until steps ends, and counts until ctx does.
+func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats, error) {
+	c = c.Clone()
+	f := &flaky{r: r, want: d.Failure(c.Target), last: d, kept: []keptCase{{c, d}}}
+	again := f.count(steps, c, flakyRuns)
+	d.Runs = again
+	if again == nil || again.Wrong == 0 { // seen once: nothing to steer by
+		c.Expect = d.Expect()
+		stats := corpus.ShrinkStats{Bounded: true}
+		if again != nil {
+			stats.Runs = again.Of
+		}
+		return c, d, stats, nil
 	}
 	f.rule(float64(again.Wrong) / float64(again.Of))
-	hello, err := r.Worker.Hello()
-	if err != nil {
+	hello, err := r.Worker.Hello(ctx)
+	if err != nil && ctx.Err() == nil {
 		return nil, nil, corpus.ShrinkStats{}, err
 	}
-	f.dtypes = hello.DTypes
-	start, fails := c, f.try
-	if d.Sim != nil {
-		start = f.startOnSim(c, d)
-		fails = func(c *corpus.Case) bool { return f.failsOnSim(c, d) && f.try(c) }
+	if hello != nil {
+		f.dtypes = hello.DTypes
 	}
-	small, stats := corpus.ShrinkSteps(ctx, start, fails)
+	start, fails := c, func(c *corpus.Case) bool { return f.try(steps, c) }
+	if cut := cutAfter(c, d); len(cut.Ops) < len(c.Ops) && fails(cut) {
+		start = cut
+	}
+	if d.Sim != nil {
+		start = f.startOnSim(steps, c, d)
+		fails = func(c *corpus.Case) bool { return f.failsOnSim(steps, c, d) && f.try(steps, c) }
+	}
+	small, stats := corpus.ShrinkSteps(steps, start, fails)
 	stats.Runs += again.Of
 	if d.Sim != nil {
-		if c, alone := f.alone(small, d); alone != nil {
-			return r.minimizeWorker(hunt, c, alone)
+		if c, alone := f.alone(steps, small, d); alone != nil {
+			return r.shrinkFlaky(ctx, steps, c, alone)
 		}
 	}
-	// The last count has a time of its own.
-	f.ctx, stop = context.WithTimeout(hunt, cmp.Or(r.ShrinkTime, DefaultShrinkTime))
-	defer stop()
-	if c, end, runs := f.confirm(); end != nil {
-		small, d = c, end
-		stats.Runs += runs
-	}
+	best, runs := f.confirm(ctx)
+	stats.Runs += runs
+	small, d = best.c.Clone(), best.d
 	small.Expect = d.Expect()
 	return small, d, stats, nil
 }
@@ -115,11 +134,8 @@ func (f *flaky) rule(share float64) {
 }
 
 // fails runs a case once.
-func (f *flaky) fails(c *corpus.Case) bool {
-	if f.ctx.Err() != nil {
-		return false
-	}
-	d, err := f.r.Run(c)
+func (f *flaky) fails(ctx context.Context, c *corpus.Case) bool {
+	d, err := f.r.Run(ctx, c)
 	if err != nil || d == nil || d.Failure(c.Target) != f.want {
 		return false
 	}
@@ -127,17 +143,22 @@ func (f *flaky) fails(c *corpus.Case) bool {
 	return true
 }
 
-// count runs a case n times.
-func (f *flaky) count(c *corpus.Case, n int) *corpus.Runs {
+// count runs a case n times, or as often as there is time for: nil if there is
+// none.
+func (f *flaky) count(ctx context.Context, c *corpus.Case, n int) *corpus.Runs {
 	runs := &corpus.Runs{}
-	for runs.Of < n && (runs.Of == 0 || f.ctx.Err() == nil) {
-		runs.Of++
-		if f.fails(c) {
-			if runs.Wrong++; runs.Wrong == 1 {
-				runs.Least, runs.Most = f.last.Wrong, f.last.Wrong
-			}
-			runs.Least, runs.Most = min(runs.Least, f.last.Wrong), max(runs.Most, f.last.Wrong)
+	for runs.Of < n {
+		failed := f.fails(ctx, c)
+		if ctx.Err() != nil {
+			break // that run was cut short
 		}
+		runs.Of++
+		if failed {
+			runs.Add(f.last.Wrong)
+		}
+	}
+	if runs.Of == 0 {
+		return nil
 	}
 	return runs
 }
@@ -150,17 +171,17 @@ func (f *flaky) offered(c *corpus.Case) bool {
 }
 
 // try keeps a candidate that fails often enough.
-func (f *flaky) try(c *corpus.Case) bool {
+func (f *flaky) try(ctx context.Context, c *corpus.Case) bool {
 	if !f.offered(c) {
 		return false
 	}
 	failed := 0
 	for left := f.tries; left >= f.need-failed; left-- {
-		if f.fails(c) {
+		if f.fails(ctx, c) {
 			failed++
 		}
 		if failed == f.need {
-			f.kept = append(f.kept, c.Clone())
+			f.kept = append(f.kept, keptCase{c.Clone(), f.last})
 			return true
 		}
 	}
@@ -168,25 +189,25 @@ func (f *flaky) try(c *corpus.Case) bool {
 }
 
 // failsOnSim says whether sim fails on a candidate as it does on the finding d.
-func (f *flaky) failsOnSim(c *corpus.Case, d *corpus.Divergence) bool {
+func (f *flaky) failsOnSim(ctx context.Context, c *corpus.Case, d *corpus.Divergence) bool {
 	if !f.offered(c) {
 		return false
 	}
 	var on corpus.Divergence
-	f.r.liken(c, &on)
+	f.r.liken(ctx, c, &on)
 	return on.Sim != nil && on.Sim.Target == d.Sim.Target && on.Kind() == d.Kind()
 }
 
 // startOnSim is the finding c, or what sim alone makes of it where the worker
 // fails on that too: as it is, or in the shape that was found.
-func (f *flaky) startOnSim(c *corpus.Case, d *corpus.Divergence) *corpus.Case {
-	small, _ := corpus.ShrinkSteps(f.ctx, c, func(c *corpus.Case) bool { return f.failsOnSim(c, d) })
+func (f *flaky) startOnSim(ctx context.Context, c *corpus.Case, d *corpus.Divergence) *corpus.Case {
+	small, _ := corpus.ShrinkSteps(ctx, c, func(c *corpus.Case) bool { return f.failsOnSim(ctx, c, d) })
 	wide := small.Clone()
 	wide.Shape = c.Shape
 	switch {
-	case f.try(small):
+	case f.try(ctx, small):
 		return small
-	case f.try(wide):
+	case f.try(ctx, wide):
 		return wide
 	}
 	return c
@@ -195,12 +216,12 @@ func (f *flaky) startOnSim(c *corpus.Case, d *corpus.Divergence) *corpus.Case {
 // alone looks for a statement without which the worker still fails and sim does
 // not. The two then failed for different reasons, each for the sake of its own
 // statements: what is left are two faults, and the worker's is the finding.
-func (f *flaky) alone(small *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence) {
+func (f *flaky) alone(ctx context.Context, small *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence) {
 	for i := range small.Program.Stmts {
 		c := small.Clone()
 		c.Program.Stmts = slices.Delete(c.Program.Stmts, i, i+1)
 		for k := 0; k < f.tries && len(c.Program.Stmts) > 0 && c.Check(corpus.DefaultLimit) == nil; k++ {
-			alone, err := f.r.Run(c)
+			alone, err := f.r.Run(ctx, c)
 			if err == nil && alone != nil && alone.Fault == d.Fault && alone.Sim == nil {
 				return c, alone
 			}
@@ -210,31 +231,36 @@ func (f *flaky) alone(small *corpus.Case, d *corpus.Divergence) (*corpus.Case, *
 }
 
 // confirm runs the smallest case of those kept, and larger ones until one fails
-// often enough; it is the one that fails most often where none does. The
-// divergence is nil where none fails any more.
-func (f *flaky) confirm() (c *corpus.Case, d *corpus.Divergence, runs int) {
+// often enough; it is the one that fails most often where none does, and the
+// smallest, not counted, where none fails any more or there was no time.
+func (f *flaky) confirm(ctx context.Context) (best keptCase, runs int) {
 	most := 0.0
+	last := len(f.kept) - 1
+	best = f.kept[last]
 	for i, k := range slices.Backward(f.kept) {
-		n := f.count(k, confirmRuns)
+		n := f.count(ctx, k.c, confirmRuns)
+		if n == nil {
+			break
+		}
 		runs += n.Of
 		share := float64(n.Wrong) / float64(n.Of)
 		if share > most {
-			c, d, most = k.Clone(), f.last, share
-			d.Runs, d.Smallest = n, nil
-			if i < len(f.kept)-1 {
-				d.Smallest = f.kept[len(f.kept)-1]
+			best, most = keptCase{k.c, f.last}, share
+			best.d.Runs, best.d.Smallest = n, nil
+			if i < last {
+				best.d.Smallest = f.kept[last].c
 			}
 		}
 		if share >= f.keep {
 			break
 		}
 	}
-	return c, d, runs
+	return best, runs
 }
 
 // liken looks for the known-bad lowering and the order under which sim fails on
 // a program too, and gives the divergence that case and its hazard.
-func (r *Runner) liken(c *corpus.Case, d *corpus.Divergence) {
+func (r *Runner) liken(ctx context.Context, c *corpus.Case, d *corpus.Divergence) {
 	for _, how := range []impls.Lowering{impls.DropClone, impls.DropWAR} {
 		for _, order := range []impls.ScheduleKind{impls.Ascending, impls.Descending} {
 			on := c.Clone()
@@ -244,7 +270,7 @@ func (r *Runner) liken(c *corpus.Case, d *corpus.Divergence) {
 			// A block a row, as large shapes have. The cells of a row share its
 			// fate, so one is enough: a hunt on a GPU has rows of a million.
 			on.Shape.Dim, on.Block = 1, 1
-			same, err := r.Run(on)
+			same, err := r.Run(ctx, on)
 			if err == nil && same != nil {
 				on.Expect = same.Expect()
 				d.Sim, d.Race = on, same.Race

@@ -88,7 +88,7 @@ func TestHostileFiles(t *testing.T) {
 		}
 		require.Equal(t, text, string(got.Text()))
 		parsed++
-		d, err := runner.Run(got)
+		d, err := runner.Run(t.Context(), got)
 		switch {
 		case err != nil:
 			refused++

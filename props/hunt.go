@@ -24,7 +24,7 @@ type HuntOptions struct {
 	// Of hunts in workers.
 	Worker     *worker.Client
 	ShrinkTime time.Duration // of one finding, 0 for DefaultShrinkTime
-	Shape      *impls.Shape  // of every case; nil draws it
+	Shape      FixedShape    // of every case
 	Without    []Feature     // what cases must not have, to hunt past a known fault
 }
 
@@ -51,8 +51,9 @@ type HuntResult struct {
 	Interrupted bool
 	// Met counts the cases with each feature, of hunts in workers.
 	Met map[Feature]int
-	// Failed says that the hunt ended since the device failed too often.
-	Failed bool
+	// Ended says why the hunt ended before its last case, where the target is to
+	// blame: it failed or hung too often, or took too long for one case.
+	Ended string
 }
 
 // maxFindings bounds the different failures that one hunt shrinks. A target
@@ -63,132 +64,187 @@ const maxFindings = 4
 // them known.
 const maxWorkerFindings = 16
 
+// maxHangs is how often a target may hang at one kind of operation: each time
+// takes the whole time limit, and a fourth tells nothing new.
+const maxHangs = 3
+
 // Unexpected says why the result is a bad one, or is empty: a sound target
-// diverged, or a known-bad one was not caught. A race is never required
-// to show on a device with an order of its own.
+// diverged, a known-bad one was not caught, or the target could not be judged. A
+// race is never required to show on a device with an order of its own.
 func (r HuntResult) Unexpected() string {
 	switch {
 	case r.Target.Sound() && len(r.Findings) > 0:
 		return "a sound target diverged"
-	case !r.Target.Sound() && len(r.Findings) == 0 && !r.Interrupted && !(impls.OrdersItself(r.Target.Device) && r.Target.Racy()):
+	case r.Interrupted:
+		return ""
+	case r.Ended != "":
+		return "not all cases could be run: " + r.Ended
+	case !r.Target.Sound() && len(r.Findings) == 0 && !(impls.OrdersItself(r.Target.Device) && r.Target.Racy()):
 		return "a known-bad target was not caught"
 	}
 	return ""
+}
+
+// hunter is one hunt under way.
+type hunter struct {
+	r         *Runner
+	o         HuntOptions
+	result    *HuntResult
+	draw      func() *corpus.Case
+	batch     int // cases that are run together
+	most      int // findings
+	start     time.Time
+	shrinking time.Duration
+	seen      map[corpus.Failure]int // the finding's index
+	hangs     map[string]int         // by kind of operation
 }
 
 // Hunt runs random cases of one target against the oracle and shrinks what it
 // finds. The same seed gives the same cases. It ends early, without an error,
 // when ctx does.
 func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult, err error) {
-	if err := t.Check(); err != nil {
+	result.Target, result.Seed = t, o.Seed
+	h, err := newHunter(ctx, t, o, &result)
+	if err != nil {
 		return result, err
 	}
-	if o.Cases <= 0 && o.Time <= 0 {
-		return result, fmt.Errorf("a hunt needs a number of cases or a time")
+	defer func() { result.Elapsed = time.Since(h.start) }()
+	run := ctx
+	if o.Time > 0 && t.Device == impls.Worker {
+		// It may take longer than that for one reply.
+		var stop context.CancelFunc
+		run, stop = context.WithDeadline(ctx, h.start.Add(o.Time))
+		defer stop()
 	}
-	r := NewRunner()
-	r.Limit, r.Timeout = o.Limit, o.Timeout
-	start := time.Now()
-	result.Target, result.Seed = t, o.Seed
-	defer func() { result.Elapsed = time.Since(start) }()
-	seen := map[corpus.Failure]int{} // the finding's index
-	most, shrinking := maxFindings, time.Duration(0)
-	draw := Draws(t, o.Seed)
-	batch := 1
-	if impls.OnGPU(t.Device) {
-		batch = gpuBatch
-	}
-	if t.Device == impls.Worker {
-		r.Worker, r.ShrinkTime, r.Without = o.Worker, o.ShrinkTime, o.Without
-		hello, err := o.Worker.Hello()
-		if err != nil {
-			return result, err
+	for h.goesOn(run) {
+		cases := h.next()
+		found, err := h.r.runAll(run, cases)
+		if err != nil && run.Err() == nil {
+			return result, fmt.Errorf("cases %d to %d of seed %d: %w", result.Cases+1, result.Cases+len(cases), o.Seed, err)
 		}
-		any := draw
-		draw = func() *corpus.Case {
-			c := any()
-			fitWorker(c, hello, o.Shape, o.Without)
-			return c
-		}
-		most = maxWorkerFindings
-		if t.IsProgram() {
-			batch = workerBatch
-		}
-	}
-	for o.Cases <= 0 || result.Cases < o.Cases {
-		if ctx.Err() != nil {
-			result.Interrupted = true
-			break
-		}
-		if o.Time > 0 && time.Since(start) >= o.Time {
-			break
-		}
-		n := batch
-		if o.Cases > 0 {
-			n = min(n, o.Cases-result.Cases)
-		}
-		cases := make([]*corpus.Case, 0, n)
-		for size := int64(0); len(cases) < n && size < batchBytes; {
-			c := draw()
-			cases = append(cases, c)
-			for _, b := range c.Program.Buffers {
-				size += c.Shape.Bytes(b.Rows)
-			}
-		}
-		n = len(cases)
-		all, err := r.runAll(ctx, cases)
-		if ctx.Err() != nil && err != nil {
-			result.Interrupted = true
-			break
-		}
-		if err != nil {
-			return result, fmt.Errorf("cases %d to %d of seed %d: %w", result.Cases+1, result.Cases+n, o.Seed, err)
-		}
-		for i, d := range all {
-			result.Cases++
-			if t.Device == impls.Worker && !t.IsProgram() {
-				if result.Met == nil {
-					result.Met = map[Feature]int{}
-				}
-				for _, f := range FeaturesOf(cases[i]) {
-					result.Met[f]++
-				}
-			}
-			if o.Progress != nil {
-				o.Progress(result.Cases)
-			}
-			if d == nil {
-				continue
-			}
-			if i, ok := seen[d.Failure(t)]; ok {
-				result.Findings[i].Seen++
-				continue
-			}
-			if len(result.Findings) == most {
-				continue
-			}
-			f := Finding{Found: cases[i], At: result.Cases, Seen: 1, After: time.Since(start) - shrinking}
-			from := time.Now()
-			f.Small, f.Divergence, f.Stats, err = r.Minimize(ctx, cases[i], d)
-			if err != nil {
+		for i, d := range found {
+			if err := h.judged(ctx, cases[i], d); err != nil {
 				return result, err
 			}
-			f.Shrinking = time.Since(from)
-			shrinking += f.Shrinking
-			if i, ok := seen[f.Divergence.Failure(t)]; ok {
-				result.Findings[i].Seen++ // what was left of it is known
-				seen[d.Failure(t)] = i
-				continue
-			}
-			seen[d.Failure(t)] = len(result.Findings)
-			seen[f.Divergence.Failure(t)] = len(result.Findings)
-			result.Findings = append(result.Findings, f)
 		}
-		if result.Failed = len(all) < len(cases); result.Failed {
-			break
+		if len(found) < len(cases) && run.Err() == nil {
+			result.Ended = "the device failed too often"
 		}
 	}
+	result.Interrupted = ctx.Err() != nil
+	if result.Cases == 0 && result.Ended == "" && !result.Interrupted {
+		result.Ended = fmt.Sprintf("no case came to its end in %s", o.Time)
+	}
 	return result, nil
+}
+
+func newHunter(ctx context.Context, t impls.Target, o HuntOptions, result *HuntResult) (*hunter, error) {
+	if err := t.Check(); err != nil {
+		return nil, err
+	}
+	if o.Cases <= 0 && o.Time <= 0 {
+		return nil, fmt.Errorf("a hunt needs a number of cases or a time")
+	}
+	h := &hunter{
+		r: NewRunner(), o: o, result: result, draw: Draws(t, o.Seed), batch: 1, most: maxFindings,
+		start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{},
+	}
+	h.r.Limit, h.r.Timeout = o.Limit, o.Timeout
+	if impls.OnGPU(t.Device) {
+		h.batch = gpuBatch
+	}
+	if t.Device != impls.Worker {
+		return h, nil
+	}
+	h.r.Worker, h.r.ShrinkTime, h.r.Without = o.Worker, o.ShrinkTime, o.Without
+	hello, err := o.Worker.Hello(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.start = time.Now() // a worker may take long to start
+	draw := h.draw
+	h.draw = func() *corpus.Case {
+		c := draw()
+		fitWorker(c, hello, o.Shape, o.Without)
+		return c
+	}
+	h.most = maxWorkerFindings
+	if t.IsProgram() {
+		h.batch = workerBatch
+	} else {
+		result.Met = map[Feature]int{}
+	}
+	return h, nil
+}
+
+func (h *hunter) goesOn(ctx context.Context) bool {
+	return ctx.Err() == nil && h.result.Ended == "" &&
+		(h.o.Cases <= 0 || h.result.Cases < h.o.Cases) &&
+		(h.o.Time <= 0 || time.Since(h.start) < h.o.Time)
+}
+
+// next draws the cases that are run next.
+func (h *hunter) next() []*corpus.Case {
+	n := h.batch
+	if h.o.Cases > 0 {
+		n = min(n, h.o.Cases-h.result.Cases)
+	}
+	cases := make([]*corpus.Case, 0, n)
+	for size := int64(0); len(cases) < n && size < batchBytes; {
+		c := h.draw()
+		cases = append(cases, c)
+		for _, b := range c.Program.Buffers {
+			size += c.Shape.Bytes(b.Rows)
+		}
+	}
+	return cases
+}
+
+// judged takes note of what a case came to, and shrinks a new failure.
+func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergence) error {
+	t, result := h.result.Target, h.result
+	result.Cases++
+	if result.Met != nil {
+		for _, f := range FeaturesOf(c) {
+			result.Met[f]++
+		}
+	}
+	if h.o.Progress != nil {
+		h.o.Progress(result.Cases)
+	}
+	if d == nil {
+		return nil
+	}
+	if d.Fault == corpus.FaultHang {
+		if h.hangs[d.OpKind]++; h.hangs[d.OpKind] == maxHangs {
+			result.Ended = fmt.Sprintf("it hung %d times at %s", maxHangs, d.OpKind)
+		}
+	}
+	if i, ok := h.seen[d.Failure(t)]; ok {
+		result.Findings[i].Seen++
+		return nil
+	}
+	if len(result.Findings) == h.most {
+		return nil
+	}
+	f := Finding{Found: c, At: result.Cases, Seen: 1, After: time.Since(h.start) - h.shrinking}
+	from := time.Now()
+	var err error
+	f.Small, f.Divergence, f.Stats, err = h.r.Minimize(ctx, c, d)
+	if err != nil {
+		return err
+	}
+	f.Shrinking = time.Since(from)
+	h.shrinking += f.Shrinking
+	if i, ok := h.seen[f.Divergence.Failure(t)]; ok {
+		result.Findings[i].Seen++ // what was left of it is known
+		h.seen[d.Failure(t)] = i
+		return nil
+	}
+	h.seen[d.Failure(t)] = len(result.Findings)
+	h.seen[f.Divergence.Failure(t)] = len(result.Findings)
+	result.Findings = append(result.Findings, f)
+	return nil
 }
 
 // batchBytes ends a batch of programs early, so that it fits a message of the
@@ -200,6 +256,8 @@ const batchBytes = worker.MaxMessage - worker.MaxHeader - corpus.DefaultLimit/4
 // launches, so that one is recorded while another runs.
 const gpuBatch = 2000
 
+// runAll runs cases of one target. There are fewer results than cases where the
+// device failed too often or the context ended.
 func (r *Runner) runAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
 	if impls.OnGPU(cases[0].Target.Device) {
 		return r.RunAll(ctx, cases)
@@ -207,8 +265,11 @@ func (r *Runner) runAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Di
 	if len(cases) > 1 {
 		return r.huntPrograms(ctx, cases)
 	}
-	d, err := r.Run(cases[0])
-	return []*corpus.Divergence{d}, err
+	d, err := r.Run(ctx, cases[0])
+	if err != nil {
+		return nil, err
+	}
+	return []*corpus.Divergence{d}, nil
 }
 
 // maxDraw bounds the bytes that a case is decoded from: the header's ten and
@@ -241,48 +302,4 @@ func Draws(t impls.Target, seed uint64) func() *corpus.Case {
 		}
 		return c
 	}
-}
-
-// Minimize shrinks a case that shows d, keeping the same failure, and says
-// what the small case expects. A race on a device that chooses its own order
-// cannot be asked twice, and a device that fails takes too long to ask often,
-// so such a case is left as it was found. A case on a device that follows the
-// case's order is shrunk on sim, which then fails alike, and run on the device
-// again in the end.
-func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats, error) {
-	if c.Target.Device == impls.Worker {
-		return r.minimizeWorker(ctx, c, d)
-	}
-	free := impls.OrdersItself(c.Target.Device) || c.Schedule.Kind == impls.Native
-	if free && d.Race != nil || d.Fault == corpus.FaultCrash || d.Fault == corpus.FaultHang {
-		small := c.Clone()
-		small.Expect = d.Expect()
-		return small, d, corpus.ShrinkStats{Bounded: true}, nil
-	}
-	start := c
-	if impls.OnGPU(c.Target.Device) {
-		onSim := c.Clone()
-		onSim.Target.Device = "sim"
-		same, err := r.Run(onSim)
-		if err == nil && same != nil && same.Failure(c.Target) == d.Failure(c.Target) {
-			start = onSim
-		}
-	}
-	want := d.Failure(start.Target)
-	small, stats := corpus.Shrink(ctx, start, func(c *corpus.Case) bool {
-		d, err := r.Run(c)
-		return err == nil && d != nil && d.Failure(c.Target) == want
-	})
-	small = small.Clone()
-	small.Target = c.Target
-	want.Target = c.Target
-	d, err := r.Run(small)
-	if err == nil && (d == nil || d.Failure(c.Target) != want) {
-		err = fmt.Errorf("%s: the shrunk case does not fail again: a case must have the same outcome each time", c.Target)
-	}
-	if err != nil {
-		return nil, nil, stats, err
-	}
-	small.Expect = d.Expect()
-	return small, d, stats, nil
 }

@@ -20,7 +20,7 @@ import (
 // in-place programs is Oclgrind's, which interprets the kernel and sees every
 // access, with one work-item a block.
 func TestOclgrindAgrees(t *testing.T) {
-	o, err := gpu.NewOclgrind(t.TempDir())
+	o, err := gpu.NewOclgrind(t.Context(), t.TempDir())
 	var missing *gpu.MissingError
 	if errors.As(err, &missing) && !slices.Contains(strings.Split(os.Getenv("SLIDEFUZZ_REQUIRE"), ","), "oclgrind") {
 		t.Skip("SKIPPED, NOTHING WAS TESTED: " + err.Error())

@@ -2,6 +2,7 @@ package props
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -10,7 +11,7 @@ import (
 )
 
 // runProgram runs a program, statement by statement, against value semantics.
-func (r *Runner) runProgram(p impls.Program, device impls.Device) (*corpus.Divergence, error) {
+func (r *Runner) runProgram(ctx context.Context, p impls.Program, device impls.Device) (*corpus.Divergence, error) {
 	s := r.c.Shape
 	code, err := r.encoding(s)
 	if err != nil {
@@ -29,6 +30,9 @@ func (r *Runner) runProgram(p impls.Program, device impls.Device) (*corpus.Diver
 		for ; next < len(plan.Kernels) && plan.Kernels[next].Stmt == i; next++ {
 			k := plan.Kernels[next]
 			device.Run(k, mem, s.DType.Size(), r.namedOrder(stmt.Dst, next-start, k.Blocks()))
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
 		v.statement(stmt)
 		if d := v.compare(mem); d != nil {

@@ -19,7 +19,7 @@ import (
 // agrees is the property that a case agrees with the oracle; a failure is
 // shrunk and printed.
 func agrees(r *Runner, c *corpus.Case) (bool, error) {
-	d, err := r.Run(c)
+	d, err := r.Run(context.Background(), c)
 	if err != nil || d == nil {
 		return err == nil, err
 	}
@@ -205,7 +205,7 @@ func TestDetectorPredictsPrograms(t *testing.T) {
 			// Cut after its statement, so that nothing hides the wrong cell.
 			c.Schedule = impls.Schedule{Kind: impls.List, Blocks: []int{h.Witness()}}
 			c.Program.Stmts = c.Program.Stmts[:k.Stmt+1]
-			d, err := r.Run(c)
+			d, err := r.Run(t.Context(), c)
 			if err != nil || d != nil {
 				return err == nil, err
 			}
@@ -218,7 +218,7 @@ func TestDetectorPredictsPrograms(t *testing.T) {
 			return true, nil
 		}
 		if !found {
-			d, err := r.Run(c)
+			d, err := r.Run(t.Context(), c)
 			if err != nil || d != nil {
 				return false, fmt.Errorf("diverges without a hazard: %v %v", d, err)
 			}
@@ -321,7 +321,7 @@ func TestKnownBadTargetsAreCaught(t *testing.T) {
 				require.NoError(t, err)
 				r := NewRunner()
 				for range 100 {
-					d, err := r.Run(again)
+					d, err := r.Run(t.Context(), again)
 					require.NoError(t, err)
 					require.True(t, again.Expect.Meets(d))
 					require.Equal(t, f.Divergence.String(), d.String())
@@ -372,7 +372,7 @@ func runScenario(t *testing.T, c *corpus.Case) {
 	t.Helper()
 	r := NewRunner()
 	r.Limit, r.Timeout = Scenarios[0].Limit, busy
-	d, err := r.Run(c)
+	d, err := r.Run(t.Context(), c)
 	require.NoError(t, err)
 	switch {
 	case c.Target.Sound():

@@ -1,6 +1,7 @@
 package props
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -12,8 +13,8 @@ import (
 // of its element types, and returns the first reply that the protocol does not
 // allow. Whether the rows are right is not judged. say is called with what was
 // found.
-func CheckProtocol(w *worker.Client, say func(string)) error {
-	hello, err := w.Hello()
+func CheckProtocol(ctx context.Context, w *worker.Client, say func(string)) error {
+	hello, err := w.Hello(ctx)
 	if err != nil {
 		return err
 	}
@@ -21,7 +22,7 @@ func CheckProtocol(w *worker.Client, say func(string)) error {
 		hello.Name, hello.Version, hello.Device, hello.Contract, hello.DTypes, hello.Crop, hello.Snapshot, hello.Programs, hello.Sinks))
 	for _, d := range hello.DTypes {
 		if hello.Programs {
-			if err := checkProgram(w, d); err != nil {
+			if err := checkProgram(ctx, w, d); err != nil {
 				return err
 			}
 			say(fmt.Sprintf("programs: %s", d))
@@ -29,11 +30,11 @@ func CheckProtocol(w *worker.Client, say func(string)) error {
 		}
 		// Two lanes of each kind, so that a mixed-up axis shows.
 		s := impls.Shape{Batch: 2, Heads: 3, Window: 4, Dim: 5, DType: d}
-		if err := checkCache(w, hello, s, say); err != nil {
+		if err := checkCache(ctx, w, hello, s, say); err != nil {
 			return err
 		}
 	}
-	if err := w.Close(); err != nil {
+	if err := w.Close(ctx); err != nil {
 		return err
 	}
 	say("bye: exit status 0")
@@ -41,8 +42,8 @@ func CheckProtocol(w *worker.Client, say func(string)) error {
 }
 
 // checkCache runs a sequence that meets every request.
-func checkCache(w *worker.Client, hello *worker.Hello, s impls.Shape, say func(string)) error {
-	if err := w.New(s); err != nil {
+func checkCache(ctx context.Context, w *worker.Client, hello *worker.Hello, s impls.Shape, say func(string)) error {
+	if err := w.New(ctx, s); err != nil {
 		return fmt.Errorf("new: %w", err)
 	}
 	ask := func(what string, must bool, err error) error {
@@ -64,7 +65,7 @@ func checkCache(w *worker.Client, hello *worker.Hello, s impls.Shape, say func(s
 	}
 	update := func(what string, must bool, s impls.Shape, q int) error {
 		x := impls.NewTensor(s, q)
-		k, v, err := w.Update(x, x)
+		k, v, err := w.Update(ctx, x, x)
 		if err == nil && (k.DType != s.DType || v.DType != s.DType || k.Rows != v.Rows) {
 			err = fmt.Errorf("returned keys of %s, %d rows, and values of %s, %d rows", k.DType, k.Rows, v.DType, v.Rows)
 		}
@@ -81,13 +82,13 @@ func checkCache(w *worker.Client, hello *worker.Hello, s impls.Shape, say func(s
 		func() error { return update("two tokens at a full window", false, s, 2) },
 		func() error { return update("no tokens", false, s, 0) },
 		func() error { return update("a head too many", false, wide, 1) },
-		func() error { w.Reset(); return ask("reset", true, nil) },
+		func() error { return ask("reset", true, w.Reset(ctx)) },
 		func() error { return update("one batch entry after reset", false, narrow, 1) },
-		func() error { w.Reset(); return ask("reset", true, nil) },
+		func() error { return ask("reset", true, w.Reset(ctx)) },
 		func() error { return update("a prefill after reset", true, s, 2) },
-		func() error { return ask("snapshot", hello.Snapshot, w.Snapshot(1)) },
-		func() error { return ask("crop to 1", false, w.Crop(1)) },
-		func() error { return ask("restore", hello.Snapshot, w.Restore(1)) },
+		func() error { return ask("snapshot", hello.Snapshot, w.Snapshot(ctx, 1)) },
+		func() error { return ask("crop to 1", false, w.Crop(ctx, 1)) },
+		func() error { return ask("restore", hello.Snapshot, w.Restore(ctx, 1)) },
 		func() error { return update("a decode at the end", true, s, 1) },
 	}
 	for _, step := range steps {
@@ -99,11 +100,11 @@ func checkCache(w *worker.Client, hello *worker.Hello, s impls.Shape, say func(s
 }
 
 // checkProgram runs a program that moves nothing over itself.
-func checkProgram(w *worker.Client, d impls.DType) error {
+func checkProgram(ctx context.Context, w *worker.Client, d impls.DType) error {
 	s := impls.Shape{Batch: 1, Heads: 2, Window: 1, Dim: 3, DType: d}
 	p := impls.Program{Buffers: []impls.Buffer{{Name: "x", Rows: 4}}, Stmts: []impls.Stmt{impls.Assign("x", 0, 2, impls.Clone(impls.View("x", 2, 4)))}}
 	j := &worker.Job{Program: p, Buffers: []impls.Tensor{impls.NewTensor(s, 4)}}
-	if err := w.RunPrograms([]*worker.Job{j}); err != nil {
+	if err := w.RunPrograms(ctx, []*worker.Job{j}); err != nil {
 		return fmt.Errorf("programs: %w", err)
 	}
 	return j.Err

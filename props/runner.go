@@ -9,6 +9,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/printable"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/oracle"
 )
@@ -50,9 +51,9 @@ type Runner struct {
 
 	// What the case under way needs.
 	c      *corpus.Case
-	cache  impls.Cache
-	window *impls.WindowCache // cache, where it is one of ours
-	store  impls.Storer       // cache, where it shows its buffers
+	cache  subject
+	window *impls.WindowCache // the cache, where it is one of ours
+	store  impls.Storer       // the cache, where it shows its buffers
 	code   *oracle.Encoding
 	op     int // index of the operation
 	order  *impls.Orders
@@ -104,16 +105,16 @@ func NewRunner() *Runner {
 
 // Run runs a case. It returns nil where the target agrees with the oracle
 // after every operation, else the first divergence. An error says that the
-// case itself has no meaning: it names what to mend.
-func (r *Runner) Run(c *corpus.Case) (*corpus.Divergence, error) {
+// case itself has no meaning, and names what to mend, or is that of the context.
+func (r *Runner) Run(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
 	if err := r.check(c); err != nil {
 		return nil, err
 	}
 	if c.Target.Device == impls.Worker {
-		return r.runWorker(c)
+		return r.runWorker(ctx, c)
 	}
 	if impls.OnGPU(c.Target.Device) {
-		d, err := r.RunAll(context.Background(), []*corpus.Case{c})
+		d, err := r.RunAll(ctx, []*corpus.Case{c})
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +127,7 @@ func (r *Runner) Run(c *corpus.Case) (*corpus.Divergence, error) {
 	r.c = c
 	r.order = r.orderOf(c.Schedule)
 	if p, ok := c.TheProgram(); ok {
-		return r.runProgram(p, device)
+		return r.runProgram(ctx, p, device)
 	}
 	cache, err := r.empty(c, device)
 	if err != nil {
@@ -135,8 +136,8 @@ func (r *Runner) Run(c *corpus.Case) (*corpus.Divergence, error) {
 	if c.Schedule.Kind != impls.Ascending && c.Schedule.Kind != impls.Native || len(c.Orders) > 0 {
 		cache.Order = r.blockOrder
 	}
-	r.window = cache
-	return r.runCache(cache, single)
+	r.window, r.store = cache, cache
+	return r.runCache(ctx, goCache{cache}, single)
 }
 
 // check reports a case without meaning.
@@ -154,8 +155,9 @@ func (r *Runner) check(c *corpus.Case) error {
 	return nil
 }
 
-// runCache runs the operations of a case on anyone's cache, which must be new.
-func (r *Runner) runCache(cache impls.Cache, judge contract) (*corpus.Divergence, error) {
+// runCache runs the operations of a case on anyone's cache, which must be new;
+// the caller has set window and store.
+func (r *Runner) runCache(ctx context.Context, cache subject, judge contract) (*corpus.Divergence, error) {
 	s := r.c.Shape
 	code, err := r.encoding(s)
 	if err != nil {
@@ -163,7 +165,6 @@ func (r *Runner) runCache(cache impls.Cache, judge contract) (*corpus.Divergence
 	}
 	r.cache, r.code, r.judge = cache, code, judge
 	r.chunk = [2]impls.Tensor{}
-	r.store, _ = cache.(impls.Storer)
 	r.history.Resize(s.Lanes(), s.Window, s.RowBytes())
 	clear(r.saved)
 	r.buffer, r.refused = [2]*byte{}, 0
@@ -172,11 +173,11 @@ func (r *Runner) runCache(cache impls.Cache, judge contract) (*corpus.Divergence
 	}
 	for i := range r.c.Ops {
 		r.op = i
-		d := r.step(&r.c.Ops[i])
-		if r.cache == impls.Cache(r.Worker) {
-			if f := r.workerFault(); f != nil {
-				d = f
-			}
+		d := r.step(ctx, &r.c.Ops[i])
+		if f := r.workerFault(); f != nil && r.isWorker() {
+			d = f
+		} else if err := ctx.Err(); err != nil {
+			return nil, err // the operation may have been cut short
 		}
 		if d != nil {
 			return d, nil
@@ -283,7 +284,7 @@ func (r *Runner) namedOrder(tensor string, kernel, blocks int) []int32 {
 }
 
 // step does one operation and judges it.
-func (r *Runner) step(o *corpus.Op) (d *corpus.Divergence) {
+func (r *Runner) step(ctx context.Context, o *corpus.Op) (d *corpus.Divergence) {
 	defer func() {
 		if p := recover(); p != nil {
 			d = r.fault(corpus.FaultPanic, "-", fmt.Sprint(p))
@@ -291,31 +292,26 @@ func (r *Runner) step(o *corpus.Op) (d *corpus.Divergence) {
 	}()
 	switch o.Kind {
 	case corpus.Append:
-		return r.append(o)
+		return r.append(ctx, o)
 	case corpus.Reset:
-		r.cache.Reset()
+		r.cache.reset(ctx)
 		r.history.Reset()
 		r.refused = 0
 		r.buffer = [2]*byte{}
 	case corpus.Crop:
-		c, ok := r.cache.(impls.Cropper)
-		if !ok || c.Crop(o.N) != nil {
+		if r.cache.crop(ctx, o.N) != nil {
 			return r.unchanged()
 		}
 		if n := r.history.Len(); o.N < n {
 			r.history.Crop(o.N)
 		}
 	case corpus.Snapshot:
-		if c, ok := r.cache.(impls.Snapshotter); ok && c.Snapshot(o.N) == nil {
+		if r.cache.snapshot(ctx, o.N) == nil {
 			r.saved[o.N] = r.history.Snapshot()
 		}
 	case corpus.Restore:
-		c, ok := r.cache.(impls.Snapshotter)
-		if !ok {
-			break
-		}
 		s, known := r.saved[o.N]
-		switch err := c.Restore(o.N); {
+		switch err := r.cache.restore(ctx, o.N); {
 		case known && err != nil:
 			return r.fault(corpus.FaultRefused, "-", fmt.Sprintf("snapshot %d was taken, and is refused: %v", o.N, err))
 		case !known && err == nil:
@@ -329,10 +325,10 @@ func (r *Runner) step(o *corpus.Op) (d *corpus.Divergence) {
 
 // append hands the cache a chunk of tokens that name their origin, and judges
 // what it returns and stores.
-func (r *Runner) append(o *corpus.Op) *corpus.Divergence {
+func (r *Runner) append(ctx context.Context, o *corpus.Op) *corpus.Divergence {
 	s := r.c.Shape
 	if o.Odd(s) {
-		return r.appendOdd(o)
+		return r.appendOdd(ctx, o)
 	}
 	n, q := r.history.Len(), o.N
 	chunk := &r.chunk
@@ -354,7 +350,7 @@ func (r *Runner) append(o *corpus.Op) *corpus.Divergence {
 		}
 	}
 	r.history.Advance(q)
-	keys, values, err := r.cache.Update(chunk[0], chunk[1])
+	keys, values, err := r.cache.update(ctx, chunk[0], chunk[1])
 	for t := range chunk {
 		if !r.holds(&chunk[t], oracle.Tensor(t), n, n+q) {
 			return r.fault(corpus.FaultCaller, oracle.Tensor(t).String(), "the update changed the caller's own tensor")
@@ -390,7 +386,7 @@ func (r *Runner) append(o *corpus.Op) *corpus.Divergence {
 }
 
 // appendOdd hands the cache a chunk of another shape, which it must refuse.
-func (r *Runner) appendOdd(o *corpus.Op) *corpus.Divergence {
+func (r *Runner) appendOdd(ctx context.Context, o *corpus.Op) *corpus.Divergence {
 	s := o.Shape(r.c.Shape)
 	code, err := r.encoding(s)
 	if err != nil {
@@ -404,7 +400,7 @@ func (r *Runner) appendOdd(o *corpus.Op) *corpus.Divergence {
 		r.fill(&chunk[t], oracle.Tensor(t), r.history.Len(), nil)
 	}
 	r.code = own
-	if _, _, err := r.cache.Update(chunk[0], chunk[1]); err == nil {
+	if _, _, err := r.cache.update(ctx, chunk[0], chunk[1]); err == nil {
 		return r.fault(corpus.FaultAccepted, "-", fmt.Sprintf("a chunk [%d, %d, %d, %d] of %s in a cache [%d, %d, rows, %d] of %s",
 			s.Batch, s.Heads, o.N, s.Dim, s.DType, r.c.Shape.Batch, r.c.Shape.Heads, r.c.Shape.Dim, r.c.Shape.DType))
 	}
@@ -422,10 +418,16 @@ func (r *Runner) unchanged() *corpus.Divergence {
 	return d
 }
 
+// isWorker reports whether the cache is that of a worker.
+func (r *Runner) isWorker() bool {
+	_, ok := r.cache.(workerCache)
+	return ok
+}
+
 // changed turns what is wrong after a refusal into a fault of its own. A worker
 // is asked again before it is blamed: see runWorker.
 func (r *Runner) changed(d *corpus.Divergence) *corpus.Divergence {
-	if d == nil || r.refused == 0 || r.cache == impls.Cache(r.Worker) || d.Fault != corpus.FaultRows && d.Fault != corpus.FaultShape {
+	if d == nil || r.refused == 0 || r.isWorker() || d.Fault != corpus.FaultRows && d.Fault != corpus.FaultShape {
 		return d
 	}
 	return blame(d, r.refused)
@@ -599,7 +601,7 @@ func (r *Runner) rowFault(x *impls.Tensor, t oracle.Tensor, where string, row, l
 			}
 		}
 	}
-	if r.window != nil && r.cache == impls.Cache(r.window) {
+	if r.window != nil {
 		r.explain(d, t, r.window.LastPlan())
 	}
 	return d
@@ -610,7 +612,7 @@ func (r *Runner) fault(f corpus.Fault, tensor, detail string) *corpus.Divergence
 	if len(r.c.Ops) > 0 {
 		kind = r.c.Ops[r.op].Kind.String()
 	}
-	return &corpus.Divergence{Op: r.op + 1, OpKind: kind, Tensor: tensor, Fault: f, Detail: detail}
+	return &corpus.Divergence{Op: r.op + 1, OpKind: kind, Tensor: tensor, Fault: f, Detail: printable.Line(detail)}
 }
 
 // explain looks for the hazard behind a wrong cell among the kernels of the

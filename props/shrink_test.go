@@ -21,7 +21,7 @@ func TestRegressions(t *testing.T) {
 			c, err := corpus.ReadFile(file, 0)
 			require.NoError(t, err)
 			require.NotNil(t, c.Expect, "a regression case says what it expects")
-			d, err := r.Run(c)
+			d, err := r.Run(t.Context(), c)
 			require.NoError(t, err)
 			require.True(t, c.Expect.Meets(d), "expected %s, got %s: %v", c.Expect, d.Expect(), d)
 		})
@@ -47,7 +47,7 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 			all := 0
 			corpus.EnumerateScope(target, corpus.Scope.Ops, corpus.Scope.Tokens, func(c *corpus.Case) bool {
 				all++
-				d, err := r.Run(c)
+				d, err := r.Run(t.Context(), c)
 				require.NoError(t, err)
 				if d == nil {
 					return true
@@ -68,7 +68,7 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 			last := map[string]shrunk{}
 			for reached+proven+odd < starts && beyond < 10*starts {
 				c := draw()
-				d, err := r.Run(c)
+				d, err := r.Run(t.Context(), c)
 				require.NoError(t, err)
 				if d == nil {
 					continue
@@ -80,7 +80,7 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 					continue
 				}
 				fails := func(c *corpus.Case) bool {
-					d, err := r.Run(c)
+					d, err := r.Run(t.Context(), c)
 					return err == nil && d != nil && d.Failure(target) == want
 				}
 				small, stats := corpus.ShrinkSteps(t.Context(), c, fails)
@@ -152,7 +152,7 @@ func TestShrinkInlines(t *testing.T) {
 			c, err := corpus.Parse(x.name, []byte(text), 0)
 			require.NoError(t, err)
 			r := NewRunner()
-			d, err := r.Run(c)
+			d, err := r.Run(t.Context(), c)
 			require.NoError(t, err)
 			require.NotNil(t, d)
 			small, _, _, err := r.Minimize(t.Context(), c, d)

@@ -1,6 +1,7 @@
 package props
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -68,13 +69,19 @@ func (s *suite) fit(c *corpus.Case) *corpus.Case {
 	return c
 }
 
-func (s *suite) run(r *Runner, c *corpus.Case) (*corpus.Divergence, error) {
+func (s *suite) run(ctx context.Context, r *Runner, c *corpus.Case) (*corpus.Divergence, error) {
 	cache, err := s.make(c.Shape)
 	if err != nil {
 		return nil, fmt.Errorf("making a cache of %+v: %w", c.Shape, err)
 	}
+	r.use(c, cache)
+	return r.runCache(ctx, goCache{cache}, s.judge)
+}
+
+// use makes a case and somebody's cache those under test.
+func (r *Runner) use(c *corpus.Case, cache impls.Cache) {
 	r.c, r.window = c, nil
-	return r.runCache(cache, s.judge)
+	r.store, _ = cache.(impls.Storer)
 }
 
 func (s *suite) testOracle(t *testing.T) {
@@ -82,16 +89,16 @@ func (s *suite) testOracle(t *testing.T) {
 	p := gopter.NewProperties(Parameters(t))
 	p.Property("the cache agrees with the oracle after every operation", prop.ForAll(func(c *corpus.Case) (bool, error) {
 		s.fit(c)
-		d, err := s.run(r, c)
+		d, err := s.run(t.Context(), r, c)
 		if err != nil || d == nil {
 			return err == nil, err
 		}
 		want := d.Failure(c.Target)
 		small, _ := corpus.Shrink(t.Context(), c, func(c *corpus.Case) bool {
-			d, err := s.run(r, c)
+			d, err := s.run(t.Context(), r, c)
 			return err == nil && d != nil && d.Failure(c.Target) == want
 		})
-		d, err = s.run(r, small)
+		d, err = s.run(t.Context(), r, small)
 		if err != nil || d == nil {
 			return false, fmt.Errorf("shrunk to a case that passes: the cache is not deterministic: %v", err)
 		}
@@ -122,8 +129,8 @@ func (s *suite) each(t *testing.T, f func(t *testing.T, r *Runner, c impls.Cache
 					t.Fatal(err)
 				}
 				r := NewRunner()
-				r.c, r.cache, r.judge = &corpus.Case{Shape: shape}, c, s.judge
-				r.store, _ = c.(impls.Storer)
+				r.use(&corpus.Case{Shape: shape}, c)
+				r.cache, r.judge = goCache{c}, s.judge
 				if r.code, err = r.encoding(shape); err != nil {
 					t.Fatal(err)
 				}
@@ -138,7 +145,7 @@ func (s *suite) each(t *testing.T, f func(t *testing.T, r *Runner, c impls.Cache
 // caller's own tensors.
 func (r *Runner) feed(t *testing.T, q int, spoil func(keys, values impls.Tensor)) {
 	t.Helper()
-	if d := r.append(&corpus.Op{Kind: corpus.Append, N: q}); d != nil {
+	if d := r.append(t.Context(), &corpus.Op{Kind: corpus.Append, N: q}); d != nil {
 		t.Fatal(d)
 	}
 	if spoil != nil {

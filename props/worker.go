@@ -1,6 +1,7 @@
 package props
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,23 +15,23 @@ import (
 
 // runWorker runs a case on the worker, which gets a fresh process where the one
 // before is gone.
-func (r *Runner) runWorker(c *corpus.Case) (*corpus.Divergence, error) {
+func (r *Runner) runWorker(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
 	if r.Worker == nil {
 		return nil, fmt.Errorf("%s is a worker: name its command with --exec 'COMMAND ARG …'", c.Target)
 	}
-	r.c, r.window, r.op = c, nil, 0
+	r.c, r.window, r.store, r.op = c, nil, nil, 0
 	r.order = r.orderOf(c.Schedule)
 	if p, ok := c.TheProgram(); ok {
-		all, err := r.runPrograms([]*corpus.Case{c}, []impls.Program{p})
+		all, err := r.runPrograms(ctx, []*corpus.Case{c}, []impls.Program{p})
 		if err != nil {
 			return nil, err
 		}
 		if d := all[0]; d != nil && d.Fault == corpus.FaultRows {
-			r.liken(c, d)
+			r.liken(ctx, c, d)
 		}
 		return all[0], nil
 	}
-	d, err := r.runOnce(c)
+	d, err := r.runOnce(ctx, c)
 	if d == nil || r.refused == 0 || d.Fault != corpus.FaultRows && d.Fault != corpus.FaultShape {
 		return d, err
 	}
@@ -44,7 +45,7 @@ func (r *Runner) runWorker(c *corpus.Case) (*corpus.Divergence, error) {
 			c    *corpus.Case
 			fail bool
 		}{{without, false}, {c, true}} {
-			again, err := r.runOnce(x.c)
+			again, err := r.runOnce(ctx, x.c)
 			if err != nil {
 				return nil, err
 			}
@@ -61,9 +62,9 @@ func (r *Runner) runWorker(c *corpus.Case) (*corpus.Divergence, error) {
 const blameRuns = 6
 
 // runOnce runs a case of a cache once.
-func (r *Runner) runOnce(c *corpus.Case) (*corpus.Divergence, error) {
+func (r *Runner) runOnce(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
 	r.c, r.op, r.refused = c, 0, 0
-	err := r.Worker.New(c.Shape)
+	err := r.Worker.New(ctx, c.Shape)
 	if d := r.workerFault(); d != nil {
 		d.Op, d.OpKind = 1, "start"
 		return d, nil
@@ -75,7 +76,7 @@ func (r *Runner) runOnce(c *corpus.Case) (*corpus.Divergence, error) {
 	if err != nil {
 		return nil, err
 	}
-	hello, err := r.Worker.Hello()
+	hello, err := r.Worker.Hello(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func (r *Runner) runOnce(c *corpus.Case) (*corpus.Divergence, error) {
 	if hello.Contract == "chunks" {
 		judge = chunks
 	}
-	return r.runCache(r.Worker, judge)
+	return r.runCache(ctx, workerCache{r.Worker}, judge)
 }
 
 // workerFault is what the worker did instead of answering, nil if it answered.
@@ -110,9 +111,35 @@ var gpuDevice = regexp.MustCompile(`^(cuda|hip|xpu|mps|gpu)`)
 // or H200 runs some 2,000 blocks of 1,024 cells at once, half of these.
 const gpuCells = 1 << 22
 
+// FixedShape is what every case of a hunt has of its shape. What is 0 or nil is
+// drawn.
+type FixedShape struct {
+	Batch, Heads, Window, Dim int
+	DType                     *impls.DType
+}
+
+// apply gives a case the shape. A chunk keeps its share of the window, so that
+// what filled it still does.
+func (f FixedShape) apply(c *corpus.Case) {
+	old, s := c.Shape.Window, &c.Shape
+	s.Batch, s.Heads, s.Window, s.Dim = cmp.Or(f.Batch, s.Batch), cmp.Or(f.Heads, s.Heads), cmp.Or(f.Window, s.Window), cmp.Or(f.Dim, s.Dim)
+	if f.DType != nil {
+		s.DType = *f.DType
+	}
+	for i := range c.Ops {
+		o := &c.Ops[i]
+		if o.N > 1 && (o.Kind == corpus.Append || o.Kind == corpus.Crop) {
+			o.N = max(2, o.N*s.Window/old)
+		}
+		if o.Kind == corpus.Append && !o.Odd(*s) { // it was, in the shape that was drawn
+			*o = corpus.Op{Kind: corpus.Append, N: o.N, Pad: o.Pad}
+		}
+	}
+}
+
 // fitWorker makes a drawn case one that a worker can be asked: its element
 // types, heads first, what it offers, and nothing of without.
-func fitWorker(c *corpus.Case, h *worker.Hello, shape *impls.Shape, without []Feature) {
+func fitWorker(c *corpus.Case, h *worker.Hello, shape FixedShape, without []Feature) {
 	if !slices.Contains(h.DTypes, c.Shape.DType) {
 		c.Shape.DType = h.DTypes[int(c.Shape.DType)%len(h.DTypes)]
 	}
@@ -139,16 +166,7 @@ func fitWorker(c *corpus.Case, h *worker.Hello, shape *impls.Shape, without []Fe
 	if c.Shape.Window == 1 && slices.Contains(without, WindowOne) {
 		c.Shape.Window = 2
 	}
-	if shape != nil {
-		// A chunk keeps its share of the window, so that what filled it still
-		// does.
-		for i := range c.Ops {
-			if o := &c.Ops[i]; o.N > 1 && (o.Kind == corpus.Append || o.Kind == corpus.Crop) {
-				o.N = max(2, o.N*shape.Window/c.Shape.Window)
-			}
-		}
-		c.Shape = *shape
-	}
+	shape.apply(c)
 	keep := c.Ops[:0]
 	var at tokens
 	for _, o := range c.Ops {
@@ -169,7 +187,7 @@ func fitWorker(c *corpus.Case, h *worker.Hello, shape *impls.Shape, without []Fe
 
 // runPrograms runs cases of programs on the worker, together. A program that
 // the worker cannot run is a divergence of its own.
-func (r *Runner) runPrograms(cases []*corpus.Case, programs []impls.Program) ([]*corpus.Divergence, error) {
+func (r *Runner) runPrograms(ctx context.Context, cases []*corpus.Case, programs []impls.Program) ([]*corpus.Divergence, error) {
 	jobs := make([]*worker.Job, len(cases))
 	all := make([]*values, len(cases))
 	for i, c := range cases {
@@ -192,7 +210,7 @@ func (r *Runner) runPrograms(cases []*corpus.Case, programs []impls.Program) ([]
 			jobs[i].Buffers = append(jobs[i].Buffers, impls.TensorOver(s, p.Buffers[b].Rows, mem[b]))
 		}
 	}
-	err := r.Worker.RunPrograms(jobs)
+	err := r.Worker.RunPrograms(ctx, jobs)
 	found := make([]*corpus.Divergence, len(cases))
 	if err != nil {
 		var refused *worker.RefusedError
@@ -240,7 +258,7 @@ func (r *Runner) huntPrograms(ctx context.Context, cases []*corpus.Case) ([]*cor
 		programs[i] = c.Program
 	}
 	r.c, r.op = cases[0], 0
-	together, err := r.runPrograms(cases, programs)
+	together, err := r.runPrograms(ctx, cases, programs)
 	if err != nil {
 		return nil, err
 	}
@@ -248,27 +266,21 @@ func (r *Runner) huntPrograms(ctx context.Context, cases []*corpus.Case) ([]*cor
 		// The whole batch came to nothing: look for the program to blame.
 		half := len(cases) / 2
 		for _, part := range [][]*corpus.Case{cases[:half], cases[half:]} {
-			if ctx.Err() != nil {
-				break
-			}
 			found, err := r.huntPrograms(ctx, part)
-			if err != nil {
-				return nil, err
-			}
 			all = append(all, found...)
+			if err != nil {
+				return all, err
+			}
 		}
 		return all, nil
 	}
 	for i, d := range together {
-		if ctx.Err() != nil {
-			return all, nil
-		}
 		if d != nil && len(cases) > 1 {
 			// Alone, and more than once: a race need not show each time.
 			d = nil
-			for k := 0; k < flakyRuns && d == nil && ctx.Err() == nil; k++ {
-				if d, err = r.Run(cases[i]); err != nil {
-					return nil, err
+			for k := 0; k < flakyRuns && d == nil; k++ {
+				if d, err = r.Run(ctx, cases[i]); err != nil {
+					return all, err
 				}
 			}
 		}

@@ -60,13 +60,13 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 	case "race":
 		target.Lowering = impls.DropWAR
 	case "racy programs":
-		return worker.ServePrograms(in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
+		return worker.ServePrograms(context.Background(), in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
 			return runTestProgram(p, buffers, impls.DropClone, []impls.ScheduleKind{impls.Ascending, impls.Descending}[r.IntN(2)])
 		})
 	case "racy programs on a GPU":
 		// From half a million cells on always, below that the smaller the rarer.
 		hello.Device = "cuda (a test)"
-		return worker.ServePrograms(in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
+		return worker.ServePrograms(context.Background(), in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
 			how := impls.Eager
 			if r.IntN(1<<19) < len(buffers[0].Data)/buffers[0].DType.Size() {
 				how = impls.DropClone
@@ -75,7 +75,7 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 		})
 	case "index writes":
 		// Sound, but for writes by an index of two rows or more.
-		return worker.ServePrograms(in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
+		return worker.ServePrograms(context.Background(), in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
 			err := runTestProgram(p, buffers, impls.Eager, impls.Ascending)
 			for _, s := range p.Stmts {
 				b := slices.IndexFunc(p.Buffers, func(b impls.Buffer) bool { return b.Name == s.Dst })
@@ -93,7 +93,7 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 	case "exit at the start":
 		return errors.New("no such model")
 	}
-	return worker.Serve(in, &liar{out: out, kind: kind}, hello, func(s impls.Shape) (impls.Cache, error) {
+	return worker.Serve(context.Background(), in, &liar{out: out, kind: kind}, hello, func(s impls.Shape) (impls.Cache, error) {
 		e, err := impls.NewEngine(target, s, 1)
 		if err != nil {
 			return nil, err
@@ -221,24 +221,24 @@ func TestLiars(t *testing.T) {
 		says  string
 	}{
 		{"wrong shape", corpus.FaultShape, "returned ["},
-		{"short frame", corpus.FaultHang, "no reply to update in 500ms"},
+		{"short frame", corpus.FaultHang, "no reply to update in 500ms, and slidefuzz killed its process"},
 		{"exit in mid-reply", corpus.FaultCrash, "its process ended (exit status 3) in the middle of a reply: a message that ends after"},
 		{"huge header", corpus.FaultProtocol, "a header of 1099511627776 bytes, more than 1048576"},
 		{"chatter", corpus.FaultProtocol, `does the worker print "Compilin" to standard output?`},
-		{"silence", corpus.FaultHang, "no reply to update in 500ms"},
+		{"silence", corpus.FaultHang, "no reply to update in 500ms, and slidefuzz killed its process"},
 		{"no JSON", corpus.FaultProtocol, "a header that is no JSON object"},
 		{"offsets", corpus.FaultProtocol, "shape [1 1 9 9] of F32 takes 324 bytes, data_offsets [0, 4] give 4"},
 		{"two replies", corpus.FaultProtocol, ""}, // seen at once, or in that the next reply fits no request
 		{"position it does not hold", corpus.FaultRows, "holds token"},
 		{"refusal that changes the cache", corpus.FaultRefused, "one row at a time"},
-		{"memory", corpus.FaultCrash, "MiB of memory and was killed; --worker-memory raises the limit"},
+		{"memory", corpus.FaultCrash, "MiB of memory, and slidefuzz killed it; --worker-memory raises the limit"},
 	} {
 		t.Run(x.kind, func(t *testing.T) {
 			client := testWorker(t, x.kind)
 			cases := 8
 			switch x.kind {
 			case "short frame", "silence":
-				client.Timeout, cases = 500*time.Millisecond, 4 // each case waits so long
+				client.Timeout, cases = 500*time.Millisecond, maxHangs // each case waits so long, and that many end the hunt
 			case "memory":
 				client.Memory, cases = 200<<20, 1
 			}
@@ -291,8 +291,8 @@ func TestHonestWorkers(t *testing.T) {
 		require.Positive(t, r.Met[Exact])
 		require.Positive(t, r.Met[Crossing])
 		require.Equal(t, 1, client.Starts())
-		require.NoError(t, client.Close())
-		require.NoError(t, CheckProtocol(testWorker(t, kind), func(string) {}))
+		require.NoError(t, client.Close(t.Context()))
+		require.NoError(t, CheckProtocol(t.Context(), testWorker(t, kind), func(string) {}))
 	}
 }
 
@@ -357,7 +357,7 @@ func TestShrinkSteered(t *testing.T) {
 		require.Equal(t, impls.DropClone, d.Sim.Target.Lowering)
 		require.Equal(t, impls.WAR, d.Kind())
 		require.NotNil(t, d.Runs)
-		again, err := NewRunner().Run(d.Sim)
+		again, err := NewRunner().Run(t.Context(), d.Sim)
 		require.NoError(t, err)
 		require.True(t, d.Sim.Expect.Meets(again))
 		require.Contains(t, d.String(), "as under drop-clone in sim")

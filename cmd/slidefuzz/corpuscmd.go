@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -25,7 +26,7 @@ without -o.`,
 	flags: func(fs *flag.FlagSet) action {
 		out := fs.String("o", "", "write each case to `DIR`/NAME.txt")
 		program := fs.Bool("program", false, "the inputs are those of FuzzInPlace")
-		return func(e *env, args []string) (int, error) {
+		return func(ctx context.Context, e *env, args []string) (int, error) {
 			if err := noFiles(args); err != nil {
 				return 0, err
 			}
@@ -35,7 +36,7 @@ without -o.`,
 			// All are read before the first is written.
 			cases := make([]*corpus.Case, len(args))
 			for i, path := range args {
-				text, err := e.read(path)
+				text, err := e.read(ctx, path)
 				if err != nil {
 					return 0, err
 				}
@@ -83,7 +84,7 @@ name starts with no dot. Prints those whose outcome is not their expect, and
 exits with 1 if there is one; without expect, a case must agree.`,
 	flags: func(fs *flag.FlagSet) action {
 		memory := memoryFlag(fs)
-		return func(e *env, args []string) (int, error) {
+		return func(ctx context.Context, e *env, args []string) (int, error) {
 			if len(args) == 0 {
 				return 0, errors.New("want a folder or case files")
 			}
@@ -95,18 +96,18 @@ exits with 1 if there is one; without expect, a case must agree.`,
 			r.Limit = int64(*memory)
 			status, good, tried := exitOK, 0, 0
 			for _, path := range files {
-				if e.ctx.Err() != nil {
+				if ctx.Err() != nil {
 					fmt.Fprintln(e.out, "interrupted")
 					break
 				}
 				tried++
-				v, err := e.replay(r, path, 1)
+				v, err := e.replay(ctx, r, path, 0)
 				switch {
 				case err != nil:
 					e.complain(err)
 					status = worse(status, statusOf(err))
-				case !v.ok:
-					fmt.Fprintf(e.out, "%s: %s\n", path, v.text)
+				case !v.OK:
+					fmt.Fprintln(e.out, v)
 					status = worse(status, exitUnexpected)
 				default:
 					good++
@@ -131,7 +132,7 @@ hazard), and of those that agree, for each target, the smallest with each featur
 	flags: func(fs *flag.FlagSet) action {
 		memory := memoryFlag(fs)
 		out := fs.String("o", "", "copy to `DIR`, a new or empty folder")
-		return func(e *env, args []string) (int, error) {
+		return func(ctx context.Context, e *env, args []string) (int, error) {
 			if len(args) == 0 || *out == "" {
 				return 0, errors.New("want a folder or case files, and -o DIR")
 			}
@@ -147,14 +148,14 @@ hazard), and of those that agree, for each target, the smallest with each featur
 			cases := make([]*corpus.Case, len(files))
 			keys := make([][]string, len(files))
 			for i, path := range files {
-				if err := e.ctx.Err(); err != nil {
+				if err := ctx.Err(); err != nil {
 					return 0, errors.New("interrupted: nothing is written")
 				}
-				c, err := e.readCase(path, int64(*memory))
+				c, err := e.readCase(ctx, path, int64(*memory))
 				if err != nil {
 					return 0, err
 				}
-				d, err := r.Run(c)
+				d, err := r.Run(ctx, c)
 				if err != nil {
 					return 0, fmt.Errorf("%s: %w", path, err)
 				}

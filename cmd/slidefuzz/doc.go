@@ -5,11 +5,14 @@
 //
 //	0  nothing unexpected
 //	1  a divergence in a target that should be sound, a known-bad target not
-//	   caught, or a case with another outcome than it expects
+//	   caught, a target that could not be judged (it was too slow or hung), or
+//	   a case with another outcome than it expects
 //	2  wrong usage or a bad file
 //	3  the machine or this build lacks what was asked for
+//	130, 143  SIGINT or SIGTERM ended the work; what was found before is
+//	   printed and written
 //
-// Where several hold, the first of 1, 2, 3 is given.
+// Where several hold, the last of these, else the first of 1, 2, 3 is given.
 //
 // # Lines of hunt --json
 //
@@ -27,10 +30,12 @@
 //	    shrinking took, after how long the hunt had run without shrinking,
 //	    shrinking how long this finding's took, report the folder written
 //	{"event":"target", "target", "scenario"?, "sound", "result", "cases",
-//	 "findings", "elapsed", "unexpected"?, "error"?, "met"?}
+//	 "findings", "elapsed", "unexpected"?, "error"?, "met"?, "not_run"?,
+//	 "ended"?}
 //	    met counts the cases of a worker with each feature; result is ok,
 //	    caught, not caught, diverged, nothing seen (a race that the device was
-//	    free not to show), interrupted, not run or error
+//	    free not to show), interrupted, not run or error; not_run is how many
+//	    of the cases were not run, ended why, where the target is to blame
 //	{"event":"end", "targets", "cases", "findings", "unexpected", "not_run",
 //	 "errors", "interrupted", "elapsed", "exit"}
 //	    unexpected and the like count targets, exit is the exit status

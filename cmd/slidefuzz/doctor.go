@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,7 +24,7 @@ Prints what a hunt here has to work with. Exits with 3 when --device names a
 device that is not there.`,
 	flags: func(fs *flag.FlagSet) action {
 		devices := deviceFlag(fs, "require these devices: a comma-separated `LIST`")
-		return func(e *env, args []string) (int, error) {
+		return func(ctx context.Context, e *env, args []string) (int, error) {
 			if len(args) > 0 {
 				return 0, fmt.Errorf("unexpected %q; doctor takes flags only", args[0])
 			}
@@ -41,7 +42,7 @@ device that is not there.`,
 				} else if d == "host" && runtime.GOMAXPROCS(0) == 1 {
 					note = "ok, but with one core no race can show on it; use sim"
 				}
-				about, err := aboutDevice(d)
+				about, err := aboutDevice(ctx, d)
 				switch {
 				case err != nil:
 					note = "no: " + err.Error()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -99,30 +100,38 @@ func aboutWorker(h *worker.Hello) string {
 	return fmt.Sprintf("worker %s, %s, on %s", h.Name, h.Version, h.Device)
 }
 
-// shapeFlag is the shape of every case, as in a case file.
-type shapeFlag struct{ shape *impls.Shape }
+// shapeFlag is what every case has of its shape, as in a case file.
+type shapeFlag struct{ props.FixedShape }
 
 func (s *shapeFlag) String() string { return "" }
 
 func (s *shapeFlag) Set(text string) error {
-	shape := impls.Shape{Batch: 1, Heads: 1, Window: 1, Dim: 1}
+	seen := map[string]bool{}
 	for field := range strings.SplitSeq(text, ",") {
 		key, value, _ := strings.Cut(strings.TrimSpace(field), "=")
-		n, err := strconv.Atoi(value)
-		to, ok := map[string]*int{"batch": &shape.Batch, "heads": &shape.Heads, "window": &shape.Window, "dim": &shape.Dim}[key]
+		to, number := map[string]*int{"batch": &s.Batch, "heads": &s.Heads, "window": &s.Window, "dim": &s.Dim}[key]
+		if seen[key] {
+			return fmt.Errorf("%s twice", key)
+		}
+		seen[key] = true
 		switch {
 		case key == "dtype":
-			if shape.DType, err = impls.ParseDType(value); err != nil {
+			d, err := impls.ParseDType(value)
+			if err != nil {
 				return err
 			}
-		case !ok || err != nil:
-			return fmt.Errorf("%q: want batch=2,heads=4,window=64,dim=8,dtype=F32", field)
-		default:
+			s.DType = &d
+		case number:
+			n, err := strconv.Atoi(value)
+			if err != nil || n < 1 || n > impls.MaxExtent {
+				return fmt.Errorf("%q: want a number from 1 to %d", field, impls.MaxExtent)
+			}
 			*to = n
+		default:
+			return fmt.Errorf("%q: want some of batch=2,heads=4,window=64,dim=8,dtype=F32", field)
 		}
 	}
-	s.shape = &shape
-	return shape.Check()
+	return nil
 }
 
 // reporter writes report folders; client is nil without a worker.
@@ -132,16 +141,16 @@ type reporter struct {
 }
 
 // report is the report of a case.
-func (r reporter) report(c *corpus.Case, d *corpus.Divergence) *corpus.Report {
+func (r reporter) report(ctx context.Context, c *corpus.Case, d *corpus.Divergence) *corpus.Report {
 	rep := &corpus.Report{Case: c, Divergence: d, Versions: versions()}
 	if r.client == nil {
 		return rep
 	}
 	rep.Worker = r.exec
-	if h, err := r.client.Hello(); err == nil {
+	if h, err := r.client.Hello(ctx); err == nil {
 		rep.Versions = append(rep.Versions, aboutWorker(h))
 		// A worker that cannot print a script leaves the case file.
-		if s, err := r.client.Script(c.Text(), c.Program); err == nil {
+		if s, err := r.client.Script(ctx, c.Text(), c.Program); err == nil {
 			rep.ScriptName, rep.Script = s.Name, s.Text
 		}
 	}

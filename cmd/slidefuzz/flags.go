@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -45,7 +46,7 @@ func memoryFlag(fs *flag.FlagSet) *sizeFlag {
 }
 
 // aboutDevice is what a device is; the error says why this machine lacks it.
-func aboutDevice(name string) (string, error) {
+func aboutDevice(ctx context.Context, name string) (string, error) {
 	switch {
 	case !slices.Contains(impls.Devices, name):
 		return "", noDevice(name)
@@ -56,7 +57,7 @@ func aboutDevice(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return d.About()
+	return d.About(ctx)
 }
 
 // devicesFlag is a comma-separated list of devices; none stands for all.

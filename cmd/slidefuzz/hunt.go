@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -60,12 +61,13 @@ func huntFlags(fs *flag.FlagSet) action {
 	fs.Uint64Var(&o.seed, "seed", 0, "`N` decides the cases (default: another each time, printed)")
 	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target (default 2000, with --time no bound)")
 	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly")
-	fs.Var(&o.shape, "shape", "of a worker's cases, as `batch=2,heads=4,window=64,dim=8,dtype=F32` (default: drawn)")
+	fs.Var(&o.shape, "shape", "of a worker's cases, some of `batch=2,heads=4,window=64,dim=8,dtype=F32`; the rest is drawn")
 	fs.Var(&o.without, "without", "leave a comma-separated `LIST` out of a worker's cases: "+featureNames)
-	fs.StringVar(&o.out, "out", "", "write a report folder for each finding under `DIR`")
+	fs.StringVar(&o.out, "o", "", "write a report folder for each finding under `DIR`")
+	fs.StringVar(&o.out, "out", "", "the same as -o `DIR`, as it was called before")
 	fs.StringVar(&o.junit, "junit", "", "write the results to `FILE` as JUnit XML")
 	fs.BoolVar(&o.json, "json", false, "print one object a line; go doc of this command lists the fields")
-	return func(e *env, args []string) (int, error) {
+	return func(ctx context.Context, e *env, args []string) (int, error) {
 		if !isSet(fs, "seed") {
 			o.seed = uint64(rand.Uint32())
 		}
@@ -77,7 +79,7 @@ func huntFlags(fs *flag.FlagSet) action {
 		case o.time > 0 && !isSet(fs, "cases"):
 			o.cases = 0
 		}
-		return o.run(e, args)
+		return o.run(ctx, e, args)
 	}
 }
 
@@ -198,6 +200,7 @@ type outcome struct {
 	unexpected string   // why the exit status is 1
 	reports    []string // the folder of each finding, where there are any
 	notRun     bool
+	bound      int // cases that were asked for, 0 without a number
 	err        error
 }
 
@@ -210,6 +213,8 @@ func (o *outcome) result() string {
 		return resultNotRun
 	case sound && found:
 		return resultDiverged
+	case o.Ended != "" && !found:
+		return resultNotRun
 	case o.unexpected != "":
 		return resultNotCaught
 	case found:
@@ -235,13 +240,13 @@ func (o *outcome) smallest() *props.Finding {
 
 // jobs makes the jobs of the command line, and starts the devices or the worker
 // that they need.
-func (o *huntOptions) jobs(args []string) ([]job, error) {
+func (o *huntOptions) jobs(ctx context.Context, args []string) ([]job, error) {
 	client, err := o.worker.client()
 	if err != nil {
 		return nil, err
 	}
 	if client == nil {
-		if o.shape.shape != nil || o.without != nil {
+		if o.shape.FixedShape != (props.FixedShape{}) || o.without != nil {
 			return nil, errors.New("--shape and --without are for a worker: name it with --exec")
 		}
 		jobs, err := plan(args, o.devices)
@@ -249,7 +254,7 @@ func (o *huntOptions) jobs(args []string) ([]job, error) {
 			return nil, err
 		}
 		for _, j := range jobs {
-			if _, err := aboutDevice(j.target.Device); err != nil {
+			if _, err := aboutDevice(ctx, j.target.Device); err != nil {
 				return nil, err
 			}
 		}
@@ -258,7 +263,7 @@ func (o *huntOptions) jobs(args []string) ([]job, error) {
 	if len(args) > 0 || len(*o.devices) > 0 {
 		return nil, errors.New("--exec hunts in the worker alone: leave out targets and --device")
 	}
-	hello, err := client.Hello()
+	hello, err := client.Hello(ctx)
 	if err != nil {
 		client.Kill()
 		return nil, err
@@ -267,8 +272,8 @@ func (o *huntOptions) jobs(args []string) ([]job, error) {
 	return []job{{target: workerTarget(hello)}}, nil
 }
 
-func (o huntOptions) run(e *env, args []string) (int, error) {
-	jobs, err := o.jobs(args)
+func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error) {
+	jobs, err := o.jobs(ctx, args)
 	if err != nil {
 		return 0, err
 	}
@@ -298,13 +303,13 @@ func (o huntOptions) run(e *env, args []string) (int, error) {
 	p.start(o, jobs)
 	var all []*outcome
 	for i, j := range jobs {
-		out := o.one(e, j, len(jobs)-i, start, func(cases int) {
+		out := o.one(ctx, e, j, len(jobs)-i, start, func(cases int) {
 			status.update(func() string { return fmt.Sprintf("[%d/%d] %s: %s", i+1, len(jobs), j.name(), plural(cases, "case")) })
 		})
 		status.clear()
 		if o.out != "" {
 			for _, f := range out.Findings {
-				dir, err := to.write(o.out, f.Small, f.Divergence)
+				dir, err := to.write(ctx, o.out, f.Small, f.Divergence)
 				out.err = errors.Join(out.err, err)
 				out.reports = append(out.reports, dir)
 			}
@@ -312,7 +317,7 @@ func (o huntOptions) run(e *env, args []string) (int, error) {
 		all = append(all, out)
 		p.target(out)
 	}
-	end := summarize(all, e.ctx.Err() != nil, time.Since(start))
+	end := summarize(all, ctx.Err() != nil, time.Since(start))
 	if o.junit != "" {
 		if err := writeJUnit(o.junit, o.seed, all, end); err != nil {
 			e.complain(fmt.Errorf("hunt: --junit: %w", err))
@@ -324,9 +329,9 @@ func (o huntOptions) run(e *env, args []string) (int, error) {
 }
 
 // one runs a job; left is the number of jobs not done, this one included.
-func (o huntOptions) one(e *env, j job, left int, start time.Time, progress func(int)) *outcome {
+func (o huntOptions) one(ctx context.Context, e *env, j job, left int, start time.Time, progress func(int)) *outcome {
 	out := &outcome{job: j}
-	out.Target, out.Seed = j.target, o.seed
+	out.Target, out.Seed, out.bound = j.target, o.seed, o.cases
 	slice := time.Duration(0)
 	if o.time > 0 {
 		// A share of nothing would be no bound.
@@ -335,17 +340,17 @@ func (o huntOptions) one(e *env, j job, left int, start time.Time, progress func
 			return out
 		}
 	}
-	if e.ctx.Err() != nil {
+	if ctx.Err() != nil {
 		out.notRun = true
 		return out
 	}
 	if j.scenario != nil {
-		o.scenario(e, out, slice, progress)
+		o.scenario(ctx, out, slice, progress)
 		return out
 	}
-	r, err := props.Hunt(e.ctx, j.target, props.HuntOptions{
+	r, err := props.Hunt(ctx, j.target, props.HuntOptions{
 		Seed: o.seed, Cases: o.cases, Time: slice, Limit: int64(*o.memory), Timeout: o.worker.timeout, Progress: progress,
-		Worker: o.client, ShrinkTime: *o.shrink, Shape: o.shape.shape, Without: o.without,
+		Worker: o.client, ShrinkTime: *o.shrink, Shape: o.shape.FixedShape, Without: o.without,
 	})
 	r.Target, r.Seed = j.target, o.seed
 	out.HuntResult, out.err = r, err
@@ -359,7 +364,7 @@ func (o huntOptions) one(e *env, j job, left int, start time.Time, progress func
 // scenario runs the cases of a job. Each must diverge or agree as the target
 // is known-bad or sound; a device with an order of its own is free not to show
 // a fault. What is found keeps the scenario's size, which is its point.
-func (o huntOptions) scenario(e *env, out *outcome, slice time.Duration, progress func(int)) {
+func (o huntOptions) scenario(ctx context.Context, out *outcome, slice time.Duration, progress func(int)) {
 	r := props.NewRunner()
 	r.Timeout = o.worker.timeout
 	if r.Limit = int64(*o.memory); r.Limit == 0 {
@@ -370,12 +375,12 @@ func (o huntOptions) scenario(e *env, out *outcome, slice time.Duration, progres
 	seen := map[sceneKey]int{} // the finding's index
 	agreed := 0
 	for _, c := range out.cases {
-		if e.ctx.Err() != nil || slice > 0 && time.Since(start) >= slice {
+		if ctx.Err() != nil || slice > 0 && time.Since(start) >= slice {
 			out.Interrupted = true
 			break
 		}
 		progress(out.Cases)
-		d, err := r.Run(c)
+		d, err := r.Run(ctx, c)
 		if err != nil {
 			out.err = err
 			break
@@ -394,6 +399,13 @@ func (o huntOptions) scenario(e *env, out *outcome, slice time.Duration, progres
 			continue
 		}
 		seen[key] = len(out.Findings)
+		if o.out != "" && c.Native() && d.Race != nil {
+			// A report tells how often it fails, and in which order.
+			if d, err = r.Native(ctx, c, d); err != nil {
+				out.err = err
+				break
+			}
+		}
 		small := c.Clone()
 		small.Expect = d.Expect()
 		out.Findings = append(out.Findings, props.Finding{Found: c, Small: small, Divergence: d, At: out.Cases, Seen: 1})
@@ -431,9 +443,13 @@ func summarize(all []*outcome, interrupted bool, elapsed time.Duration) huntEnd 
 	for _, o := range all {
 		end.Cases += o.Cases
 		end.Findings += len(o.Findings)
-		if o.notRun {
+		switch {
+		case o.notRun:
 			end.NotRun++
-		} else {
+			if !interrupted { // the time was up: nobody can say how it is
+				end.status = worse(end.status, exitUnexpected)
+			}
+		default:
 			end.Targets++
 		}
 		if o.unexpected != "" {

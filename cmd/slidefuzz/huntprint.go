@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -27,7 +28,11 @@ func (p *textPrinter) target(o *outcome) {
 	if o.notRun {
 		return // the last line counts them
 	}
-	fmt.Fprintf(p.w, "%-*s  %6d cases  %s\n", p.width, o.name(), o.Cases, o.words())
+	words := o.words()
+	if left := o.casesNotRun(); left != "" {
+		words += "; not run: " + left
+	}
+	fmt.Fprintf(p.w, "%-*s  %6d cases  %s\n", p.width, o.name(), o.Cases, words)
 	if len(o.Met) > 0 {
 		fmt.Fprintf(p.w, "  cases with %s\n", o.met())
 	}
@@ -35,9 +40,6 @@ func (p *textPrinter) target(o *outcome) {
 		if f.Divergence.Runs != nil && o.target.Device != impls.Worker {
 			fmt.Fprintf(p.w, "  native: %s\n", f.Divergence.Runs)
 		}
-	}
-	if o.Failed {
-		fmt.Fprintf(p.w, "  the hunt in this target ended early: the device failed too often\n")
 	}
 	if o.unexpected != "" {
 		for _, f := range o.Findings {
@@ -54,6 +56,19 @@ func (p *textPrinter) target(o *outcome) {
 	for _, dir := range o.dirs() {
 		fmt.Fprintf(p.w, "  report: %s\n", dir)
 	}
+}
+
+// casesNotRun is how many cases of a target that could not be judged were not
+// run, and why; empty where it was judged.
+func (o *outcome) casesNotRun() string {
+	if o.Ended == "" {
+		return ""
+	}
+	left := "the rest"
+	if o.bound > 0 {
+		left = strconv.Itoa(o.bound - o.Cases)
+	}
+	return left + ", for " + o.Ended
 }
 
 // met counts the cases with each feature, in words.
@@ -77,6 +92,9 @@ func (p *textPrinter) end(all []*outcome, end huntEnd) {
 	}
 	if end.Interrupted {
 		verdict += "; interrupted"
+		if end.Unexpected+end.Errors == 0 {
+			verdict = "interrupted, nothing unexpected so far"
+		}
 	}
 	if end.NotRun > 0 {
 		verdict += fmt.Sprintf("; %s not run", plural(end.NotRun, "target"))
@@ -155,7 +173,9 @@ type targetEvent struct {
 	Unexpected string  `json:"unexpected,omitempty"`
 	Error      string  `json:"error,omitempty"`
 
-	Met map[props.Feature]int `json:"met,omitempty"`
+	Met    map[props.Feature]int `json:"met,omitempty"`
+	NotRun int                   `json:"not_run,omitempty"`
+	Ended  string                `json:"ended,omitempty"`
 }
 
 func (p *jsonPrinter) target(o *outcome) {
@@ -168,7 +188,10 @@ func (p *jsonPrinter) target(o *outcome) {
 	}
 	v := targetEvent{
 		Event: "target", Target: o.target.String(), Scenario: o.scenarioName(), Sound: o.target.Sound(), Result: o.result(),
-		Cases: o.Cases, Findings: len(o.Findings), Elapsed: o.Elapsed.Seconds(), Unexpected: o.unexpected, Met: o.Met,
+		Cases: o.Cases, Findings: len(o.Findings), Elapsed: o.Elapsed.Seconds(), Unexpected: o.unexpected, Met: o.Met, Ended: o.Ended,
+	}
+	if (o.Ended != "" || o.Interrupted) && o.bound > 0 {
+		v.NotRun = o.bound - o.Cases
 	}
 	if o.err != nil {
 		v.Error = o.err.Error()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,25 +17,43 @@ import (
 const maxInput = 4*corpus.MaxText + 1
 
 // read is a whole file, or standard input for "-".
-func (e *env) read(path string) ([]byte, error) {
-	in := e.in
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil, fmt.Errorf("there is no file %s; give the path of a file, or - for standard input", path)
-			}
-			return nil, err
-		}
-		defer f.Close()
-		in = f
+func (e *env) read(ctx context.Context, path string) ([]byte, error) {
+	if path == "-" {
+		return e.readInput(ctx)
 	}
-	return io.ReadAll(io.LimitReader(in, maxInput))
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no file %s; give the path of a file, or - for standard input", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxInput))
+}
+
+// readInput is standard input up to its end.
+func (e *env) readInput(ctx context.Context) ([]byte, error) {
+	type result struct {
+		text []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		text, err := io.ReadAll(io.LimitReader(e.in, maxInput))
+		done <- result{text, err}
+	}()
+	select {
+	case r := <-done:
+		return r.text, r.err
+	case <-ctx.Done(): // the read cannot be ended; the program is
+		return nil, context.Cause(ctx)
+	}
 }
 
 // readCase parses a case file.
-func (e *env) readCase(path string, limit int64) (*corpus.Case, error) {
-	text, err := e.read(path)
+func (e *env) readCase(ctx context.Context, path string, limit int64) (*corpus.Case, error) {
+	text, err := e.read(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -12,21 +12,51 @@ import (
 	"syscall"
 
 	"github.com/slidefuzz/slidefuzz/impls/gpu"
+	"github.com/slidefuzz/slidefuzz/impls/subprocess"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	status := run(untilSignal(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	subprocess.KillAll() // what is left, nobody waits for
+	os.Exit(status)
 }
 
-// The exit statuses.
+// untilSignal is a context that a first signal ends; a second ends the program
+// at once.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		cancel(signalError{<-signals})
+		sig := <-signals
+		subprocess.KillAll()
+		os.Exit(signalError{sig}.status())
+	}()
+	return ctx
+}
+
+// signalError is the cause of a context that a signal has ended.
+type signalError struct{ os.Signal }
+
+func (e signalError) Error() string { return "ended by a signal: " + e.String() }
+
+// status is what a shell says of a program that the signal ended.
+func (e signalError) status() int {
+	if e.Signal == syscall.SIGTERM {
+		return exitSignal + int(syscall.SIGTERM)
+	}
+	return exitSignal + int(syscall.SIGINT)
+}
+
+// The exit statuses. exitSignal is added to the number of a signal.
 const (
 	exitOK         = 0
 	exitUnexpected = 1
 	exitUsage      = 2
 	exitMissing    = 3
+	exitSignal     = 128
 )
 
 // worse is the status that says more: 1, then 2, then 3.
@@ -54,7 +84,6 @@ func statusOf(err error) int {
 
 // env is what a command may touch.
 type env struct {
-	ctx      context.Context
 	in       io.Reader
 	out, err io.Writer
 }
@@ -64,7 +93,7 @@ func (e *env) complain(err error) { fmt.Fprintf(e.err, "slidefuzz: %v\n", err) }
 
 // action runs a command. An error is printed, and decides the exit status
 // where status is 0.
-type action func(e *env, args []string) (status int, err error)
+type action func(ctx context.Context, e *env, args []string) (status int, err error)
 
 type command struct {
 	name  string // of one word or two
@@ -99,16 +128,20 @@ func find(args []string) (c command, rest []string, err error) {
 // run is the program without the process around it.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	out := &sink{w: stdout}
-	e := &env{ctx, stdin, out, stderr}
-	status := e.dispatch(args)
+	e := &env{stdin, out, stderr}
+	status := e.dispatch(ctx, args)
 	if out.err != nil {
 		e.complain(fmt.Errorf("writing standard output: %w", out.err))
 		status = worse(status, exitUsage)
 	}
+	var sig signalError
+	if errors.As(context.Cause(ctx), &sig) {
+		status = sig.status()
+	}
 	return status
 }
 
-func (e *env) dispatch(args []string) int {
+func (e *env) dispatch(ctx context.Context, args []string) int {
 	if len(args) == 0 {
 		usage(e.err)
 		return exitUsage
@@ -136,7 +169,7 @@ func (e *env) dispatch(args []string) int {
 		e.complain(fmt.Errorf("%s: %w; slidefuzz help %s lists the flags", c.name, err, c.name))
 		return exitUsage
 	}
-	status, err := act(e, words)
+	status, err := act(ctx, e, words)
 	if err != nil {
 		e.complain(fmt.Errorf("%s: %w", c.name, err))
 		if status == exitOK {
@@ -185,8 +218,10 @@ func usage(w io.Writer) {
 	fmt.Fprintf(w, "  %-26s %s\n", "help [COMMAND]", "what a command does and its flags")
 	fmt.Fprint(w, `
 Exit status: 0 nothing unexpected; 1 a sound target diverged, a known-bad one
-was not caught, or a case had another outcome than it expects; 2 wrong usage or
-a bad file; 3 the machine or this build lacks what was asked for.
+was not caught, a target could not be judged, or a case had another outcome than
+it expects; 2 wrong usage or
+a bad file; 3 the machine or this build lacks what was asked for; 130 or 143 a
+signal ended the work, and what was found before is printed and written.
 `)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -125,7 +126,7 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) 
 // write writes a report folder for a finding and returns its path: the
 // first of dir/TARGET-1, dir/TARGET-2 … that does not exist, so that no report
 // is overwritten.
-func (r reporter) write(dir string, c *corpus.Case, d *corpus.Divergence) (string, error) {
+func (r reporter) write(ctx context.Context, dir string, c *corpus.Case, d *corpus.Divergence) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
@@ -138,7 +139,7 @@ func (r reporter) write(dir string, c *corpus.Case, d *corpus.Divergence) (strin
 		case err != nil:
 			return "", err
 		}
-		if err := r.report(c, d).WriteDir(path); err != nil {
+		if err := r.report(ctx, c, d).WriteDir(path); err != nil {
 			return "", fmt.Errorf("writing the report %s: %w", path, err)
 		}
 		return path, nil

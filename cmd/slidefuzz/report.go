@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
+
+	"github.com/slidefuzz/slidefuzz/impls"
 )
 
 var reportCommand = command{
@@ -16,25 +19,28 @@ a new folder, for a bug tracker. Minimize the case first.`,
 		memory := memoryFlag(fs)
 		w := execFlags(fs)
 		out := fs.String("o", "", "the `DIR` to write (default: the first free reports/TARGET-N)")
-		return func(e *env, args []string) (int, error) {
-			c, d, r, err := e.diverging(args, int64(*memory), w)
+		return func(ctx context.Context, e *env, args []string) (int, error) {
+			c, d, r, err := e.diverging(ctx, args, int64(*memory), w)
 			if err != nil {
 				return 0, err
 			}
-			// The report's own case promises what the report says.
-			if c.Expect == nil || !c.Expect.Meets(d) {
-				c = c.Clone()
-				c.Expect = d.Expect()
+			if c.Native() && c.Target.Device != impls.Worker {
+				if d, err = r.Native(ctx, c, d); err != nil {
+					return 0, err
+				}
 			}
+			// The report's own case promises what the report says.
+			c = c.Clone()
+			c.Expect = d.Expect()
 			to := reporter{r.Worker, w.exec}
 			if r.Worker != nil {
 				defer r.Worker.Kill()
 			}
 			dir := *out
 			if dir == "" {
-				dir, err = to.write("reports", c, d)
+				dir, err = to.write(ctx, "reports", c, d)
 			} else {
-				err = to.report(c, d).WriteDir(dir)
+				err = to.report(ctx, c, d).WriteDir(dir)
 			}
 			if err != nil {
 				return 0, err

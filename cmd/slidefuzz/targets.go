@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -23,7 +24,7 @@ where only a race is to blame, then {"scenario","about"}.`,
 	flags: func(fs *flag.FlagSet) action {
 		devices := deviceFlag(fs, "only targets on these devices: a comma-separated `LIST`")
 		asJSON := fs.Bool("json", false, "print one object a line")
-		return func(e *env, args []string) (int, error) {
+		return func(ctx context.Context, e *env, args []string) (int, error) {
 			jobs, err := plan(args, devices)
 			if err != nil {
 				return 0, err

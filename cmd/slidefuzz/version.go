@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,7 +14,7 @@ var versionCommand = command{
 	about: "print the version",
 	long:  "Prints the versions of slidefuzz and of the Go toolchain that built it.",
 	flags: func(*flag.FlagSet) action {
-		return func(e *env, args []string) (int, error) {
+		return func(ctx context.Context, e *env, args []string) (int, error) {
 			if len(args) > 0 {
 				return 0, errors.New("takes nothing")
 			}

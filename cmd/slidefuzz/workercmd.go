@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,7 +22,7 @@ is a worker that hunt --exec must catch.`,
 	flags: func(fs *flag.FlagSet) action {
 		block := fs.Int("block", 1, "`N` cells a block (default 1)")
 		order := fs.String("schedule", "descending", "the `ORDER` of the blocks, as in a case file (default descending)")
-		return func(e *env, args []string) (int, error) {
+		return func(ctx context.Context, e *env, args []string) (int, error) {
 			if len(args) != 1 {
 				return 0, errors.New("want one target, as in roll/fused/sim")
 			}
@@ -45,12 +46,12 @@ is a worker that hunt --exec must catch.`,
 			}
 			orders := &impls.Orders{Schedule: schedule}
 			if t.Update == "program" {
-				return exitOK, worker.ServePrograms(e.in, e.out, hello, func(p impls.Program, buffers []impls.Tensor) error {
+				return exitOK, worker.ServePrograms(ctx, e.in, e.out, hello, func(p impls.Program, buffers []impls.Tensor) error {
 					return runOnSim(p, buffers, t.Lowering, *block, orders)
 				})
 			}
 			hello.Crop, hello.Snapshot = true, true
-			return exitOK, worker.Serve(e.in, e.out, hello, func(s impls.Shape) (impls.Cache, error) {
+			return exitOK, worker.Serve(ctx, e.in, e.out, hello, func(s impls.Shape) (impls.Cache, error) {
 				engine, err := impls.NewEngine(t, s, *block)
 				if err != nil {
 					return nil, err
@@ -97,7 +98,7 @@ where the worker breaks the protocol. Whether its cache is right is for
 hunt --exec to say. Put -- before a command with flags.`,
 	flags: func(fs *flag.FlagSet) action {
 		timeout := fs.Duration("timeout", worker.DefaultTimeout, "a worker that does not answer for `DURATION` has hung (default 2m)")
-		return func(e *env, args []string) (int, error) {
+		return func(ctx context.Context, e *env, args []string) (int, error) {
 			if len(args) == 0 {
 				return 0, errors.New("want the command of a worker")
 			}
@@ -106,7 +107,7 @@ hunt --exec to say. Put -- before a command with flags.`,
 			}
 			client := &worker.Client{Args: args, Timeout: *timeout}
 			defer client.Kill()
-			err := props.CheckProtocol(client, func(what string) { fmt.Fprintln(e.out, what) })
+			err := props.CheckProtocol(ctx, client, func(what string) { fmt.Fprintln(e.out, what) })
 			if err != nil {
 				fmt.Fprintf(e.out, "FAILED: %v\n", err)
 				return exitUnexpected, nil

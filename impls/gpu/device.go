@@ -6,13 +6,13 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"sync"
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/printable"
 	"github.com/slidefuzz/slidefuzz/impls/subprocess"
 )
 
@@ -74,90 +74,101 @@ func (d *Device) SetTimeout(limit time.Duration) {
 
 // child is a process that serves a device.
 type child struct {
-	cmd     *exec.Cmd
-	enc     *gob.Encoder
-	w       *bufio.Writer
-	in      io.Closer
-	replies chan *reply // closed when the child has ended
-	stderr  *subprocess.Tail
-	about   string
+	*subprocess.Process
+	writing  sync.Mutex
+	enc      *gob.Encoder // under writing, as w
+	w        *bufio.Writer
+	requests *os.File
+	answers  *os.File
+	replies  chan *reply // closed when there will be no more
+	about    string
 }
 
 // start starts a child and waits until its driver is open.
-func (d *Device) start() error {
+func (d *Device) start(ctx context.Context) error {
 	if d.missing != nil {
 		return d.missing
 	}
-	self, err := os.Executable()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c, err := startChild(append([]string{childEnv + "=" + d.Name}, d.env...))
 	if err != nil {
 		return err
+	}
+	d.child = c
+	r, err := d.wait(ctx, startTimeout)
+	if err != nil {
+		return err
+	}
+	if r.Missing {
+		d.missing = &MissingError{d.Name, printable.Line(r.Err)}
+		d.stop()
+		return d.missing
+	}
+	if r.Err != "" {
+		d.stop()
+		return &FailedError{Device: d.Name, Reason: printable.Line(r.Err)}
+	}
+	c.about = printable.Line(r.About)
+	return nil
+}
+
+// startChild starts this program again, as a child by its environment.
+func startChild(env []string) (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
 	}
 	requests, toChild, err := os.Pipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
+	defer requests.Close()
 	fromChild, replies, err := os.Pipe()
 	if err != nil {
-		return errors.Join(err, requests.Close(), toChild.Close())
+		return nil, errors.Join(err, toChild.Close())
 	}
-	c := &child{cmd: exec.Command(self), stderr: &subprocess.Tail{}, in: toChild, w: bufio.NewWriterSize(toChild, 1<<20), replies: make(chan *reply)}
+	defer replies.Close()
+	c := &child{requests: toChild, answers: fromChild, w: bufio.NewWriterSize(toChild, 1<<20), replies: make(chan *reply, 1)}
 	c.enc = gob.NewEncoder(c.w)
-	c.cmd.Env = append(os.Environ(), childEnv+"="+d.Name)
-	c.cmd.Env = append(c.cmd.Env, d.env...)
-	c.cmd.ExtraFiles = []*os.File{requests, replies}
-	c.cmd.Stdout, c.cmd.Stderr = c.stderr, c.stderr
-	// The parent alone decides what a signal to the terminal's group means.
-	subprocess.SetGroup(c.cmd)
-	err = c.cmd.Start()
-	err = errors.Join(err, requests.Close(), replies.Close())
-	if err != nil {
-		return errors.Join(err, toChild.Close(), fromChild.Close())
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.ExtraFiles = []*os.File{requests, replies}
+	if c.Process, err = subprocess.Start(cmd); err != nil {
+		return nil, errors.Join(err, toChild.Close(), fromChild.Close())
 	}
 	go func() {
 		defer close(c.replies)
-		defer fromChild.Close()
 		dec := gob.NewDecoder(bufio.NewReaderSize(fromChild, 1<<20))
 		for {
 			r := new(reply)
 			if dec.Decode(r) != nil {
 				return
 			}
-			c.replies <- r
+			c.replies <- r // there is room: a child answers what it was asked, once
 		}
 	}()
-	d.child = c
-	r, err := d.wait(context.Background(), startTimeout)
-	if err != nil {
-		return err
-	}
-	if r.Missing {
-		d.missing = &MissingError{d.Name, r.Err}
-		d.stop()
-		return d.missing
-	}
-	if r.Err != "" {
-		d.stop()
-		return &FailedError{Device: d.Name, Reason: r.Err}
-	}
-	c.about = r.About
-	return nil
+	return c, nil
 }
 
 // startTimeout is how long a driver may take to open and to compile the
 // kernels: PoCL's first time takes some seconds on a busy machine.
 const startTimeout = 2 * time.Minute
 
-// stop ends the child and waits for it.
-func (d *Device) stop() string {
+// stop ends the child.
+func (d *Device) stop() *child {
 	c := d.child
 	d.child = nil
-	_ = c.cmd.Process.Kill() // it may have ended
-	_ = c.in.Close()
-	for range c.replies { // what it was about to say
-	}
-	_ = c.cmd.Wait() // the state below says how it ended
-	return c.cmd.ProcessState.String()
+	c.Kill()
+	_ = c.requests.Close() // nobody reads or writes them any more
+	_ = c.answers.Close()
+	return c
 }
+
+// exitTime is how long a child may live on once it gives no more replies: the
+// system closes the pipes of a process that ends, and then ends it.
+const exitTime = 2 * time.Second
 
 // wait takes the child's next reply. Without one the child is ended, and the
 // error says how.
@@ -170,14 +181,14 @@ func (d *Device) wait(ctx context.Context, limit time.Duration) (*reply, error) 
 		if ok {
 			return r, nil
 		}
-		err := c.cmd.Wait()
-		d.child = nil
-		_ = c.in.Close()
-		reason := fmt.Sprintf("its process ended (%s)", c.cmd.ProcessState)
-		if err == nil {
-			reason = "its process ended without an answer"
+		reason := "it gave no more answers, and its process was killed"
+		select {
+		case <-c.Done():
+			reason = fmt.Sprintf("its process ended (%s)", c.State())
+		case <-time.After(exitTime):
 		}
-		if last := c.stderr.Last(); last != "" {
+		d.stop()
+		if last := c.Last(); last != "" {
 			reason += ": " + last
 		}
 		return nil, &FailedError{Device: d.Name, Reason: reason}
@@ -193,14 +204,19 @@ func (d *Device) wait(ctx context.Context, limit time.Duration) (*reply, error) 
 // ask sends a request and waits for the reply.
 func (d *Device) ask(ctx context.Context, r *request) (*reply, error) {
 	if d.child == nil {
-		if err := d.start(); err != nil {
+		if err := d.start(ctx); err != nil {
 			return nil, err
 		}
 	}
-	// A child that has ended takes no request; wait says how it ended.
-	if err := d.child.enc.Encode(r); err == nil {
-		_ = d.child.w.Flush()
-	}
+	// It is written beside the wait, which has a bound. A child that has ended
+	// takes no request; wait says how it ended.
+	go func(c *child) {
+		c.writing.Lock()
+		defer c.writing.Unlock()
+		if c.enc.Encode(r) == nil {
+			_ = c.w.Flush()
+		}
+	}(d.child)
 	limit := DefaultTimeout
 	if d.timeout > 0 {
 		limit = d.timeout
@@ -211,7 +227,7 @@ func (d *Device) ask(ctx context.Context, r *request) (*reply, error) {
 	rep, err := d.wait(ctx, limit)
 	if err == nil && rep.Err != "" {
 		d.stop()
-		return nil, &FailedError{Device: d.Name, Reason: rep.Err}
+		return nil, &FailedError{Device: d.Name, Reason: printable.Line(rep.Err)}
 	}
 	if err == nil {
 		d.free = rep.Free
@@ -221,11 +237,11 @@ func (d *Device) ask(ctx context.Context, r *request) (*reply, error) {
 
 // About says what the device is, and starts it if need be. The error is a
 // *MissingError where this machine lacks it.
-func (d *Device) About() (string, error) {
+func (d *Device) About(ctx context.Context) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.child == nil {
-		if err := d.start(); err != nil {
+		if err := d.start(ctx); err != nil {
 			return "", err
 		}
 	}

@@ -23,7 +23,7 @@ func open(tb testing.TB, name string) *Device {
 	tb.Helper()
 	d := &Device{Name: name}
 	tb.Cleanup(d.Close)
-	_, err := d.About()
+	_, err := d.About(tb.Context())
 	var missing *MissingError
 	if errors.As(err, &missing) && !slices.Contains(strings.Split(os.Getenv("SLIDEFUZZ_REQUIRE"), ","), name) {
 		tb.Skip("SKIPPED, NOTHING WAS TESTED: " + err.Error())
@@ -73,18 +73,20 @@ func TestShift(t *testing.T) {
 	})
 }
 
+// kill ends a process as somebody else would.
+func kill(pid int) {
+	if p, err := os.FindProcess(pid); err == nil {
+		_ = p.Kill() // it may have ended
+	}
+}
+
 // A child that is killed is a failure of what it was doing, and nothing else.
 func TestKilled(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Device) {
 		endless := shift(4)
 		endless.Steps = []impls.Step{{Kind: impls.Endless}}
-		pid := d.child.cmd.Process.Pid
-		time.AfterFunc(200*time.Millisecond, func() {
-			p, err := os.FindProcess(pid)
-			if err == nil {
-				_ = p.Kill() // it may have ended
-			}
-		})
+		pid := d.child.Pid()
+		time.AfterFunc(200*time.Millisecond, func() { kill(pid) })
 		results, err := d.Run(context.Background(), []*impls.Script{endless})
 		require.NoError(t, err)
 		var failed *FailedError
@@ -93,9 +95,9 @@ func TestKilled(t *testing.T) {
 		require.Contains(t, failed.Error(), "signal: killed")
 
 		// Between two calls, it is replaced without a word.
-		_, err = d.About()
+		_, err = d.About(t.Context())
 		require.NoError(t, err)
-		require.NoError(t, d.child.cmd.Process.Kill())
+		kill(d.child.Pid())
 		time.Sleep(100 * time.Millisecond)
 		results, err = d.Run(context.Background(), []*impls.Script{shift(4)})
 		require.NoError(t, err)
@@ -161,7 +163,7 @@ func TestInterrupted(t *testing.T) {
 // install.
 func TestMissing(t *testing.T) {
 	d := &Device{Name: "opencl", env: []string{"SLIDEFUZZ_OPENCL_LIB=libnone.so"}}
-	_, err := d.About()
+	_, err := d.About(t.Context())
 	var missing *MissingError
 	require.ErrorAs(t, err, &missing)
 	require.Contains(t, err.Error(), "apt-get install")
@@ -169,7 +171,7 @@ func TestMissing(t *testing.T) {
 	open(t, "opencl")
 	empty := t.TempDir()
 	d = &Device{Name: "opencl", env: []string{"OCL_ICD_VENDORS=" + empty, "OCL_ICD_FILENAMES="}}
-	_, err = d.About()
+	_, err = d.About(t.Context())
 	require.ErrorAs(t, err, &missing)
 	require.Contains(t, err.Error(), "finds no platform")
 	_, err = d.Run(context.Background(), []*impls.Script{shift(4)})
@@ -190,7 +192,7 @@ func measure(t *testing.T, d *Device) usage {
 		require.NoError(t, err)
 		return len(entries)
 	}
-	pid := strconv.Itoa(d.child.cmd.Process.Pid)
+	pid := strconv.Itoa(d.child.Pid())
 	u := usage{files: count(pid), parentFiles: count("self"), device: d.free}
 	status, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
 	require.NoError(t, err)
@@ -214,7 +216,7 @@ func TestLeaks(t *testing.T) {
 		for i := range scripts {
 			scripts[i] = shift(2 + i%60)
 		}
-		pid := d.child.cmd.Process.Pid
+		pid := d.child.Pid()
 		var before usage
 		for done := 0; done < n; done += batch {
 			results, err := d.Run(context.Background(), scripts)
@@ -229,7 +231,7 @@ func TestLeaks(t *testing.T) {
 		}
 		after := measure(t, d)
 		t.Logf("after %d scripts %+v, after %d %+v", 6*batch, before, n, after)
-		require.Equal(t, pid, d.child.cmd.Process.Pid, "one process all the time")
+		require.Equal(t, pid, d.child.Pid(), "one process all the time")
 		// A driver may open a file or two when it likes; one for each launch
 		// would be a hundred.
 		require.Less(t, after.files-before.files, 16)

@@ -22,14 +22,14 @@ type Oclgrind struct {
 
 // NewOclgrind opens it; dir is an empty folder for its log. A *MissingError
 // says that this machine has none.
-func NewOclgrind(dir string) (*Oclgrind, error) {
+func NewOclgrind(ctx context.Context, dir string) (*Oclgrind, error) {
 	o := &Oclgrind{&Device{Name: "oclgrind"}, filepath.Join(dir, "races")}
 	o.device.env = []string{
 		"OCLGRIND_DATA_RACES=1", "OCLGRIND_UNIFORM_WRITES=1", "OCLGRIND_NUM_THREADS=1",
 		"OCLGRIND_MAX_ERRORS=2000000000", // it reports no more races after so many
 		"OCLGRIND_LOG=" + o.log,
 	}
-	_, err := o.device.About()
+	_, err := o.device.About(ctx)
 	return o, err
 }
 

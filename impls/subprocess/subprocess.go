@@ -1,37 +1,143 @@
-// Package subprocess has what the suite's child processes share: a process group of
-// their own, and the last words of one that died.
+// Package subprocess runs the suite's child processes, devices and workers:
+// each can be ended at any moment with all that it started, and no wait for one
+// is without a bound.
 package subprocess
 
 import (
-	"strings"
+	"crypto/rand"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
 	"sync"
+	"time"
 )
 
-// Tail keeps the end of what is written to it. Its zero value is ready.
-type Tail struct {
-	mu   sync.Mutex
-	text []byte
+// Process is a child process. Its standard error is read here. Its methods may
+// be called by several goroutines.
+type Process struct {
+	cmd    *exec.Cmd
+	mark   string
+	stderr tail
+	done   chan struct{} // closed when it has ended
 }
 
-// tailBytes is enough for the last lines of a stack trace, or for a compiler's
-// first errors.
-const tailBytes = 4096
+// markEnv is set in the environment of a child and so of all that it starts:
+// what has left its process group is known by it.
+const markEnv = "SLIDEFUZZ_CHILD"
 
-// Write implements io.Writer. It never fails.
-func (t *Tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, b[max(0, len(b)-tailBytes):]...)
-	if n := len(t.text) - tailBytes; n > 0 {
-		t.text = append(t.text[:0], t.text[n:]...)
+var live = struct {
+	sync.Mutex
+	all map[*Process]bool
+}{all: map[*Process]bool{}}
+
+// Start starts a command. Its standard input, output and extra files must be
+// files: with anything else the command is not done while a process that it
+// left behind holds them.
+func Start(cmd *exec.Cmd) (*Process, error) {
+	p := &Process{cmd: cmd, mark: rand.Text(), done: make(chan struct{})}
+	if cmd.Env == nil {
+		cmd.Env = os.Environ()
 	}
-	return len(b), nil
+	// A child of a child has the marks of both.
+	cmd.Env = append(cmd.Env, markEnv+"="+os.Getenv(markEnv)+" "+p.mark)
+	setGroup(cmd)
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stderr = w
+	if cmd.Stdout == nil { // what is printed there is for people too
+		cmd.Stdout = w
+	}
+	err = cmd.Start()
+	_ = w.Close() // the child has its own
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	live.Lock()
+	live.all[p] = true
+	live.Unlock()
+	go p.reap(r)
+	return p, nil
 }
 
-// Last is the last line that was written.
-func (t *Tail) Last() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	s := strings.TrimSpace(string(t.text))
-	return s[strings.LastIndexByte(s, '\n')+1:]
+// afterlife is how long a pipe may stay open once its process has ended and all
+// that it left behind was killed: only elsewhere than on Linux does anything
+// still hold it.
+const afterlife = time.Second
+
+// reap waits for the process and ends what it left behind.
+func (p *Process) reap(stderr *os.File) {
+	read := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(&p.stderr, stderr) // it ends when nobody holds the pipe
+		close(read)
+	}()
+	_ = p.cmd.Wait() // State says how it ended
+	killMarked(p.mark)
+	select {
+	case <-read:
+	case <-time.After(afterlife):
+	}
+	_ = stderr.Close()
+	<-read
+	live.Lock()
+	delete(live.all, p)
+	live.Unlock()
+	close(p.done)
+}
+
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Pid is its number.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// killTime bounds the wait for a process that was killed. The system ends it at
+// once, unless a driver holds it in a call that cannot be interrupted: then it
+// is left behind.
+const killTime = time.Second
+
+// Kill ends the process and all that it started, and waits for it. On Linux
+// that includes processes that have left its process group, as a daemon does.
+// Elsewhere such a process stays.
+func (p *Process) Kill() {
+	select {
+	case <-p.done:
+		return
+	default:
+	}
+	kill(p.Pid())
+	killMarked(p.mark)
+	select {
+	case <-p.done:
+	case <-time.After(killTime):
+	}
+}
+
+// Last is the last line that the process wrote to its standard error, fit to
+// print.
+func (p *Process) Last() string { return p.stderr.last() }
+
+// State says how the process ended, as "exit status 3" or "signal: killed", or
+// that it has not.
+func (p *Process) State() string {
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState.String()
+	default:
+		return "it could not be killed"
+	}
+}
+
+// KillAll ends every process that Start started: for a program that is about to
+// exit without waiting for anything.
+func KillAll() {
+	live.Lock()
+	defer live.Unlock()
+	for p := range live.all {
+		kill(p.Pid())
+		killMarked(p.mark)
+	}
 }

@@ -1,19 +1,19 @@
 package worker
 
 import (
-	"bufio"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/impls"
-	"github.com/slidefuzz/slidefuzz/impls/subprocess"
+	"github.com/slidefuzz/slidefuzz/impls/printable"
 )
 
 // Hello is what a worker says of itself.
@@ -70,8 +70,10 @@ const DefaultTimeout = 2 * time.Minute
 const DefaultMemory = 8 << 30
 
 // Client is a worker's process, started when it is first needed and again after
-// a fault. Between New and the next New it is a cache: an impls.Cache, Cropper,
-// Snapshotter and Positioner. It is not for use by two goroutines at once.
+// a fault. Between New and the next New it drives one cache. It is not for use
+// by two goroutines at once. A call whose context ends returns the context's
+// error, and the process is gone, for its reply would be taken for the next one;
+// that is no fault.
 type Client struct {
 	// Args is the command and its arguments.
 	Args []string
@@ -90,16 +92,17 @@ type Client struct {
 }
 
 // Hello starts the worker, if it does not run, and returns what it said.
-func (c *Client) Hello() (*Hello, error) {
+func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 	if c.process != nil {
 		return c.hello, nil
 	}
 	c.fault = nil
-	if err := c.start(); err != nil {
+	if err := c.start(ctx); err != nil {
 		return nil, err
 	}
-	reply, err := c.ask("hello", map[string]string{"protocol": "1"})
+	reply, err := c.ask(ctx, "hello", map[string]string{"protocol": "1"})
 	if err != nil {
+		c.Kill() // one that refuses hello is no worker
 		return nil, err
 	}
 	h, err := parseHello(reply.Meta)
@@ -111,7 +114,7 @@ func (c *Client) Hello() (*Hello, error) {
 }
 
 func parseHello(meta map[string]string) (*Hello, error) {
-	h := &Hello{Name: meta["name"], Version: meta["version"], Contract: meta["contract"], Device: meta["device"]}
+	h := &Hello{Name: printable.Line(meta["name"]), Version: printable.Line(meta["version"]), Contract: meta["contract"], Device: printable.Line(meta["device"])}
 	for _, key := range []string{"name", "version", "contract", "dtypes", "device"} {
 		if meta[key] == "" {
 			return nil, fmt.Errorf("the reply lacks %s", key)
@@ -160,24 +163,24 @@ func (c *Client) Starts() int { return c.starts }
 func (c *Client) Fault() *Fault { return c.fault }
 
 // New drops the cache before it and makes an empty one.
-func (c *Client) New(s impls.Shape) error {
+func (c *Client) New(ctx context.Context, s impls.Shape) error {
 	c.fault, c.positions = nil, nil
-	if _, err := c.Hello(); err != nil {
+	if _, err := c.Hello(ctx); err != nil {
 		return err
 	}
 	c.shape = s
 	c.shape.Layout = impls.HeadsFirst
-	_, err := c.ask("new", map[string]string{
+	_, err := c.ask(ctx, "new", map[string]string{
 		"batch": strconv.Itoa(s.Batch), "heads": strconv.Itoa(s.Heads), "window": strconv.Itoa(s.Window),
 		"dim": strconv.Itoa(s.Dim), "dtype": s.DType.String(),
 	})
 	return err
 }
 
-// Update implements impls.Cache. After a fault the worker's own error comes
-// back for every call until New.
-func (c *Client) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
-	reply, err := c.ask("update", nil, pack("keys", &keys), pack("values", &values))
+// Update is impls.Cache's. After a fault the fault comes back for every call
+// until New.
+func (c *Client) Update(ctx context.Context, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	reply, err := c.ask(ctx, "update", nil, pack("keys", &keys), pack("values", &values))
 	if err != nil {
 		return k, v, err
 	}
@@ -196,60 +199,66 @@ func (c *Client) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error
 	return returned[0], returned[1], nil
 }
 
-// Reset implements impls.Cache.
-func (c *Client) Reset() {
-	if _, err := c.ask("reset", nil); err != nil {
-		var refused *RefusedError
-		if errors.As(err, &refused) {
-			_ = c.fail(Nonsense, "reset was refused: %s", refused.Reason)
-		}
-	}
+// Reset is impls.Cache's. A worker that refuses it breaks the protocol.
+func (c *Client) Reset(ctx context.Context) error {
 	c.positions = nil
+	_, err := c.ask(ctx, "reset", nil)
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		return c.fail(Nonsense, "reset was refused: %s", refused.Reason)
+	}
+	return err
 }
 
-// Crop implements impls.Cropper.
-func (c *Client) Crop(n int) error {
+// Crop is impls.Cropper's.
+func (c *Client) Crop(ctx context.Context, n int) error {
 	if !c.hello.Crop {
 		return &RefusedError{"crop", "the worker does not offer it"}
 	}
-	_, err := c.ask("crop", map[string]string{"length": strconv.Itoa(n)})
+	_, err := c.ask(ctx, "crop", map[string]string{"length": strconv.Itoa(n)})
 	return err
 }
 
-// Snapshot implements impls.Snapshotter.
-func (c *Client) Snapshot(id int) error { return c.snapshots("snapshot", id) }
+// Snapshot is impls.Snapshotter's.
+func (c *Client) Snapshot(ctx context.Context, id int) error { return c.snapshots(ctx, "snapshot", id) }
 
-// Restore implements impls.Snapshotter.
-func (c *Client) Restore(id int) error { return c.snapshots("restore", id) }
+// Restore is impls.Snapshotter's.
+func (c *Client) Restore(ctx context.Context, id int) error { return c.snapshots(ctx, "restore", id) }
 
-func (c *Client) snapshots(op string, id int) error {
+func (c *Client) snapshots(ctx context.Context, op string, id int) error {
 	if !c.hello.Snapshot {
 		return &RefusedError{op, "the worker does not offer it"}
 	}
-	_, err := c.ask(op, map[string]string{"id": strconv.Itoa(id)})
+	_, err := c.ask(ctx, op, map[string]string{"id": strconv.Itoa(id)})
 	return err
 }
 
-// Positions implements impls.Positioner.
+// Positions is impls.Positioner's.
 func (c *Client) Positions() [][]int { return c.positions }
 
-// Sinks implements impls.Sinker.
+// Sinks is impls.Sinker's.
 func (c *Client) Sinks() int { return c.hello.Sinks }
 
 // Close ends the worker: it is asked to go, and then made to.
-func (c *Client) Close() error {
+func (c *Client) Close(ctx context.Context) error {
 	p := c.process
 	if p == nil {
 		return nil
 	}
-	_, err := c.ask("bye", nil)
-	if err != nil {
+	if _, err := c.ask(ctx, "bye", nil); err != nil {
 		return err
 	}
 	c.process = nil
 	_ = p.in.Close() // it may have closed it
-	if status := p.end(closeTime); status != "exit status 0" {
-		return &Fault{Crash, "after bye: " + status}
+	byItself := p.ended(ctx, closeTime)
+	p.kill()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !byItself:
+		return &Fault{Hang, fmt.Sprintf("after bye: its process still ran %s later, and slidefuzz killed it", closeTime)}
+	case p.State() != "exit status 0":
+		return &Fault{Crash, "after bye: its process ended (" + p.State() + ")"}
 	}
 	return nil
 }
@@ -263,53 +272,32 @@ func (c *Client) Kill() {
 	if p := c.process; p != nil {
 		c.process = nil
 		p.kill()
-		p.end(0)
 	}
 }
 
-func (c *Client) start() error {
+func (c *Client) start(ctx context.Context) error {
 	if len(c.Args) == 0 {
 		return errors.New("a worker needs a command")
 	}
-	p := &process{cmd: exec.Command(c.Args[0], c.Args[1:]...), replies: make(chan *Message, 1), watch: make(chan struct{})}
-	subprocess.SetGroup(p.cmd)
-	// What the worker leaves behind may hold its standard error open.
-	p.cmd.WaitDelay = time.Second
-	p.cmd.Stderr = &p.stderr
-	in, err := p.cmd.StdinPipe()
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	out, err := p.cmd.StdoutPipe()
+	p, err := startProcess(c.Args, cmp.Or(c.Memory, DefaultMemory))
 	if err != nil {
-		return err
-	}
-	p.in = in
-	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("starting the worker: %w", err)
 	}
 	c.starts++
 	c.process = p
-	go func() {
-		defer close(p.replies)
-		r := bufio.NewReaderSize(out, 1<<16)
-		for {
-			m, err := Read(r)
-			if err != nil {
-				p.readErr = err
-				return
-			}
-			p.replies <- m
-		}
-	}()
-	go p.watchMemory(cmp.Or(c.Memory, DefaultMemory))
 	return nil
 }
 
 // ask sends a request and takes its reply.
-func (c *Client) ask(op string, meta map[string]string, tensors ...Tensor) (*Message, error) {
+func (c *Client) ask(ctx context.Context, op string, meta map[string]string, tensors ...Tensor) (*Message, error) {
 	if c.fault != nil {
 		return nil, c.fault
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	p := c.process
 	if p == nil {
@@ -320,7 +308,7 @@ func (c *Client) ask(op string, meta map[string]string, tensors ...Tensor) (*Mes
 		if ok {
 			return nil, c.fail(Nonsense, "a reply without a request, before %s: %v", op, m.Meta)
 		}
-		return nil, c.gone("before " + op)
+		return nil, c.gone(ctx, "before "+op)
 	default:
 	}
 	all := map[string]string{"op": op}
@@ -349,71 +337,80 @@ func (c *Client) ask(op string, meta map[string]string, tensors ...Tensor) (*Mes
 				continue
 			}
 			if !ok {
-				return nil, c.gone("in reply to " + op)
+				return nil, c.gone(ctx, "in reply to "+op)
 			}
 			if reply != nil {
 				return nil, c.fail(Nonsense, "two replies to %s", op)
 			}
 			reply = m
 		case <-timer.C:
-			return nil, c.fail(Hang, "no reply to %s in %s", op, limit)
+			return nil, c.fail(Hang, "no reply to %s in %s, and slidefuzz killed its process", op, limit)
+		case <-ctx.Done():
+			c.Kill()
+			return nil, ctx.Err()
 		}
 	}
 	if reason, ok := reply.Meta["error"]; ok {
-		return nil, &RefusedError{op, reason}
+		return nil, &RefusedError{op, printable.Line(reason)}
 	}
 	return reply, nil
 }
 
 // fail ends the worker for what it did.
 func (c *Client) fail(kind Kind, format string, args ...any) error {
-	c.fault = &Fault{kind, fmt.Sprintf(format, args...)}
+	c.fault = &Fault{kind, printable.Line(fmt.Sprintf(format, args...))}
 	c.Kill()
 	return c.fault
 }
 
-// gone says why there are no more replies.
-func (c *Client) gone(when string) error {
-	p := c.process
-	c.process = nil
-	err := p.readErr
-	if !errors.Is(err, io.EOF) && !isTruncated(err) {
-		// It still runs and talks nonsense.
-		p.kill()
-		p.end(0)
-		c.fault = &Fault{Nonsense, when + ": " + err.Error()}
-		return c.fault
-	}
-	status := p.end(closeTime)
-	p.mu.Lock()
-	large := p.tooLarge
-	p.mu.Unlock()
-	switch {
-	case large > 0:
-		c.fault = &Fault{Memory, fmt.Sprintf("%s: it used %d MiB of memory and was killed; --worker-memory raises the limit", when, large>>20)}
-	default:
-		detail := when + ": its process ended (" + status + ")"
-		if isTruncated(err) {
-			detail += " in the middle of a reply: " + err.Error()
-		}
-		if last := p.stderr.Last(); last != "" {
-			detail += ": " + last
-		}
-		c.fault = &Fault{Crash, detail}
-	}
-	return c.fault
-}
+// exitTime is how long a process may live on once its standard output is closed,
+// which the system does to a process that ends: what is left to do then takes
+// milliseconds.
+const exitTime = 2 * time.Second
 
-func isTruncated(err error) bool {
-	return err != nil && strings.HasPrefix(err.Error(), "a message that ends")
+// gone says why there are no more replies.
+func (c *Client) gone(ctx context.Context, when string) error {
+	p := c.process
+	err := p.readErr
+	cut := errors.Is(err, errTruncated)
+	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !cut {
+		// It still runs and talks nonsense.
+		return c.fail(Nonsense, "%s: %v", when, err)
+	}
+	byItself := p.ended(ctx, exitTime)
+	c.Kill()
+	if !byItself && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	detail := when + ": "
+	if large := p.tooLarge.Load(); large > 0 {
+		return c.fail(Memory, "%sit used %d MiB of memory, and slidefuzz killed it; --worker-memory raises the limit", detail, large>>20)
+	}
+	kind := Crash
+	switch state := p.State(); {
+	case !byItself:
+		kind = Nonsense
+		detail += fmt.Sprintf("it closed its standard output and still ran %s later, and slidefuzz killed it", exitTime)
+	case state == "signal: killed":
+		detail += "its process ended (signal: killed; slidefuzz did not kill it, but the system may have for want of memory)"
+	default:
+		detail += "its process ended (" + state + ")"
+	}
+	if cut {
+		detail += " in the middle of a reply: " + err.Error()
+	}
+	if last := p.Last(); last != "" {
+		detail += ": " + last
+	}
+	return c.fail(kind, "%s", detail)
 }
 
 // Script asks the worker for a program in its own language that shows a case
 // without slidefuzz. The request is called script, and is part of the
 // capability of that name: it holds the text of the case, and for a program its
 // PyTorch code as source; the reply holds name and script.
-func (c *Client) Script(text []byte, p impls.Program) (Script, error) {
-	hello, err := c.Hello()
+func (c *Client) Script(ctx context.Context, text []byte, p impls.Program) (Script, error) {
+	hello, err := c.Hello(ctx)
 	if err != nil || !hello.Script {
 		return Script{}, err
 	}
@@ -421,7 +418,7 @@ func (c *Client) Script(text []byte, p impls.Program) (Script, error) {
 	if len(p.Buffers) > 0 {
 		meta["source"] = PyTorch(p, "p0")
 	}
-	reply, err := c.ask("script", meta)
+	reply, err := c.ask(ctx, "script", meta)
 	if err != nil {
 		return Script{}, err
 	}

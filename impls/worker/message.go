@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -94,85 +96,192 @@ func (m *Message) Write(w io.Writer) error {
 	return err
 }
 
+// errTruncated is a message that ends too early.
+var errTruncated = errors.New("a message that ends")
+
 // Read reads a message. io.EOF means that there is none; every other error says
 // in what the bytes are no message.
 func Read(r io.Reader) (*Message, error) {
 	var size [8]byte
 	if n, err := io.ReadFull(r, size[:]); err != nil {
-		if n == 0 && errors.Is(err, io.EOF) {
-			return nil, io.EOF
+		if n == 0 {
+			return nil, err
 		}
-		return nil, fmt.Errorf("a message that ends after %d of the 8 bytes of its length", n)
+		return nil, fmt.Errorf("%w after %d of the 8 bytes of its length", errTruncated, n)
 	}
 	n := binary.LittleEndian.Uint64(size[:])
 	if n > MaxHeader {
-		return nil, fmt.Errorf("a header of %d bytes, more than %d (does the worker print %q to standard output?)", n, MaxHeader, printable(size[:]))
+		return nil, fmt.Errorf("a header of %d bytes, more than %d (does the worker print %q to standard output?)", n, MaxHeader, ascii(size[:]))
 	}
 	text := make([]byte, n)
 	if k, err := io.ReadFull(r, text); err != nil {
-		return nil, fmt.Errorf("a message that ends after %d of %d bytes of its header", k, n)
-	}
-	var header map[string]json.RawMessage
-	if err := json.Unmarshal(text, &header); err != nil {
-		return nil, fmt.Errorf("a header that is no JSON object: %w", err)
+		return nil, fmt.Errorf("%w after %d of %d bytes of its header", errTruncated, k, n)
 	}
 	m := &Message{}
-	var at []int64
-	total := int64(0)
-	for name, raw := range header {
+	var at []span
+	err := object(text, func(name string, raw json.RawMessage) error {
 		if name == metadata {
-			if err := json.Unmarshal(raw, &m.Meta); err != nil {
-				return nil, fmt.Errorf("%s holds something else than strings: %w", metadata, err)
-			}
-			continue
+			m.Meta = map[string]string{}
+			return object(raw, func(key string, raw json.RawMessage) error {
+				var value *string
+				if err := json.Unmarshal(raw, &value); err != nil || value == nil {
+					return fmt.Errorf("%s holds something else than strings: %s", metadata, key)
+				}
+				m.Meta[key] = *value
+				return nil
+			})
 		}
-		var e entry
-		if err := json.Unmarshal(raw, &e); err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", name, err)
+		t, where, err := tensor(raw)
+		if err != nil {
+			return fmt.Errorf("tensor %q: %w", name, err)
 		}
-		if err := e.check(); err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", name, err)
-		}
-		m.Tensors = append(m.Tensors, Tensor{Name: name, DType: e.DType, Shape: e.Shape})
-		at = append(at, e.Offsets[0], e.Offsets[1])
-		total = max(total, e.Offsets[1])
+		t.Name = name
+		m.Tensors = append(m.Tensors, t)
+		at = append(at, where)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	total, err := m.inOneRow(at)
+	if err != nil {
+		return nil, err
 	}
 	data := make([]byte, total)
 	if k, err := io.ReadFull(r, data); err != nil {
-		return nil, fmt.Errorf("a message that ends after %d of %d bytes of its tensors", k, total)
+		return nil, fmt.Errorf("%w after %d of %d bytes of its tensors", errTruncated, k, total)
 	}
 	for i := range m.Tensors {
-		m.Tensors[i].Data = data[at[2*i]:at[2*i+1]]
+		m.Tensors[i].Data = data[at[i].from:at[i].to:at[i].to]
 	}
 	slices.SortFunc(m.Tensors, func(a, b Tensor) int { return strings.Compare(a.Name, b.Name) })
 	return m, nil
 }
 
-// check reports offsets that are not those of the shape.
-func (e *entry) check() error {
-	size, ok := sizes[e.DType]
-	if !ok {
-		return fmt.Errorf("dtype %q is none of safetensors", e.DType)
+// span is where the bytes of a tensor lie.
+type span struct{ from, to int64 }
+
+// inOneRow reports tensors that overlap or leave a gap, and returns the bytes of
+// all of them.
+func (m *Message) inOneRow(at []span) (total int64, err error) {
+	order := make([]int, len(at))
+	for i := range order {
+		order[i] = i
 	}
-	n := int64(size)
-	for _, d := range e.Shape {
-		if d < 0 || d > 0 && n > math.MaxInt64/2/int64(d) {
-			return fmt.Errorf("shape %v", e.Shape)
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(at[a].from, at[b].from), cmp.Compare(at[a].to, at[b].to))
+	})
+	for _, i := range order {
+		if at[i].from != total {
+			what := "overlap with the tensor before"
+			if at[i].from > total {
+				what = "leave a gap"
+			}
+			return 0, fmt.Errorf("tensor %q: data_offsets [%d, %d] %s; want them to begin at %d", m.Tensors[i].Name, at[i].from, at[i].to, what, total)
 		}
-		n *= int64(d)
+		total = at[i].to
 	}
-	lo, hi := e.Offsets[0], e.Offsets[1]
-	if lo < 0 || hi < lo || hi > MaxMessage {
-		return fmt.Errorf("data_offsets [%d, %d] are outside 0..%d", lo, hi, MaxMessage)
+	return total, nil
+}
+
+// object calls each with the keys and values of a JSON object. A key that comes
+// twice is an error: readers disagree on which of the two counts.
+func object(text []byte, each func(key string, value json.RawMessage) error) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return fmt.Errorf("a header that is no JSON object: %s", excerpt(text))
 	}
-	if hi-lo != n {
-		return fmt.Errorf("shape %v of %s takes %d bytes, data_offsets [%d, %d] give %d", e.Shape, e.DType, n, lo, hi, hi-lo)
+	seen := map[string]bool{}
+	for dec.More() {
+		key, err := dec.Token()
+		name, ok := key.(string)
+		if err != nil || !ok {
+			return fmt.Errorf("a header that is no JSON object: %s", excerpt(text))
+		}
+		if seen[name] {
+			return fmt.Errorf("key %q twice", name)
+		}
+		seen[name] = true
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return fmt.Errorf("a header that is no JSON object: %w", err)
+		}
+		if err := each(name, value); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return fmt.Errorf("a header that is no JSON object: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("a header that goes on behind its JSON object")
 	}
 	return nil
 }
 
-// printable is bytes as people would have read them.
-func printable(b []byte) string {
+// excerpt is the beginning of a text for an error.
+func excerpt(text []byte) string {
+	const most = 40 // a line has room for them
+	return fmt.Sprintf("%q", ascii(text[:min(len(text), most)]))
+}
+
+// tensor reads a tensor's entry of a header. Its keys are exactly those of
+// safetensors.
+func tensor(raw json.RawMessage) (t Tensor, at span, err error) {
+	var offsets []int64
+	count := 0
+	err = object(raw, func(key string, raw json.RawMessage) error {
+		count++
+		var to any
+		switch key {
+		case "dtype":
+			to = &t.DType
+		case "shape":
+			to = &t.Shape
+		case "data_offsets":
+			to = &offsets
+		default:
+			return fmt.Errorf("key %q: want dtype, shape and data_offsets", key)
+		}
+		if err := json.Unmarshal(raw, to); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return t, at, err
+	case count != 3 || len(offsets) != 2:
+		return t, at, errors.New("want dtype, shape and data_offsets [begin, end]")
+	}
+	at = span{offsets[0], offsets[1]}
+	return t, at, check(t, at)
+}
+
+// check reports offsets that are not those of the shape.
+func check(t Tensor, at span) error {
+	size, ok := sizes[t.DType]
+	if !ok {
+		return fmt.Errorf("dtype %q is none of safetensors", t.DType)
+	}
+	n := int64(size)
+	for _, d := range t.Shape {
+		if d < 0 || d > 0 && n > math.MaxInt64/2/int64(d) {
+			return fmt.Errorf("shape %v", t.Shape)
+		}
+		n *= int64(d)
+	}
+	if at.from < 0 || at.to < at.from || at.to > MaxMessage {
+		return fmt.Errorf("data_offsets [%d, %d] are outside 0..%d", at.from, at.to, MaxMessage)
+	}
+	if at.to-at.from != n {
+		return fmt.Errorf("shape %v of %s takes %d bytes, data_offsets [%d, %d] give %d", t.Shape, t.DType, n, at.from, at.to, at.to-at.from)
+	}
+	return nil
+}
+
+// ascii is bytes as people would have read them.
+func ascii(b []byte) string {
 	out := make([]byte, len(b))
 	for i, c := range b {
 		out[i] = '.'

@@ -1,13 +1,15 @@
 package worker
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/impls/subprocess"
@@ -15,38 +17,97 @@ import (
 
 // process is one run of the command.
 type process struct {
-	cmd     *exec.Cmd
-	in      io.WriteCloser
+	*subprocess.Process
+	in, out *os.File
 	replies chan *Message // closed when there will be no more
 	readErr error         // why, once it is closed
-	stderr  subprocess.Tail
-	watch   chan struct{} // closed when the process is no longer watched
+	closing sync.Once
+	closed  chan struct{} // closed with the pipes
 
-	mu       sync.Mutex
-	tooLarge int64 // the memory for which it was killed
+	tooLarge atomic.Int64 // the memory for which it was killed
 }
 
-func (p *process) kill() { subprocess.KillGroup(p.cmd) }
-
-// end waits for the process, at most so long, and says how it ended.
-func (p *process) end(patience time.Duration) string {
-	done := make(chan struct{})
+// startProcess runs a command until it ends or kill is called. It is killed
+// where it takes more than memory bytes.
+func startProcess(args []string, memory int64) (*process, error) {
+	childIn, in, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer childIn.Close()
+	out, childOut, err := os.Pipe()
+	if err != nil {
+		_ = in.Close()
+		return nil, err
+	}
+	defer childOut.Close()
+	p := &process{in: in, out: out, replies: make(chan *Message, 1), closed: make(chan struct{})}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdin, cmd.Stdout = childIn, childOut
+	if p.Process, err = subprocess.Start(cmd); err != nil {
+		p.close()
+		return nil, err
+	}
+	go p.read()
+	go p.watchMemory(memory)
 	go func() {
-		for range p.replies { // what it was about to say
-		}
-		_ = p.cmd.Wait() // the state below says how it ended
-		close(done)
+		<-p.Done()
+		// What it wrote before it ended is still there to be read. Whoever else
+		// has its standard output open, it gives no more replies.
+		time.AfterFunc(lastWords, p.close)
 	}()
+	return p, nil
+}
+
+// lastWords is how long the replies of a process that has ended are waited for:
+// they lie in the pipe.
+const lastWords = time.Second
+
+// read takes replies until there are no more, or none that make sense.
+func (p *process) read() {
+	defer close(p.replies)
+	r := bufio.NewReaderSize(p.out, 1<<16)
+	for {
+		m, err := Read(r)
+		if err != nil {
+			p.readErr = err
+			return
+		}
+		select {
+		case p.replies <- m:
+		case <-p.closed:
+			p.readErr = os.ErrClosed
+			return
+		}
+	}
+}
+
+// close closes the pipes: nothing reads or writes them any more.
+func (p *process) close() {
+	p.closing.Do(func() {
+		_ = p.in.Close()  // the worker may have closed it,
+		_ = p.out.Close() // and what it says now is of no interest
+		close(p.closed)
+	})
+}
+
+// kill ends the process at once.
+func (p *process) kill() {
+	p.Kill()
+	p.close()
+}
+
+// ended waits for the process to end by itself, at most so long.
+func (p *process) ended(ctx context.Context, patience time.Duration) bool {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
-	case <-done:
+	case <-p.Done():
+		return true
 	case <-timer.C:
-		p.kill()
-		<-done
+	case <-ctx.Done():
 	}
-	close(p.watch)
-	return p.cmd.ProcessState.String()
+	return false
 }
 
 // watchMemory kills a process that takes more than limit bytes.
@@ -56,14 +117,12 @@ func (p *process) watchMemory(limit int64) {
 	defer tick.Stop()
 	for {
 		select {
-		case <-p.watch:
+		case <-p.Done():
 			return
 		case <-tick.C:
-			if n := resident(p.cmd.Process.Pid); n > limit {
-				p.mu.Lock()
-				p.tooLarge = n
-				p.mu.Unlock()
-				p.kill()
+			if n := resident(p.Pid()); n > limit {
+				p.tooLarge.Store(n)
+				p.Kill()
 				return
 			}
 		}

@@ -1,12 +1,14 @@
 package worker
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/printable"
 )
 
 // Job is a program and the memory of its buffers, [batch, heads, rows, dim],
@@ -25,9 +27,9 @@ type Job struct {
 // of them as PyTorch code in source, and the buffers as tensors "0.x", "0.y",
 // "1.x" …; the reply holds the same tensors afterwards, and error.0, error.1 …
 // for programs that could not be run.
-func (c *Client) RunPrograms(jobs []*Job) error {
+func (c *Client) RunPrograms(ctx context.Context, jobs []*Job) error {
 	c.fault = nil
-	hello, err := c.Hello()
+	hello, err := c.Hello(ctx)
 	if err != nil {
 		return err
 	}
@@ -43,13 +45,13 @@ func (c *Client) RunPrograms(jobs []*Job) error {
 		tensors = append(tensors, packBuffers(i, j)...)
 	}
 	meta["source"] = source.String()
-	reply, err := c.ask("programs", meta, tensors...)
+	reply, err := c.ask(ctx, "programs", meta, tensors...)
 	if err != nil {
 		return err
 	}
 	for i, j := range jobs {
 		if reason, ok := reply.Meta[fmt.Sprintf("error.%d", i)]; ok {
-			j.Err = &RefusedError{"the program", reason}
+			j.Err = &RefusedError{"the program", printable.Line(reason)}
 			continue
 		}
 		for b := range j.Buffers {

@@ -3,6 +3,7 @@ package worker
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,19 +13,20 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls"
 )
 
-// Serve answers requests for caches that make makes, until bye or the end of
-// in. What a cache can do beyond Update and Reset it says by implementing
+// Serve answers requests for caches that make makes, until bye, the end of in or
+// that of ctx. What a cache can do beyond Update and Reset it says by implementing
 // impls.Cropper, Snapshotter or Positioner; hello says whether all do.
-func Serve(in io.Reader, out io.Writer, hello Hello, make func(impls.Shape) (impls.Cache, error)) error {
+func Serve(ctx context.Context, in io.Reader, out io.Writer, hello Hello, make func(impls.Shape) (impls.Cache, error)) error {
 	s := &server{hello: hello, make: make}
-	return serve(in, out, s.answer)
+	return serve(ctx, in, out, s.answer)
 }
 
-// ServePrograms answers requests to run programs, until bye or the end of in.
+// ServePrograms answers requests to run programs, until bye, the end of in or that
+// of ctx.
 // run runs one program in place; its error refuses this program alone.
-func ServePrograms(in io.Reader, out io.Writer, hello Hello, run func(p impls.Program, buffers []impls.Tensor) error) error {
+func ServePrograms(ctx context.Context, in io.Reader, out io.Writer, hello Hello, run func(p impls.Program, buffers []impls.Tensor) error) error {
 	hello.Programs = true
-	return serve(in, out, func(m *Message) (*Message, error) {
+	return serve(ctx, in, out, func(m *Message) (*Message, error) {
 		switch op := m.Meta["op"]; op {
 		case "hello":
 			return hello.message(), nil
@@ -51,24 +53,49 @@ func ServePrograms(in io.Reader, out io.Writer, hello Hello, run func(p impls.Pr
 }
 
 // serve answers each request with what answer says of it.
-func serve(in io.Reader, out io.Writer, answer func(*Message) (*Message, error)) error {
-	r := bufio.NewReaderSize(in, 1<<16)
+func serve(ctx context.Context, in io.Reader, out io.Writer, answer func(*Message) (*Message, error)) error {
+	type incoming struct {
+		m   *Message
+		err error
+	}
+	requests := make(chan incoming)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		r := bufio.NewReaderSize(in, 1<<16)
+		for {
+			m, err := Read(r)
+			select {
+			case requests <- incoming{m, err}:
+			case <-done:
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
 	for {
-		request, err := Read(r)
-		if errors.Is(err, io.EOF) {
+		var request incoming
+		select {
+		case request = <-requests:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if errors.Is(request.err, io.EOF) {
 			return nil
 		}
-		if err != nil {
-			return err
+		if request.err != nil {
+			return request.err
 		}
-		reply, err := answer(request)
+		reply, err := answer(request.m)
 		if err != nil {
 			reply = &Message{Meta: map[string]string{"error": err.Error()}}
 		}
 		if err := reply.Write(out); err != nil {
 			return err
 		}
-		if request.Meta["op"] == "bye" {
+		if request.m.Meta["op"] == "bye" {
 			return nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/slidefuzz/slidefuzz/impls"
 )
@@ -53,7 +54,11 @@ func unpackPositions(t *Tensor, batch int) ([][]int, error) {
 	for i := range all {
 		all[i] = make([]int, rows)
 		for k := range all[i] {
-			all[i][k] = int(int64(binary.LittleEndian.Uint64(t.Data[8*(i*rows+k):])))
+			p := int64(binary.LittleEndian.Uint64(t.Data[8*(i*rows+k):]))
+			if p < -1 || p > math.MaxInt32 {
+				return nil, fmt.Errorf("position %d of row %d: want that of a token, from 0, or -1 for an empty row", p, k)
+			}
+			all[i][k] = int(p)
 		}
 	}
 	return all, nil

@@ -58,7 +58,7 @@ func main() {
 		Name: o.name(), Version: version(), Contract: "chunks", Device: "pure-go",
 		DTypes: []impls.DType{impls.F32, impls.F16}, Crop: true, Snapshot: o.snapshots > 0,
 	}
-	err := worker.Serve(os.Stdin, os.Stdout, hello, func(s impls.Shape) (impls.Cache, error) { return newCache(o, s) })
+	err := worker.Serve(context.Background(), os.Stdin, os.Stdout, hello, func(s impls.Shape) (impls.Cache, error) { return newCache(o, s) })
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -1,0 +1,18 @@
+//go:build !unix
+
+package subprocess
+
+import (
+	"os"
+	"os/exec"
+)
+
+// setGroup does nothing: there are no process groups here.
+func setGroup(*exec.Cmd) {}
+
+// kill ends the process alone.
+func kill(pid int) {
+	if p, err := os.FindProcess(pid); err == nil {
+		_ = p.Kill() // it may have ended
+	}
+}

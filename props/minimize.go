@@ -1,0 +1,98 @@
+package props
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// Minimize shrinks a case that shows d, keeping the same failure, and says
+// what the small case expects. When ctx ends, the smallest case so far is the
+// result.
+//
+//   - A hang is not run again: each time would take the whole time limit. The
+//     case is cut after the operation that hung.
+//   - A race on a device that orders the blocks itself is left as it was found,
+//     for it shows more rarely in what is smaller: see Native. Nor is a device's
+//     crash asked for again and again.
+//   - What fails in a worker is shrunk as what may fail sometimes.
+//   - A case on a device that follows the case's order is shrunk on sim, which
+//     then fails alike, and run on the device again in the end.
+func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats, error) {
+	switch {
+	case d.Fault == corpus.FaultHang, d.Fault == corpus.FaultCrash && c.Target.Device != impls.Worker:
+		small := cutAfter(c, d)
+		small.Expect = d.Expect()
+		return small, d, corpus.ShrinkStats{Bounded: true}, nil
+	case c.Target.Device == impls.Worker:
+		return r.minimizeWorker(ctx, c, d)
+	case c.Native() && d.Race != nil:
+		d, err := r.Native(ctx, c, d)
+		if err != nil {
+			return nil, nil, corpus.ShrinkStats{}, err
+		}
+		small := c.Clone()
+		small.Expect = d.Expect()
+		return small, d, corpus.ShrinkStats{Bounded: true}, nil
+	}
+	small, last, stats := r.minimizeOrdered(ctx, c, d)
+	if ctx.Err() != nil {
+		small.Expect = last.Expect()
+		return small, last, stats, nil
+	}
+	again, err := r.Run(ctx, small)
+	if err == nil && (again == nil || again.Failure(c.Target) != d.Failure(c.Target)) {
+		err = fmt.Errorf("%s: the shrunk case does not fail again: a case must have the same outcome each time", c.Target)
+	}
+	if err != nil {
+		return nil, nil, stats, err
+	}
+	small.Expect = again.Expect()
+	return small, again, stats, nil
+}
+
+// minimizeOrdered shrinks a case that has one outcome each time, and says how the
+// smallest failed.
+func (r *Runner) minimizeOrdered(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats) {
+	start := c
+	if impls.OnGPU(c.Target.Device) {
+		onSim := c.Clone()
+		onSim.Target.Device = "sim"
+		same, err := r.Run(ctx, onSim)
+		if err == nil && same != nil && same.Failure(c.Target) == d.Failure(c.Target) {
+			start = onSim
+		}
+	}
+	want, last := d.Failure(start.Target), d
+	fails := func(c *corpus.Case) bool {
+		d, err := r.Run(ctx, c)
+		if err != nil || d == nil || d.Failure(c.Target) != want {
+			return false
+		}
+		last = d
+		return true
+	}
+	if cut := cutAfter(start, d); len(cut.Ops) < len(start.Ops) && fails(cut) {
+		start = cut
+	}
+	small, stats := corpus.Shrink(ctx, start, fails)
+	if ctx.Err() != nil && start.Target != c.Target {
+		return c.Clone(), d, stats // what sim failed on the device was never asked
+	}
+	small = small.Clone()
+	small.Target = c.Target
+	return small, last, stats
+}
+
+// cutAfter is the case without the operations after the one that went wrong.
+func cutAfter(c *corpus.Case, d *corpus.Divergence) *corpus.Case {
+	cut := c.Clone()
+	if d.OpKind != corpus.WholeCase && d.Op < len(cut.Ops) {
+		cut.Ops = cut.Ops[:d.Op]
+		cut.Orders = slices.DeleteFunc(cut.Orders, func(o corpus.Order) bool { return o.Op > d.Op })
+	}
+	return cut
+}

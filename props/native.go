@@ -1,0 +1,127 @@
+package props
+
+import (
+	"context"
+	"time"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// The numbers of a count of what may fail only sometimes.
+const (
+	// A case is run until it has failed often enough that as many runs again
+	// fail too, but for one time in 20,000 (e^-10), and at least often enough
+	// that "each time" says something.
+	enoughFailures = 10
+	leastRuns      = 20
+	// mostRuns bounds them, as countTime does: a case that fails in none of 300
+	// runs fails in less than 1 % of them.
+	mostRuns  = 300
+	countTime = 5 * time.Second
+	// simTime bounds the search for the same race on sim: cases that a hunt
+	// draws take well under a second.
+	simTime = 10 * time.Second
+)
+
+// Native says of a failure d of a case that leaves the order of the blocks to
+// the device how often it shows, and, of a race, looks for the same race as a
+// case on sim, which has an order that fails each time, and shrinks that: the
+// result has Runs, and Sim and Race are those of the case on sim. Without such a
+// case Race is that of d.
+func (r *Runner) Native(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Divergence, error) {
+	known := *d
+	d = &known
+	want := d.Failure(c.Target)
+	runs := &corpus.Runs{}
+	counting, stop := context.WithTimeout(ctx, countTime)
+	defer stop()
+	for n := leastRuns; n > 0; n = min(leastRuns, mostRuns-runs.Of) {
+		some, err := r.Sample(counting, c, n)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range some.Each {
+			runs.Of++
+			if s != nil && s.Failure(c.Target) == want {
+				runs.Add(s.Wrong)
+			}
+		}
+		runs.Different = max(runs.Different, some.Different)
+		if counting.Err() != nil || runs.Wrong >= enoughFailures {
+			break
+		}
+	}
+	if runs.Of > 0 {
+		d.Runs = runs
+	}
+	if d.Race == nil {
+		return d, nil
+	}
+	search, stop := context.WithTimeout(ctx, simTime)
+	defer stop()
+	if sim, same := r.onSim(search, c, d); sim != nil {
+		d.Sim, d.Race = sim, same.Race
+	}
+	return d, nil
+}
+
+// onSim looks for an order in which sim shows the failure of a case, and shrinks
+// what it finds.
+func (r *Runner) onSim(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence) {
+	on := c.Clone()
+	on.Target.Device, on.Expect, on.Orders = "sim", nil, nil
+	want := d.Failure(on.Target)
+	var last *corpus.Divergence
+	fails := func(c *corpus.Case) bool {
+		same, err := r.Run(ctx, c)
+		if err != nil || same == nil || same.Failure(c.Target) != want {
+			return false
+		}
+		last = same
+		return true
+	}
+	witness := impls.Schedule{Kind: impls.List, Blocks: []int{d.Race.Hazard.Witness()}}
+	try := func(s impls.Schedule, orders ...corpus.Order) bool {
+		on.Schedule, on.Orders = s, orders
+		return fails(on)
+	}
+	// First the block that the hazard names, in every kernel or in its own; then
+	// the orders in which shifts to the left and to the right go wrong.
+	if !try(witness) && !try(impls.Schedule{}, corpus.Order{Op: d.Op, Tensor: d.Tensor, Kernel: d.Race.Index, Schedule: witness}) &&
+		!try(impls.Schedule{Kind: impls.Descending}) && !try(impls.Schedule{}) {
+		return nil, nil
+	}
+	small, _ := corpus.Shrink(ctx, on, fails)
+	small = small.Clone()
+	small.Expect = last.Expect()
+	return small, last
+}
+
+// Sampled is what some runs of one case came to.
+type Sampled struct {
+	Each      []*corpus.Divergence // of each run, nil where it agreed
+	Different int                  // different results among those that diverged, 0 where nobody compared
+}
+
+// Sample runs a case n times, fewer where the context ends.
+func (r *Runner) Sample(ctx context.Context, c *corpus.Case, n int) (Sampled, error) {
+	if err := r.check(c); err != nil {
+		return Sampled{}, err
+	}
+	if impls.OnGPU(c.Target.Device) {
+		return r.sampleOnDevice(ctx, c, n)
+	}
+	var s Sampled
+	for len(s.Each) < n {
+		d, err := r.Run(ctx, c)
+		if ctx.Err() != nil {
+			break // that run was cut short
+		}
+		if err != nil {
+			return s, err
+		}
+		s.Each = append(s.Each, d)
+	}
+	return s, nil
+}
