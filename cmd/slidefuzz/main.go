@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -171,6 +172,9 @@ func (e *env) dispatch(ctx context.Context, args []string) int {
 	}
 	status, err := act(ctx, e, words)
 	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			err = cmp.Or(context.Cause(ctx), err)
+		}
 		e.complain(fmt.Errorf("%s: %w", c.name, err))
 		if status == exitOK {
 			status = statusOf(err)
