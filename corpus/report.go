@@ -339,7 +339,7 @@ func (r Report) Explanation() string {
 	sim := d.Sim
 	switch {
 	case sim == nil && r.native() && !r.overWorker() && d.Race != nil:
-		add("On sim, which runs the blocks in an order that is given, no order was found in which it goes wrong.")
+		add("No order of its blocks is known in which it goes wrong.")
 	case sim == nil && r.native() && !r.overWorker() && d.Fault == FaultRows:
 		add("On sim, which runs the blocks in an order that is given, no order was found in which blocks race and the result is wrong.")
 	case sim != nil && r.overWorker():
