@@ -89,7 +89,7 @@ func (r Report) WriteDir(dir string) error {
 		files = append(files, file{"sim.txt", sim.Text()})
 	}
 	if r.ScriptName != "" {
-		files = append(files, file{r.ScriptName, r.Script})
+		files = append(files, file{r.ScriptFile(), r.Script})
 	}
 	if ours {
 		for _, name := range [...]string{"replay_test.go", "go.sum", "sim.txt", "go.mod"} {
@@ -104,6 +104,22 @@ func (r Report) WriteDir(dir string) error {
 		}
 	}
 	return nil
+}
+
+// plainName matches names of files that mean nothing to a shell or to Markdown.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// ScriptFile is the name under which the worker's script is kept: the worker's,
+// unless it is an odd one or that of a file of the report.
+func (r Report) ScriptFile() string {
+	switch strings.ToLower(r.ScriptName) { // some file systems make no difference
+	case "readme.md", "case.txt", "sim.txt", "window.html", "replay_test.go", "go.mod", "go.sum":
+		return "script.txt"
+	}
+	if !plainName.MatchString(r.ScriptName) {
+		return "script.txt"
+	}
+	return r.ScriptName
 }
 
 // withExpect is the case with the outcome that is reported.

@@ -554,3 +554,19 @@ func TestShellArg(t *testing.T) {
 		require.Equal(t, want, string(out))
 	}
 }
+
+// A worker names its script, but none of the report's own files.
+func TestScriptFile(t *testing.T) {
+	for name, want := range map[string]string{
+		"repro.py": "repro.py", "a-b_c.1": "a-b_c.1", "README.md": "script.txt", "Case.TXT": "script.txt", "replay_test.go": "script.txt",
+		"go.mod": "script.txt", "../up.py": "script.txt", "a\nb": "script.txt", "`x`": "script.txt", "-rf": "script.txt", "a b": "script.txt",
+	} {
+		require.Equal(t, want, Report{ScriptName: name}.ScriptFile(), "%q", name)
+	}
+	r := raced(t)
+	r.Worker, r.ScriptName, r.Script = "./w", "case.txt", []byte("not a case\n")
+	_, read := inFolder(t, r)
+	require.Equal(t, page, read("case.txt"))
+	require.Equal(t, "not a case\n", read("script.txt"))
+	require.Contains(t, read("README.md"), "Without slidefuzz, `script.txt`:")
+}
