@@ -3,12 +3,14 @@ package corpus
 import (
 	"bytes"
 	_ "embed"
+	"errors"
 	"fmt"
-	"go/format"
 	"html/template"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	texttemplate "text/template"
 
@@ -20,6 +22,9 @@ type Report struct {
 	Case       *Case
 	Divergence *Divergence
 	Versions   []string // of slidefuzz, of Go, …
+	// ModuleVersion is that of slidefuzz as its build has it; what a Go test
+	// that calls slidefuzz asks for if it is a released one, else the latest.
+	ModuleVersion string
 
 	// Of a case that a worker ran: its command, and a script that shows the
 	// fault without slidefuzz, if there is one.
@@ -36,19 +41,37 @@ var (
 	//go:embed report.html.tmpl
 	htmlText string
 
-	pageTemplate = texttemplate.Must(texttemplate.New("report.md").Parse(pageText))
+	words = map[string]any{"line": oneLine, "lines": lines, "code": codeSpan, "fenced": fenced}
+
+	pageTemplate = texttemplate.Must(texttemplate.New("report.md").Funcs(words).Parse(pageText))
 	testTemplate = texttemplate.Must(texttemplate.New("replay_test.go").Parse(testText))
-	htmlTemplate = template.Must(template.New("window.html").Parse(htmlText))
+	htmlTemplate = template.Must(template.New("window.html").Funcs(words).Parse(htmlText))
 )
 
-// WriteDir writes the report's folder: README.md, case.txt, replay_test.go and
-// window.html, each whole or not at all.
+// WriteDir writes the report's folder, each file whole or not at all: README.md,
+// case.txt, window.html, and where there is one sim.txt, the worker's script, and
+// a Go test with a go.mod of its own, so that the tests of a module around the
+// folder do not take it for theirs. What an earlier report left there and this
+// one lacks is removed.
 func (r Report) WriteDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	var page, html bytes.Buffer
-	if err := pageTemplate.Execute(&page, r); err != nil {
+	mod := filepath.Join(dir, "go.mod")
+	old, err := os.ReadFile(mod)
+	ours := strings.HasPrefix(string(old), testModule+"\n")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err == nil && !ours {
+		return fmt.Errorf("%s is of another module: a report wants a folder of its own", mod)
+	}
+	test, err := r.goTest()
+	if err != nil {
+		return err
+	}
+	var text, html bytes.Buffer
+	if err := pageTemplate.Execute(&text, folder{r, test}); err != nil {
 		return err
 	}
 	if err := r.WriteHTML(&html); err != nil {
@@ -58,19 +81,22 @@ func (r Report) WriteDir(dir string) error {
 		name string
 		data []byte
 	}
-	files := []file{{"README.md", page.Bytes()}, {"case.txt", r.withExpect().Text()}, {"window.html", html.Bytes()}}
-	if r.Worker == "" {
-		test, err := r.goTest()
-		if err != nil {
-			return err
-		}
-		files = append(files, file{"replay_test.go", test})
+	files := []file{{"README.md", text.Bytes()}, {"case.txt", r.withExpect().Text()}, {"window.html", html.Bytes()}}
+	if test.Source != nil {
+		files = append(files, file{"replay_test.go", test.Source}, file{"go.mod", test.Mod()})
 	}
 	if sim := r.Divergence.Sim; sim != nil {
 		files = append(files, file{"sim.txt", sim.Text()})
 	}
 	if r.ScriptName != "" {
-		files = append(files, file{r.ScriptName, r.Script})
+		files = append(files, file{r.ScriptFile(), r.Script})
+	}
+	if ours {
+		for _, name := range [...]string{"replay_test.go", "go.sum", "sim.txt", "go.mod"} {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
 	}
 	for _, f := range files {
 		if err := WriteFile(filepath.Join(dir, f.name), f.data); err != nil {
@@ -78,6 +104,22 @@ func (r Report) WriteDir(dir string) error {
 		}
 	}
 	return nil
+}
+
+// plainName matches names of files that mean nothing to a shell or to Markdown.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// ScriptFile is the name under which the worker's script is kept: the worker's,
+// unless it is an odd one or that of a file of the report.
+func (r Report) ScriptFile() string {
+	switch strings.ToLower(r.ScriptName) { // some file systems make no difference
+	case "readme.md", "case.txt", "sim.txt", "window.html", "replay_test.go", "go.mod", "go.sum":
+		return "script.txt"
+	}
+	if !plainName.MatchString(r.ScriptName) {
+		return "script.txt"
+	}
+	return r.ScriptName
 }
 
 // withExpect is the case with the outcome that is reported.
@@ -88,6 +130,47 @@ func (r Report) withExpect() *Case {
 	c := r.Case.Clone()
 	c.Expect = r.Divergence.Expect()
 	return c
+}
+
+// overWorker reports whether the case needs a worker.
+func (r Report) overWorker() bool { return r.Worker != "" || r.Case.Target.Device == impls.Worker }
+
+// native reports whether the device, and not the case, ordered the blocks.
+func (r Report) native() bool {
+	return r.Case.Schedule.Kind == impls.Native || impls.OrdersItself(r.Case.Target.Device)
+}
+
+// raceCase is the case that the race, its plan and its order belong to.
+func (r Report) raceCase() *Case {
+	if sim := r.Divergence.Sim; sim != nil {
+		return sim
+	}
+	return r.withExpect()
+}
+
+// ordered reports whether the order in which the blocks of the race ran is known.
+func (r Report) ordered() bool { return r.Divergence.Sim != nil || !r.native() }
+
+// ofProcess reports whether a fault ended or misled what runs the case, so that
+// nothing is known of rows.
+func (f Fault) ofProcess() bool { return f == FaultCrash || f == FaultHang || f == FaultProtocol }
+
+// always reports whether every run was counted and diverged.
+func (r *Runs) always() bool { return r != nil && r.Of > 0 && r.Wrong == r.Of }
+
+// often says in how many runs the case failed.
+func (r *Runs) often() string {
+	switch {
+	case r.Wrong == 0:
+		return fmt.Sprintf("It failed when it was found, and in none of %d runs since.", r.Of)
+	case !r.always():
+		return fmt.Sprintf("It failed in %d of %d runs.", r.Wrong, r.Of)
+	case r.Of == 1:
+		return "It failed in the one run that was counted."
+	case r.Different > 1:
+		return fmt.Sprintf("It failed in each of %d runs, with %d different results.", r.Of, r.Different)
+	}
+	return fmt.Sprintf("It failed in each of %d runs.", r.Of)
 }
 
 // Extent is the shape of the smallest case that failed, in words.
@@ -113,15 +196,113 @@ func extent(c *Case) string {
 // CaseText is the case as a file.
 func (r Report) CaseText() string { return string(r.withExpect().Text()) }
 
+// SimText is the case on sim that fails alike, as a file.
+func (r Report) SimText() string { return string(r.Divergence.Sim.Text()) }
+
 // WrongCells is how many cells are wrong, in words.
 func (r Report) WrongCells() string { return cells(r.Divergence.Wrong) }
 
-// ExecArg is the worker's command as one argument of a shell.
-func (r Report) ExecArg() string {
-	if strings.Contains(r.Worker, "'") && !strings.ContainsAny(r.Worker, "\"$`\\") {
-		return `"` + r.Worker + `"`
+// folder is a report with the test that stands beside it.
+type folder struct {
+	Report
+	Test goTest
+}
+
+// Commands are the lines that run the case again, as they are pasted into a
+// shell in the report's folder.
+func (r folder) Commands() string {
+	d := r.Divergence
+	var lines [][2]string // a command and what is true of it
+	add := func(command, note string) { lines = append(lines, [2]string{command, note}) }
+	of := ""
+	if r.overWorker() {
+		of = " --exec " + shellArg(r.Worker)
 	}
-	return "'" + strings.ReplaceAll(r.Worker, "'", `'\''`) + "'"
+	add("slidefuzz replay"+of+memoryArg(r.Case)+" case.txt", r.outcome())
+	if r.shrinkable() {
+		add("slidefuzz minimize"+of+memoryArg(r.Case)+" case.txt", "is there a smaller one?")
+	}
+	if d.Sim != nil {
+		note := "the same race in a fixed order: fails every time"
+		if r.overWorker() {
+			note = "without the worker: fails every time"
+		}
+		add("slidefuzz replay"+memoryArg(d.Sim)+" sim.txt", note)
+	}
+	if r.Test.Source != nil {
+		note := "shows the race in a copy of the kernel's moves"
+		if !r.Test.Frozen {
+			add("go get "+propsPackage+"@"+r.version(), "")
+			note = "fails as long as the fault is there"
+		}
+		add("go test", note)
+	}
+	// The notes stand in a column, but not behind a line that is very long, as a
+	// worker's command makes it.
+	const column = 40
+	text := ""
+	for _, l := range lines {
+		text += l[0]
+		if l[1] != "" {
+			text += strings.Repeat(" ", max(2, column-len(l[0]))) + "# " + l[1]
+		}
+		text += "\n"
+	}
+	return text
+}
+
+// outcome is what replaying the case comes to, in a few words.
+func (r Report) outcome() string {
+	d := r.Divergence
+	switch {
+	case d.Runs != nil:
+		return fmt.Sprintf("%d of %d runs failed", d.Runs.Wrong, d.Runs.Of)
+	case d.Fault.ofProcess() || r.overWorker():
+		return ""
+	case r.native():
+		return "the device chooses the order"
+	}
+	return "the same outcome each time"
+}
+
+// shrinkable reports whether there is a point in minimizing the case. A hang
+// takes too long, and so does a device that crashes; a race in an order that the
+// device chose cannot be asked twice, and is left as it was found.
+func (r Report) shrinkable() bool {
+	d := r.Divergence
+	switch {
+	case r.overWorker():
+		return d.Fault != FaultHang
+	case d.Fault.ofProcess():
+		return false
+	}
+	return !r.native() || d.Race == nil && (d.Runs == nil || d.Runs.always())
+}
+
+// memoryArg is the flag that a case needs which takes more than commands allow.
+func memoryArg(c *Case) string {
+	n := c.Bytes()
+	if n <= DefaultLimit {
+		return ""
+	}
+	const mib = 1 << 20
+	return fmt.Sprintf(" --memory %d", (n+mib-1)/mib)
+}
+
+// propsPackage is what a test that replays a case imports. To ask for the module
+// alone would leave go.sum without what the package needs.
+const propsPackage = "github.com/slidefuzz/slidefuzz/props"
+
+// released matches the versions that were tagged. A version that Go makes up of a
+// commit has a second dash; one of changed files has a plus.
+var released = regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$`)
+
+// version is the version of slidefuzz that can be had from everywhere.
+func (r Report) version() string {
+	if released.MatchString(r.ModuleVersion) {
+		return r.ModuleVersion
+	}
+	return "latest"
 }
 
 // Title is the divergence in a few words.
@@ -136,55 +317,103 @@ func (r Report) Title() string {
 // Explanation says what the hazard does, for somebody who has not heard of
 // slidefuzz.
 func (r Report) Explanation() string {
-	race := r.Divergence.Race
-	switch r.Divergence.Fault {
-	case FaultCrash, FaultHang, FaultProtocol:
-		if r.Worker != "" {
+	d := r.Divergence
+	if d.Fault.ofProcess() {
+		if r.overWorker() {
 			return "The worker failed: the cache that it drives may be to blame, or the worker itself."
 		}
 		return "The device failed: what it was running may be to blame, or its driver. Run the case again before you believe either."
 	}
-	if race == nil && r.Worker != "" {
-		if runs := r.Divergence.Runs; runs != nil {
-			return "The same operations give another result from run to run: " + runs.String() + "."
+	var say []string
+	add := func(text string) { say = append(say, text) }
+	if d.Race != nil {
+		add(d.Race.does())
+		if r.native() {
+			add("The blocks of a kernel run in no fixed order, so the result may depend on timing.")
+		} else {
+			add("The blocks of a kernel run in no fixed order, so on real hardware the result depends on timing.")
 		}
-		return "What the worker did inside is not known here; the operations of the case show it."
 	}
-	if race == nil {
-		return "No two blocks of a kernel conflict here: the fault does not depend on their order, and shows in every run."
-	}
-	h := race.Hazard
-	cell := fmt.Sprintf("row %d of %s", race.HazardRow, race.Names[h.Storage])
-	var what string
-	switch h.Kind {
-	case impls.RAW:
-		what = fmt.Sprintf("Block %d writes %s and block %d needs what it writes, but nothing makes it wait (read-after-write).", h.Writer, cell, h.Other)
-	case impls.WAW:
-		what = fmt.Sprintf("Blocks %d and %d both write %s, and nothing says which comes last (write-after-write).", h.Writer, h.Other, cell)
+	switch {
+	case r.overWorker() && d.Race != nil:
+		add("What the worker's kernels are is not known here.")
+	case r.overWorker():
+		add("What the worker did inside is not known here; the operations of the case show it.")
+	case !r.native() && d.Race != nil:
+		add("Here the order is part of the case: in this order the same wrong bytes come out every time.")
+	case !r.native():
+		add("No two blocks of a kernel conflict here: the fault does not depend on their order, and shows in every run.")
 	default:
-		what = fmt.Sprintf("Block %d overwrites %s while block %d has yet to read it (write-after-read).", h.Writer, cell, h.Other)
+		add("The device chose the order of the blocks here.")
 	}
-	what += " The blocks of a kernel run in no fixed order, so on real hardware the result depends on timing."
-	if sim := r.Divergence.Sim; sim != nil {
-		return what + fmt.Sprintf(" What the worker's kernels are is not known here. sim fails on the same program where the compiler loses the check that %s stands for (%s), with a block for each row, in the order below: sim.txt fails in this way every time, without the worker.",
-			sim.Target.Lowering, sim.Target.Lowering.Issue())
+	switch {
+	case d.Runs != nil:
+		add(d.Runs.often())
+	case r.native() && !r.overWorker():
+		add("How often it fails was not counted.")
 	}
-	return what + " Here the order is part of the case: in this order the same wrong bytes come out every time."
+	sim := d.Sim
+	switch {
+	case sim == nil && r.native() && !r.overWorker() && d.Race != nil:
+		add("No order of its blocks is known in which it goes wrong.")
+	case sim == nil && r.native() && !r.overWorker() && d.Fault == FaultRows:
+		add("On sim, which runs the blocks in an order that is given, no order was found in which blocks race and the result is wrong.")
+	case sim != nil && r.overWorker():
+		add(fmt.Sprintf("sim, which runs the blocks in an order that is given, fails on the same program where the compiler loses the check that %s stands for (%s): sim.txt fails in this way every time, without the worker.",
+			sim.Target.Lowering, sim.Target.Lowering.Issue()))
+	case sim != nil:
+		add("sim.txt is the same race as a small case with an order: sim, which runs the blocks in the order that is given, fails on it every time.")
+	}
+	if sim != nil && d.Race != nil {
+		add("The blocks and rows named here are those of sim.txt.")
+	}
+	return strings.Join(say, " ")
 }
 
-// Steps are the blocks in the order in which they ran, at most maxSteps.
+// does says what the two blocks do to each other.
+func (r *Race) does() string {
+	h := r.Hazard
+	cell := fmt.Sprintf("row %d of %s", r.HazardRow, r.Names[h.Storage])
+	switch h.Kind {
+	case impls.RAW:
+		return fmt.Sprintf("Block %d writes %s and block %d needs what it writes, but nothing makes it wait (read-after-write).", h.Writer, cell, h.Other)
+	case impls.WAW:
+		return fmt.Sprintf("Blocks %d and %d both write %s, and nothing says which comes last (write-after-write).", h.Writer, h.Other, cell)
+	}
+	return fmt.Sprintf("Block %d overwrites %s while block %d has yet to read it (write-after-read).", h.Writer, cell, h.Other)
+}
+
+// at is the block that runs as number i, from 0, in the order of the race.
+func (r *Race) at(i int) int {
+	if r.Order == nil {
+		return i
+	}
+	return int(r.Order[i])
+}
+
+// strikes reports whether the hazard changes the result in the order of the race:
+// a block runs before the one that it should have waited for.
+func (r *Race) strikes() bool {
+	for i := range r.Kernel.Blocks() {
+		if b := r.at(i); b == r.Hazard.Writer || b == r.Hazard.Other {
+			return b == r.Hazard.Witness()
+		}
+	}
+	return false
+}
+
+// Steps are the blocks in the order in which they run and the race goes wrong, at
+// most maxSteps and the two that race. There are none where no such order is
+// known.
 func (r Report) Steps() []string {
 	race := r.Divergence.Race
-	if race == nil {
+	if race == nil || !r.ordered() || !race.strikes() {
 		return nil
 	}
 	var steps []string
 	h := race.Hazard
 	for i := range race.Kernel.Blocks() {
-		b := i
-		if race.Order != nil {
-			b = int(race.Order[i])
-		}
+		b := race.at(i)
 		note := ""
 		switch b {
 		case h.Writer:
@@ -207,60 +436,6 @@ func (r Report) Steps() []string {
 // maxSteps bounds the blocks that a page lists: what fits a screen.
 const maxSteps = 12
 
-// maxTestCells bounds the kernel that a standalone test spells out: a table of
-// some thousand numbers is the most that anyone would paste.
-const maxTestCells = 4096
-
-// goTest is a Go test that shows the fault. For a race it needs nothing but
-// Go; otherwise it replays the case with package props.
-func (r Report) goTest() ([]byte, error) {
-	race := r.Divergence.Race
-	data := struct {
-		Report
-		Blocks  []string
-		Sizes   []int
-		Order   []int
-		Names   []string
-		Quoted  string
-		OneLine string
-	}{Report: r, Quoted: goQuote(r.CaseText()), OneLine: r.Divergence.String()}
-	if race != nil && race.Kernel.Cells() <= maxTestCells {
-		for i, rows := range race.Plan.Rows {
-			data.Sizes = append(data.Sizes, r.Case.Shape.Lanes()*rows*r.Case.Shape.Dim)
-			data.Names = append(data.Names, race.Names[i])
-		}
-		for b := range race.Kernel.Blocks() {
-			var moves []string
-			for _, c := range race.Kernel.Copies {
-				for i := range c.N {
-					if (c.Cell+i)/race.Kernel.Block == b {
-						moves = append(moves, fmt.Sprintf("{%d, %d, %d, %d}", c.Dst, c.To+i, c.Src, c.From+i))
-					}
-				}
-			}
-			data.Blocks = append(data.Blocks, strings.Join(moves, ", "))
-			at := b
-			if race.Order != nil {
-				at = int(race.Order[b])
-			}
-			data.Order = append(data.Order, at)
-		}
-	}
-	var b bytes.Buffer
-	if err := testTemplate.Execute(&b, data); err != nil {
-		return nil, err
-	}
-	return format.Source(b.Bytes())
-}
-
-// goQuote writes text as a Go literal that stays readable.
-func goQuote(text string) string {
-	if strings.Contains(text, "`") {
-		return fmt.Sprintf("%q", text)
-	}
-	return "`" + text + "`"
-}
-
 // WriteHTML writes one self-contained page: the rows of the window, the blocks
 // over them, and an arrow from the block that overwrites to the one that
 // reads.
@@ -270,6 +445,9 @@ func (r Report) WriteHTML(w io.Writer) error {
 		Picture picture
 	}{r, r.picture()})
 }
+
+// Drawn reports whether the page for a browser has a picture.
+func (r Report) Drawn() bool { return len(r.picture().Rows) > 0 }
 
 // picture is an SVG in units of pixels, 360 wide: a phone's width.
 type picture struct {
@@ -303,39 +481,36 @@ const (
 func (r Report) picture() picture {
 	d := r.Divergence
 	var p picture
-	rows := r.Case.Shape.Window
-	race := d.Race
-	storage := 0
-	if race != nil {
-		storage = race.Hazard.Storage
-		rows = race.Plan.Rows[storage]
-	}
 	if d.Fault != FaultRows {
 		return p
 	}
-	// The rows around the wrong one and the one that both blocks touch.
-	mid := d.Row
-	lo := max(0, min(mid-pictureRows/2, rows-pictureRows))
-	hi := min(rows, lo+pictureRows)
-	if hi-lo < rows {
-		p.Cut = fmt.Sprintf("Rows %d to %d of %d are drawn.", lo, hi-1, rows)
+	race := d.Race
+	if race == nil && d.Sim != nil {
+		return p // the rows of one case, the reason in another
+	}
+	w := r.wrongRow()
+	// The rows around the wrong one, which the one that both blocks touch is near.
+	lo := max(0, min(w.row-pictureRows/2, w.rows-pictureRows))
+	hi := min(w.rows, lo+pictureRows)
+	if hi-lo < w.rows {
+		p.Cut = fmt.Sprintf("Rows %d to %d of %d are drawn.", lo, hi-1, w.rows)
 	}
 	y := map[int]int{}
 	for row := lo; row < hi; row++ {
 		x := pictureRow{Y: pictureTop + (row-lo)*rowHeight, Label: fmt.Sprintf("row %d", row)}
 		if race != nil {
-			if b, ok := blockOf(race, storage, d.Lane, row); ok {
+			if b, ok := blockOf(race, w.storage, w.lane, row); ok {
 				x.Block = fmt.Sprintf("block %d", b)
 				// The golden angle keeps the colours of neighbours apart.
 				x.Hue = b * 137 % 360
-				if _, seen := y[b]; !seen || row == d.Row || row == race.HazardRow {
+				if _, seen := y[b]; !seen || row == w.row || row == race.HazardRow {
 					y[b] = x.Y + rowHeight/2
 				}
 			}
 		}
-		if row == d.Row {
+		if row == w.row && w.got != "" {
 			x.Wrong = true
-			x.Note = "holds " + d.Got
+			x.Note = "holds " + w.got
 		}
 		p.Rows = append(p.Rows, x)
 	}
@@ -355,6 +530,47 @@ func (r Report) picture() picture {
 		}
 	}
 	return p
+}
+
+// wrongRow is the row that a picture is about, the rows of its storage, and what
+// it holds, in words; got is empty where that is not known.
+type wrongRow struct {
+	storage, rows, lane, row int
+	got                      string
+}
+
+// wrongRow is the row that is reported. A race may be another case's, or in a
+// storage that the reported one was made of later: there it is the row of the cell
+// that the late block computes, and holds what the moves leave in it.
+func (r Report) wrongRow() wrongRow {
+	d, race := r.Divergence, r.Divergence.Race
+	if race == nil {
+		rows := r.Case.Shape.Window
+		if i := d.Op - 1; i >= 0 && i < len(r.Case.Ops) && r.Case.Ops[i].Kind == Append && d.Where == "returned" {
+			rows = max(rows, r.Case.Ops[i].N) // a long chunk is returned whole
+		}
+		for _, b := range r.Case.Program.Buffers {
+			if b.Name == d.Tensor {
+				rows = b.Rows
+			}
+		}
+		return wrongRow{0, max(rows, d.Row+1), d.Lane, d.Row, d.Got}
+	}
+	storage, offset := race.Kernel.Destination(race.Hazard.At)
+	w := wrongRow{storage: storage, rows: race.Plan.Rows[storage]}
+	if d.Sim == nil && race.Names[storage] == d.Tensor {
+		w.lane, w.row, w.got = d.Lane, d.Row, d.Got
+		return w
+	}
+	w.lane, w.row, _ = race.Plan.Cell(storage, offset)
+	if f, ok := freeze(race); ok && r.ordered() {
+		want, got := f.run()
+		if at := (element{storage, offset}); want[at] != got[at] {
+			_, row, _ := race.Plan.Cell(got[at].storage, got[at].at)
+			w.got = fmt.Sprintf("what row %d of %s held", row, race.Names[got[at].storage])
+		}
+	}
+	return w
 }
 
 // blockOf is the block that writes the first element of a row.

@@ -4,12 +4,19 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
+	"go/ast"
+	goparser "go/parser"
+	"go/token"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
@@ -67,38 +74,260 @@ func TestReportFolder(t *testing.T) {
 	}
 }
 
-// The test in the folder needs nothing but Go, and fails as long as the order
-// breaks the kernel.
+// inFolder writes a report and gives a reader of its files.
+func inFolder(t *testing.T, r Report) (dir string, read func(name string) string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "report")
+	require.NoError(t, r.WriteDir(dir))
+	return dir, func(name string) string {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		return string(b)
+	}
+}
+
+// natively is a report as of a device that orders the blocks itself, wrong in k
+// of 20 runs, with the same race on sim.
+func natively(t *testing.T, device string, k int) Report {
+	t.Helper()
+	r := raced(t)
+	r.Divergence.Sim = r.Case.Clone()
+	r.Divergence.Sim.Expect = r.Divergence.Expect()
+	r.Case = r.Case.Clone()
+	r.Case.Target.Device, r.Case.Schedule = device, impls.Schedule{Kind: impls.Native}
+	// The case that was found is larger than what was made of it on sim.
+	r.Case.Shape.Window = 7
+	r.Divergence.Row, r.Divergence.Lane = 5, 1
+	r.Divergence.Runs = &Runs{Of: 20, Wrong: k, Least: 1, Most: 3}
+	return r
+}
+
+// goTest runs the test of a folder as its page says.
+func runGoTest(t *testing.T, dir string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "test")
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// The test in the folder needs nothing but Go, and fails. It is in a module of
+// its own: the tests of a module around it are not its concern.
 func TestReportTestStandsAlone(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: builds a test")
 	}
-	dir := t.TempDir()
-	r := raced(t)
-	goTest := func() (string, error) {
-		require.NoError(t, r.WriteDir(dir))
-		cmd := exec.CommandContext(t.Context(), "go", "test", "replay_test.go")
-		cmd.Dir = dir
-		out, err := cmd.CombinedOutput()
-		return string(out), err
-	}
-	out, err := goTest()
+	around := t.TempDir()
+	dir := filepath.Join(around, "reports", "one")
+	require.NoError(t, raced(t).WriteDir(dir))
+	out, err := runGoTest(t, dir)
 	require.Error(t, err, out)
 	require.Contains(t, out, "found what element 0 of storage 1 held, expected element 1 of storage 0")
-	r.Divergence.Race.Order = nil // ascending is right for a left shift
-	out, err = goTest()
-	require.NoError(t, err, out)
+
+	require.NoError(t, os.WriteFile(filepath.Join(around, "go.mod"), []byte("module around\n\ngo 1.22\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(around, "around.go"), []byte("package around\n"), 0o644))
+	cmd := exec.CommandContext(t.Context(), "go", "test", "./...")
+	cmd.Dir = around
+	b, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", b)
+}
+
+// A test is written where it fails on the finding, and nowhere else.
+func TestReportHasATestThatFailsOrNone(t *testing.T) {
+	simple := func(device string, f Fault) Report {
+		c := Decode(nil)
+		c.Target.Device = device
+		return Report{Case: c, Divergence: &Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: f, Detail: "2 rows after 1"}}
+	}
+	counted := func(k int) Report {
+		r := simple("host", FaultAccepted)
+		r.Divergence.Runs = &Runs{Of: 20, Wrong: k}
+		return r
+	}
+	changed := func(r Report, change func(r *Report)) Report {
+		change(&r)
+		return r
+	}
+	for name, x := range map[string]struct {
+		r      Report
+		frozen bool
+		has    string // of the test, empty for none
+		none   string
+	}{
+		"a race on sim":            {raced(t), true, "var order = []int{1, 0}", ""},
+		"a forced order on a GPU":  {changed(raced(t), func(r *Report) { r.Case = r.Case.Clone(); r.Case.Target.Device = "cuda" }), true, "var order = []int{1, 0}", ""},
+		"an order that goes right": {changed(raced(t), func(r *Report) { r.Divergence.Race.Order = nil }), false, "schedule descending", ""},
+		"a long kernel": {changed(raced(t), func(r *Report) {
+			s := impls.Shape{Batch: 1, Heads: 1, Window: maxTestCells + 2, Dim: 1}
+			p, _ := impls.BuiltinProgram("down-shift", s.Window)
+			r.Divergence.Race.Plan = impls.Compile(p, impls.DropWAR, s, maxTestCells)
+			r.Divergence.Race.Kernel = r.Divergence.Race.Plan.Kernels[0]
+		}), false, "schedule descending", ""},
+		"found on host, on sim too":      {natively(t, "host", 3), true, "var order = []int{1, 0}", ""},
+		"found on a GPU, on sim too":     {natively(t, "opencl", 3), true, "var order = []int{1, 0}", ""},
+		"found on host alone":            {changed(natively(t, "host", 3), func(r *Report) { r.Divergence.Sim, r.Divergence.Race = nil, nil }), false, "", "does not fail in every run"},
+		"on host alone, each time":       {changed(natively(t, "host", 20), func(r *Report) { r.Divergence.Sim, r.Divergence.Race = nil, nil }), false, "schedule native", ""},
+		"a race on host, its order lost": {changed(natively(t, "host", 3), func(r *Report) { r.Divergence.Sim, r.Divergence.Runs = nil, nil }), false, "", "does not fail in every run"},
+		"found on a GPU alone":           {changed(natively(t, "opencl", 20), func(r *Report) { r.Divergence.Sim, r.Divergence.Race = nil, nil }), false, "", "needs the device"},
+		"a worker's":                     {changed(natively(t, "host", 20), func(r *Report) { r.Worker = "./w" }), false, "", "needs the worker"},
+		"no race, sim":                   {simple("sim", FaultAccepted), false, "props.Replay(t, `slidefuzz case v1", ""},
+		"no race, host":                  {simple("host", FaultAccepted), false, "props.Replay(t, `slidefuzz case v1", ""},
+		"no race, host, each time":       {counted(20), false, "props.Replay(t, `slidefuzz case v1", ""},
+		"no race, host, sometimes":       {counted(19), false, "", "does not fail in every run"},
+		"a crash":                        {simple("cuda", FaultCrash), false, "", "takes down"},
+		"a hang":                         {simple("cuda", FaultHang), false, "", "takes down"},
+		"more than a test's memory": {changed(simple("sim", FaultAccepted), func(r *Report) {
+			r.Case.Shape.Window, r.Case.Shape.Dim = 1<<20, 1<<10
+		}), false, "", "more memory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test, err := x.r.goTest()
+			require.NoError(t, err)
+			require.Equal(t, x.frozen, test.Frozen)
+			if x.has == "" {
+				require.Nil(t, test.Source)
+			}
+			require.Contains(t, string(test.Source), x.has)
+			require.Contains(t, test.None, x.none)
+			require.Equal(t, x.has == "", x.none != "")
+			dir, read := inFolder(t, x.r)
+			_, err = os.Stat(filepath.Join(dir, "go.mod"))
+			_, err2 := os.Stat(filepath.Join(dir, "replay_test.go"))
+			require.Equal(t, test.Source != nil, err == nil)
+			require.Equal(t, test.Source != nil, err2 == nil)
+			require.Equal(t, test.Source != nil, strings.Contains(read("README.md"), "\ngo test "), "the page names a command that is not there")
+			require.Contains(t, read("README.md"), x.none)
+		})
+	}
+}
+
+// A frozen model that fails does so with the words of the race; the moves in it
+// are those that the report ran, so both agree.
+func TestFrozenFollowsTheOrder(t *testing.T) {
+	race := raced(t).Divergence.Race
+	for _, x := range []struct {
+		order []int32
+		fails bool
+	}{{[]int32{1, 0}, true}, {[]int32{0, 1}, false}, {nil, false}} {
+		race.Order = x.order
+		f, ok := freeze(race)
+		require.True(t, ok)
+		require.Equal(t, x.fails, f.fails(), "%v", x.order)
+		require.Equal(t, x.fails, race.strikes(), "%v", x.order)
+	}
+	race.Order = []int32{1, 0}
+	f, _ := freeze(race)
+	want, got := f.run()
+	require.Equal(t, element{0, 1}, want[element{0, 0}])
+	require.Equal(t, element{1, 0}, got[element{0, 0}], "block 1 had put the new row there")
+}
+
+// A folder holds the files of its report and not those of one before it; one that
+// is a module of somebody else is left alone.
+func TestReportFolderOfAnEarlierReport(t *testing.T) {
+	r := natively(t, "host", 3)
+	dir, _ := inFolder(t, r)
+	require.FileExists(t, filepath.Join(dir, "go.mod"))
+	require.FileExists(t, filepath.Join(dir, "sim.txt"))
+	r.Divergence.Sim, r.Divergence.Race = nil, nil
+	require.NoError(t, r.WriteDir(dir))
+	for _, name := range []string{"go.mod", "replay_test.go", "sim.txt"} {
+		require.NoFileExists(t, filepath.Join(dir, name))
+	}
+
+	mod := []byte("module mine\n")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o644))
+	require.ErrorContains(t, raced(t).WriteDir(dir), "another module")
+	kept, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	require.NoError(t, err)
+	require.Equal(t, mod, kept)
+	require.NoFileExists(t, filepath.Join(dir, "replay_test.go"))
+}
+
+// A device that orders the blocks itself fails in some of its runs; an order that
+// fails every time is that of the case on sim, and what is drawn is that case.
+func TestReportOfANativeOrder(t *testing.T) {
+	for _, device := range []string{"host", "cuda-graph", "opencl"} {
+		r := natively(t, device, 7)
+		_, read := inFolder(t, r)
+		page, html := read("README.md"), read("window.html")
+		for _, want := range []string{
+			"The device chose the order of the blocks here. It failed in 7 of 20 runs.",
+			"sim.txt is the same race as a small case with an order",
+			"The order of `sim.txt`:", "1. Block 1 runs (number 1 of 2): writes row 1 of keys\n1. Block 0 runs (number 2 of 2): reads row 1 of keys",
+			"slidefuzz replay case.txt               # 7 of 20 runs failed\n",
+			"slidefuzz replay sim.txt                # the same race in a fixed order: fails every time\n",
+		} {
+			require.Contains(t, page, want, device)
+		}
+		for _, not := range []string{"the same wrong bytes", "every run.", "the same outcome", "slidefuzz minimize"} {
+			require.NotContains(t, page, not, device)
+		}
+		require.Equal(t, string(r.Divergence.Sim.Text()), read("sim.txt"))
+		require.Contains(t, html, "The window of sim.txt")
+		require.Contains(t, html, "row 1<")
+		require.NotContains(t, html, "row 2<", "sim.txt has two rows")
+		require.Contains(t, html, "holds what row 0 of new held", "that is what its order leaves in row 0")
+
+		// Nothing on sim: no order is known, and none is listed.
+		r.Divergence.Sim, r.Divergence.Race = nil, nil
+		_, read = inFolder(t, r)
+		page = read("README.md")
+		require.Contains(t, page, "It failed in 7 of 20 runs. On sim, which runs the blocks in an order that is given, no order was found in which blocks race")
+		for _, not := range []string{"The order", "number 1 of", "every run.", "sim.txt", "slidefuzz minimize"} {
+			require.NotContains(t, page, not, device)
+		}
+		require.Contains(t, read("window.html"), "row 5<")
+
+		r.Divergence.Runs.Wrong = 20
+		require.Contains(t, r.Explanation(), "It failed in each of 20 runs.")
+	}
+	// A race of which no order is known: what would be drawn up as one is not.
+	r := natively(t, "host", 7)
+	r.Divergence.Sim, r.Divergence.Runs = nil, nil
+	require.Empty(t, r.Steps(), "an order that was asked for and not followed")
+	r.Divergence.Race.Order = nil
+	require.Empty(t, r.Steps(), "ascending is not what ran")
+	require.Contains(t, r.Explanation(), "How often it fails was not counted.")
+	require.NotContains(t, r.Explanation(), "come out every time")
+	// An order in which the two blocks come right is none that shows the race.
+	r = raced(t)
+	require.Len(t, r.Steps(), 2)
+	r.Divergence.Race.Order = nil
+	require.Empty(t, r.Steps())
 }
 
 func TestReportWithoutARace(t *testing.T) {
 	c := Decode(nil)
 	r := Report{Case: c, Divergence: &Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: FaultAccepted, Detail: "2 rows after 1"}}
-	var b bytes.Buffer
-	require.NoError(t, r.WriteHTML(&b))
-	require.NotContains(t, b.String(), "<svg")
-	test, err := r.goTest()
-	require.NoError(t, err)
-	require.Contains(t, string(test), "props.Replay(t, `slidefuzz case v1")
+	_, read := inFolder(t, r)
+	require.NotContains(t, read("window.html"), "<svg")
+	require.NotContains(t, read("README.md"), "window.html")
+	require.Contains(t, read("README.md"), "shows in every run")
+	require.Contains(t, read("README.md"), "\ngo get github.com/slidefuzz/slidefuzz/props@latest\ngo test ")
+	for version, want := range map[string]string{
+		"v1.2.3": "v1.2.3", "v1.2.3-rc.1": "v1.2.3-rc.1",
+		"": "latest", "(devel)": "latest", "v1.2.3+dirty": "latest", "v0.0.0-20260101000000-0123456789ab": "latest",
+		"v1.2.4-0.20260101000000-0123456789ab": "latest", "unknown": "latest", "v1.2.3; true": "latest",
+	} {
+		r.ModuleVersion = version
+		require.Equal(t, want, r.version(), version)
+	}
+}
+
+// A row of a long chunk, which is returned whole, lies outside the window; one of
+// a program in its buffer.
+func TestPictureWithoutARace(t *testing.T) {
+	c := Decode(nil)
+	c.Shape.Window, c.Ops = 2, []Op{{Kind: Append, N: 9}}
+	d := &Divergence{Op: 1, OpKind: "append", Tensor: "keys", Where: "returned", Fault: FaultRows, Row: 7, Want: "token 7", Got: "token 1"}
+	p := Report{Case: c, Divergence: d}.picture()
+	require.Len(t, p.Rows, 9)
+	require.True(t, p.Rows[7].Wrong)
+	c = DecodeProgram(nil)
+	d = &Divergence{Op: 1, OpKind: "statement", Tensor: "x", Where: "stored", Fault: FaultRows, Want: "a", Got: "b"}
+	require.Len(t, Report{Case: c, Divergence: d}.picture().Rows, c.Program.Buffers[0].Rows)
 }
 
 // A window of thousands of rows is cut to those around the hazard.
@@ -110,7 +339,7 @@ func TestReportOfALargeWindow(t *testing.T) {
 	h, _ := plan.Kernels[0].Hazard()
 	r.Case = r.Case.Clone()
 	r.Case.Shape = s
-	r.Divergence.Row = 2001
+	r.Divergence.Row, r.Divergence.Tensor = 2001, "x"
 	r.Divergence.Race = &Race{Hazard: h, Kernel: plan.Kernels[0], Plan: plan, HazardRow: 2002, Names: []string{"x"}}
 	var b bytes.Buffer
 	require.NoError(t, r.WriteHTML(&b))
@@ -141,6 +370,7 @@ func TestWorkerReport(t *testing.T) {
 		require.Contains(t, read("README.md"), want)
 	}
 	require.NotContains(t, read("README.md"), "Here the order is part of the case", "the worker has an order of its own")
+	require.Contains(t, read("README.md"), "There is no Go test here: the fault needs the worker")
 	require.Equal(t, string(sim.Text()), read("sim.txt"))
 	require.Equal(t, "import torch\n", read("repro.py"))
 	require.NoFileExists(t, filepath.Join(dir, "replay_test.go"))
@@ -149,6 +379,196 @@ func TestWorkerReport(t *testing.T) {
 	r.Divergence.Smallest = r.Case.Clone()
 	r.Divergence.Smallest.Shape.Heads = 7
 	require.NoError(t, r.WriteDir(dir))
-	require.Contains(t, read("README.md"), `slidefuzz replay --exec "'/with spaces/python3' worker.py" case.txt`)
+	require.Contains(t, read("README.md"), `slidefuzz replay --exec "'/with spaces/python3' worker.py" case.txt  # 7 of 20 runs failed`)
 	require.Contains(t, read("README.md"), "seen to fail: batch 1, heads 7, dim 1, F32, window 2; it failed there in few runs.")
+}
+
+// What fails in every run does not vary from run to run.
+func TestWorkerThatAlwaysFails(t *testing.T) {
+	r := Report{Case: Decode(nil), Worker: "./w", Divergence: &Divergence{Op: 1, OpKind: "append", Tensor: "keys", Fault: FaultRows, Want: "a", Got: "b"}}
+	for wrong, want := range map[int]string{20: "It failed in each of 20 runs.", 7: "It failed in 7 of 20 runs.", 0: "in none of 20 runs since."} {
+		r.Divergence.Runs = &Runs{Of: 20, Wrong: wrong, Least: 1, Most: 1}
+		require.Contains(t, r.Explanation(), want)
+		require.NotContains(t, r.Explanation(), "from run to run")
+	}
+	r.Divergence.Runs = nil
+	require.NotContains(t, r.Explanation(), "runs")
+}
+
+// Commands are listed where there is a point in them.
+func TestReportCommands(t *testing.T) {
+	commands := func(r Report) string { return folder{r, goTest{}}.Commands() }
+	r := raced(t)
+	require.Equal(t, "slidefuzz replay case.txt               # the same outcome each time\n"+
+		"slidefuzz minimize case.txt             # is there a smaller one?\n", commands(r))
+	r.Divergence.Fault, r.Divergence.Race = FaultCrash, nil
+	require.Equal(t, "slidefuzz replay case.txt\n", commands(r))
+	r.Worker = "./w"
+	require.Contains(t, commands(r), "minimize", "a worker that crashes can be asked again")
+	r.Divergence.Fault = FaultHang
+	require.NotContains(t, commands(r), "minimize")
+	r = raced(t)
+	r.Case = r.Case.Clone()
+	r.Case.Shape.Window, r.Case.Shape.Dim = 1<<14, 1<<12
+	require.Greater(t, r.Case.Bytes(), int64(DefaultLimit))
+	var mib int64
+	_, err := fmt.Sscanf(commands(r), "slidefuzz replay --memory %d case.txt", &mib)
+	require.NoError(t, err)
+	require.NoError(t, r.Case.Check(mib<<20))
+	require.Error(t, r.Case.Check((mib-1)<<20))
+}
+
+// hostile is what a worker may say to break out of the page that quotes it.
+var hostile = []string{
+	"</p><script>alert(1)</script>", "```\n# injected\n```", "~~~\n# injected", "`` ` ``", "`", "a\x1b[31mb", "a\nb", "a\rb\r\n# injected",
+	"", "\u202egnp.exe", "\xff\xfe", "x\u2028# injected", "<img src=x onerror=alert(1)>", "![x](http://evil)", "````````", "*/ func init() { panic(1) }",
+}
+
+// withoutCode is a page of Markdown without its fences and code spans: what is
+// left of it is ours, so nothing foreign may be in it.
+func withoutCode(t *testing.T, page string) string {
+	t.Helper()
+	var left []string
+	fence := ""
+	for _, line := range strings.Split(page, "\n") {
+		ticks := len(line) - len(strings.TrimLeft(line, "`"))
+		switch {
+		case fence == "" && ticks >= 3 && strings.Trim(line, "`") == "":
+			fence = line
+		case fence != "":
+			if ticks >= len(fence) && strings.Trim(line, "` ") == "" {
+				fence = ""
+			}
+		default:
+			left = append(left, line)
+		}
+	}
+	require.Empty(t, fence, "a fence is not closed")
+	// A span ends at the first run of exactly as many backticks as began it.
+	text := strings.Join(left, "\n")
+	var out strings.Builder
+	for text != "" {
+		at := strings.IndexByte(text, '`')
+		if at < 0 {
+			break
+		}
+		out.WriteString(text[:at])
+		text = text[at:]
+		n := len(text) - len(strings.TrimLeft(text, "`"))
+		end := regexp.MustCompile("(^|[^`])" + strings.Repeat("`", n) + "([^`]|$)").FindStringIndex(text[n:])
+		require.NotNil(t, end, "a code span is not closed: %q", text)
+		stop := strings.Index(text[n+end[0]:], strings.Repeat("`", n))
+		text = text[n+end[0]+stop+n:]
+	}
+	return out.String() + text
+}
+
+func TestHostileWordsStayInTheirPlace(t *testing.T) {
+	harmless := withoutCode(t, hostilePage(t, "harmless", "harmless"))
+	for _, words := range hostile {
+		page := hostilePage(t, words, "harmless")
+		if words != "" {
+			require.Equal(t, harmless, withoutCode(t, page), "%q", words)
+		}
+		for _, r := range page {
+			require.True(t, r == '\n' || r == '\t' || unicode.IsPrint(r), "%q: %q", words, r)
+		}
+	}
+	// A script may hold tabs and new lines, and loses neither.
+	require.Contains(t, hostilePage(t, "harmless", "if x:\n\ty()\n```\n"), "````\nif x:\n\ty()\n```\n````\n")
+}
+
+// commented is a case whose file holds words behind a #.
+func commented(words string) *Case {
+	c := Decode(nil)
+	c.Expect = &Expect{OK: true}
+	c.canon = string(c.format())
+	c.source = c.canon + "# " + words
+	return c
+}
+
+// hostilePage is the page of a finding where a worker says words everywhere; its
+// script is words too, unless they are harmless.
+func hostilePage(t *testing.T, words, script string) string {
+	t.Helper()
+	if words != "harmless" {
+		script = words
+	}
+	r := Report{
+		Case: commented(words), Versions: []string{words}, Worker: words, ScriptName: "repro.py", Script: []byte(script),
+		Divergence: &Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: FaultRefused, Detail: words},
+	}
+	_, read := inFolder(t, r)
+	html := read("window.html")
+	require.NotContains(t, html, "<script")
+	require.NotContains(t, html, "<img")
+	for _, c := range html {
+		require.True(t, c == '\n' || c == '\t' || unicode.IsPrint(c), "%q", c)
+	}
+	require.Equal(t, script, read("repro.py"), "the script itself is not touched")
+	return read("README.md")
+}
+
+// The comment of a Go test is one line, and its case the case, whatever they
+// hold.
+func TestHostileWordsInAGoTest(t *testing.T) {
+	for _, words := range hostile {
+		c := commented(words)
+		for _, r := range []Report{
+			{Case: c, Divergence: &Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: FaultRefused, Detail: words}},
+			raced(t),
+		} {
+			if r.Divergence.Race != nil {
+				r.Divergence.Got = words
+			}
+			test, err := r.goTest()
+			require.NoError(t, err, "%q", words)
+			file, err := goparser.ParseFile(token.NewFileSet(), "replay_test.go", test.Source, goparser.ParseComments)
+			require.NoError(t, err, "%q", words)
+			require.Len(t, file.Imports, map[bool]int{true: 1, false: 2}[test.Frozen])
+			text := ""
+			ast.Inspect(file, func(n ast.Node) bool {
+				if f, ok := n.(*ast.FuncDecl); ok {
+					require.Contains(t, []string{"TestReplay", "TestOrderOfBlocks"}, f.Name.Name)
+				}
+				if l, ok := n.(*ast.BasicLit); ok && strings.Contains(l.Value, "slidefuzz case v1") {
+					text, err = strconv.Unquote(l.Value)
+					require.NoError(t, err)
+				}
+				return true
+			})
+			if !test.Frozen {
+				require.Equal(t, c.source, text)
+			}
+		}
+	}
+}
+
+// A worker's command is one argument, and the same one, whatever it holds.
+func TestShellArg(t *testing.T) {
+	shell, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("no bash")
+	}
+	for _, want := range append(hostile, "'/with spaces/python3' worker.py", `it's "both"`, "$HOME `id` \\ !x", "it's !x", "it's $HOME") {
+		out, err := exec.CommandContext(t.Context(), shell, "-c", "printf %s "+shellArg(want)).Output()
+		require.NoError(t, err, "%q", want)
+		require.Equal(t, want, string(out))
+	}
+}
+
+// A worker names its script, but none of the report's own files.
+func TestScriptFile(t *testing.T) {
+	for name, want := range map[string]string{
+		"repro.py": "repro.py", "a-b_c.1": "a-b_c.1", "README.md": "script.txt", "Case.TXT": "script.txt", "replay_test.go": "script.txt",
+		"go.mod": "script.txt", "../up.py": "script.txt", "a\nb": "script.txt", "`x`": "script.txt", "-rf": "script.txt", "a b": "script.txt",
+	} {
+		require.Equal(t, want, Report{ScriptName: name}.ScriptFile(), "%q", name)
+	}
+	r := raced(t)
+	r.Worker, r.ScriptName, r.Script = "./w", "case.txt", []byte("not a case\n")
+	_, read := inFolder(t, r)
+	require.Equal(t, page, read("case.txt"))
+	require.Equal(t, "not a case\n", read("script.txt"))
+	require.Contains(t, read("README.md"), "Without slidefuzz, `script.txt`:")
 }
