@@ -73,10 +73,11 @@ type Divergence struct {
 	Detail string // for the faults without a row
 	Wrong  int    // cells of the tensor that are wrong
 	Race   *Race  // the hazard behind it, if there is one
-	Runs   *Runs  // of a device that orders the blocks itself, or a worker
-	// Sim is, of a program that a worker ran, the same program as a case on
-	// sim, under a known-bad lowering and an order that fail on it too; Race is
-	// then sim's. Nil where none does.
+	Runs   *Runs  // of a device that orders the blocks itself, or a worker; nil where nobody counted
+	// Sim is, where the order of the blocks was the device's own, the same
+	// failure as a case on sim, whose order fails each time: of a worker's
+	// program under a known-bad lowering. Race is then sim's. Nil where none
+	// fails.
 	Sim *Case
 	// Smallest is, of a worker, the smallest case that failed, where that failed
 	// too rarely to be the one reported. Nil where it is the one reported.
@@ -111,6 +112,9 @@ func (r *Runs) Add(cells int) {
 }
 
 func (r *Runs) String() string {
+	if r.Wrong == 0 {
+		return fmt.Sprintf("wrong when it was found, and in none of %d runs since", r.Of)
+	}
 	wrong := cells(r.Most)
 	if r.Most != r.Least {
 		wrong = fmt.Sprintf("%d to %s", r.Least, wrong)
@@ -216,7 +220,7 @@ func (d *Divergence) String() string {
 	}
 	s := fmt.Sprintf("%s %s: lane %d row %d holds %s, expected %s", at, d.Where, d.Lane, d.Row, d.Got, d.Want)
 	if d.Sim != nil {
-		s += fmt.Sprintf("; as under %s in sim", d.like())
+		s += fmt.Sprintf("; as %s does", d.Sim.Target)
 	}
 	if d.Race != nil {
 		s += "; " + d.Race.String()

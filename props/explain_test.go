@@ -21,7 +21,7 @@ import (
 // diverge runs a case.
 func diverge(t *testing.T, r *Runner, c *corpus.Case) *corpus.Divergence {
 	t.Helper()
-	d, err := r.Run(c)
+	d, err := r.Run(t.Context(), c)
 	require.NoError(t, err)
 	return d
 }

@@ -221,8 +221,9 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergenc
 		}
 	}
 	if i, ok := h.seen[d.Failure(t)]; ok {
-		result.Findings[i].Seen++
-		return nil
+		f := &result.Findings[i]
+		f.Seen++
+		return h.showsMore(ctx, f, c, d)
 	}
 	if len(result.Findings) == h.most {
 		return nil
@@ -244,6 +245,30 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergenc
 	h.seen[d.Failure(t)] = len(result.Findings)
 	h.seen[f.Divergence.Failure(t)] = len(result.Findings)
 	result.Findings = append(result.Findings, f)
+	return nil
+}
+
+// moreTries bounds the cases that are counted in the hope that they fail more
+// often than the first that did: each takes up to countTime.
+const moreTries = 10
+
+// showsMore puts a case in the place of a finding of the same failure that shows
+// too rarely to be met again, if it shows more often.
+func (h *hunter) showsMore(ctx context.Context, f *Finding, c *corpus.Case, d *corpus.Divergence) error {
+	old := f.Divergence.Runs
+	if t := h.result.Target; !c.Native() || t.Device == impls.Worker || d.Race == nil || old == nil || old.Wrong >= enoughFailures || f.Seen > moreTries {
+		return nil
+	}
+	from := time.Now()
+	small, d, stats, err := h.r.Minimize(ctx, c, d)
+	if err != nil {
+		return err
+	}
+	if n := d.Runs; n != nil && n.Wrong*old.Of > old.Wrong*n.Of {
+		f.Found, f.Small, f.Divergence, f.Stats, f.At = c, small, d, stats, h.result.Cases
+	}
+	f.Shrinking += time.Since(from)
+	h.shrinking += time.Since(from)
 	return nil
 }
 

@@ -30,13 +30,8 @@ func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Diverge
 	case c.Target.Device == impls.Worker:
 		return r.minimizeWorker(ctx, c, d)
 	case c.Native() && d.Race != nil:
-		d, err := r.Native(ctx, c, d)
-		if err != nil {
-			return nil, nil, corpus.ShrinkStats{}, err
-		}
-		small := c.Clone()
-		small.Expect = d.Expect()
-		return small, d, corpus.ShrinkStats{Bounded: true}, nil
+		c, d, err := r.Native(ctx, c, d)
+		return c, d, corpus.ShrinkStats{Bounded: true}, err
 	}
 	small, last, stats := r.minimizeOrdered(ctx, c, d)
 	if ctx.Err() != nil {
@@ -49,6 +44,11 @@ func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Diverge
 	}
 	if err != nil {
 		return nil, nil, stats, err
+	}
+	if small.Native() { // no race, or it would have been left as it was found
+		if small, again, err = r.Native(ctx, small, again); err != nil {
+			return nil, nil, stats, err
+		}
 	}
 	small.Expect = again.Expect()
 	return small, again, stats, nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/oracle"
 )
 
 // The numbers of a count of what may fail only sometimes.
@@ -25,49 +26,62 @@ const (
 )
 
 // Native says of a failure d of a case that leaves the order of the blocks to
-// the device how often it shows, and, of a race, looks for the same race as a
-// case on sim, which has an order that fails each time, and shrinks that: the
-// result has Runs, and Sim and Race are those of the case on sim. Without such a
-// case Race is that of d.
-func (r *Runner) Native(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Divergence, error) {
+// the device how often it shows: Runs counts the runs that fail as the case that
+// is returned expects. That is c up to the first operation that was seen to fail
+// so. Of a race it looks for the same race as a case on sim, which has an order
+// that fails each time, and shrinks that: Sim and Race are then those of the case
+// on sim. Without such a case Race is that of d.
+func (r *Runner) Native(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, error) {
 	known := *d
 	d = &known
-	want := d.Failure(c.Target)
-	runs := &corpus.Runs{}
 	counting, stop := context.WithTimeout(ctx, countTime)
 	defer stop()
-	for n := leastRuns; n > 0; n = min(leastRuns, mostRuns-runs.Of) {
-		some, err := r.Sample(counting, c, n)
+	first, err := r.Sample(counting, c, leastRuns)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range first.Each {
+		if s != nil && s.Op < d.Op && s.Failure(c.Target) == d.Failure(c.Target) {
+			*d = *s
+		}
+	}
+	c = cutAfter(c, d)
+	c.Expect = d.Expect()
+	runs := &corpus.Runs{}
+	for counting.Err() == nil && runs.Of < mostRuns && runs.Wrong < enoughFailures || runs.Of == 0 {
+		some, err := r.Sample(counting, c, leastRuns)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, s := range some.Each {
 			runs.Of++
-			if s != nil && s.Failure(c.Target) == want {
+			if c.Expect.Meets(s) {
 				runs.Add(s.Wrong)
 			}
 		}
 		runs.Different = max(runs.Different, some.Different)
-		if counting.Err() != nil || runs.Wrong >= enoughFailures {
+		if len(some.Each) < leastRuns {
 			break
 		}
 	}
+	d.Runs = nil
 	if runs.Of > 0 {
 		d.Runs = runs
 	}
+	c.Expect = d.Expect()
 	if d.Race == nil {
-		return d, nil
+		return c, d, nil
 	}
 	search, stop := context.WithTimeout(ctx, simTime)
 	defer stop()
 	if sim, same := r.onSim(search, c, d); sim != nil {
 		d.Sim, d.Race = sim, same.Race
 	}
-	return d, nil
+	return c, d, nil
 }
 
-// onSim looks for an order in which sim shows the failure of a case, and shrinks
-// what it finds.
+// onSim looks for an order in which sim shows the failure of a case, in the keys
+// or in the values, and shrinks what it finds.
 func (r *Runner) onSim(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence) {
 	on := c.Clone()
 	on.Target.Device, on.Expect, on.Orders = "sim", nil, nil
@@ -81,21 +95,22 @@ func (r *Runner) onSim(ctx context.Context, c *corpus.Case, d *corpus.Divergence
 		last = same
 		return true
 	}
-	witness := impls.Schedule{Kind: impls.List, Blocks: []int{d.Race.Hazard.Witness()}}
-	try := func(s impls.Schedule, orders ...corpus.Order) bool {
-		on.Schedule, on.Orders = s, orders
-		return fails(on)
+	// First the block that the hazard names, then the orders in which shifts to
+	// the left and to the right go wrong.
+	for _, s := range [...]impls.Schedule{
+		{Kind: impls.List, Blocks: []int{d.Race.Hazard.Witness()}}, {Kind: impls.Descending}, {Kind: impls.Ascending},
+	} {
+		on.Schedule = s
+		for _, want.Tensor = range [...]string{want.Tensor, oracle.Keys.String(), oracle.Values.String()} {
+			if fails(on) {
+				small, _ := corpus.Shrink(ctx, on, fails)
+				small = small.Clone()
+				small.Expect = last.Expect()
+				return small, last
+			}
+		}
 	}
-	// First the block that the hazard names, in every kernel or in its own; then
-	// the orders in which shifts to the left and to the right go wrong.
-	if !try(witness) && !try(impls.Schedule{}, corpus.Order{Op: d.Op, Tensor: d.Tensor, Kernel: d.Race.Index, Schedule: witness}) &&
-		!try(impls.Schedule{Kind: impls.Descending}) && !try(impls.Schedule{}) {
-		return nil, nil
-	}
-	small, _ := corpus.Shrink(ctx, on, fails)
-	small = small.Clone()
-	small.Expect = last.Expect()
-	return small, last
+	return nil, nil
 }
 
 // Sampled is what some runs of one case came to.

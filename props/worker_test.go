@@ -9,6 +9,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -185,6 +187,12 @@ type liar struct {
 
 func (l *liar) Write(b []byte) (int, error) {
 	l.n++
+	if l.kind == "silence at the second update" && l.n == 4 {
+		time.Sleep(time.Hour)
+	}
+	if l.kind == "slow" {
+		time.Sleep(300 * time.Millisecond)
+	}
 	if l.n != 3 {
 		return l.out.Write(b)
 	}
@@ -202,6 +210,24 @@ func (l *liar) Write(b []byte) (int, error) {
 		_, _ = io.WriteString(l.out, "Compiling, please wait\n")
 	case "silence":
 		time.Sleep(time.Hour)
+	case "daemon":
+		// A process in a session of its own that holds this one's standard output.
+		cmd := exec.Command("setsid", "sleep", "300")
+		cmd.Stdout = os.Stdout
+		if err := cmd.Start(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		os.Exit(9)
+	case "closes its output":
+		_ = os.Stdout.Close()
+		time.Sleep(time.Hour)
+	case "killed by another":
+		self, _ := os.FindProcess(os.Getpid()) // it is there
+		_ = self.Kill()
+		time.Sleep(time.Hour)
+	case "words that a terminal obeys":
+		m := worker.Message{Meta: map[string]string{"error": "no\x1b[2J</p>\n```\n\u202eroom"}}
+		return 0, m.Write(l.out)
 	case "no JSON":
 		return l.out.Write(append(binary.LittleEndian.AppendUint64(nil, 4), "[42]"...))
 	case "offsets":
@@ -231,9 +257,16 @@ func TestLiars(t *testing.T) {
 		{"two replies", corpus.FaultProtocol, ""}, // seen at once, or in that the next reply fits no request
 		{"position it does not hold", corpus.FaultRows, "holds token"},
 		{"refusal that changes the cache", corpus.FaultRefused, "one row at a time"},
+		{"daemon", corpus.FaultCrash, "its process ended (exit status 9)"},
+		{"closes its output", corpus.FaultProtocol, "it closed its standard output and still ran 2s later, and slidefuzz killed it"},
+		{"killed by another", corpus.FaultCrash, "its process ended (signal: killed; slidefuzz did not kill it"},
+		{"words that a terminal obeys", corpus.FaultRefused, "no\\x1b[2J</p> ``` \\u202eroom"},
 		{"memory", corpus.FaultCrash, "MiB of memory, and slidefuzz killed it; --worker-memory raises the limit"},
 	} {
 		t.Run(x.kind, func(t *testing.T) {
+			if x.kind == "daemon" && runtime.GOOS != "linux" {
+				t.Skip("elsewhere a daemon may stay")
+			}
 			client := testWorker(t, x.kind)
 			cases := 8
 			switch x.kind {
@@ -241,7 +274,11 @@ func TestLiars(t *testing.T) {
 				client.Timeout, cases = 500*time.Millisecond, maxHangs // each case waits so long, and that many end the hunt
 			case "memory":
 				client.Memory, cases = 200<<20, 1
+			case "closes its output", "daemon":
+				cases = 1
 			}
+			start := time.Now()
+			defer func() { require.Less(t, time.Since(start), 20*time.Second) }()
 			r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: cases, Worker: client, ShrinkTime: 500 * time.Millisecond})
 			require.NoError(t, err)
 			require.Equal(t, cases, r.Cases, "the hunt goes on")
@@ -360,7 +397,7 @@ func TestShrinkSteered(t *testing.T) {
 		again, err := NewRunner().Run(t.Context(), d.Sim)
 		require.NoError(t, err)
 		require.True(t, d.Sim.Expect.Meets(again))
-		require.Contains(t, d.String(), "as under drop-clone in sim")
+		require.Contains(t, d.String(), "as program/drop-clone/sim does")
 	}
 	smallest := r.Findings[0].Small
 	require.Len(t, smallest.Program.Stmts, 1, "%s", smallest.Text())
@@ -410,13 +447,106 @@ func TestShrinkCoincidence(t *testing.T) {
 	require.Greater(t, r.Findings[0].Seen, 1)
 }
 
-// Ctrl-C ends a hunt in a worker that is silent.
+// Ctrl-C ends a hunt in a worker that is silent within a second, and is not taken
+// for a hang. What an honest worker has done until then is kept.
 func TestInterruptedWorker(t *testing.T) {
-	client := testWorker(t, "honest")
-	ctx, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer stop()
-	r, err := Hunt(ctx, impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 1 << 30, Worker: client})
+	for _, kind := range []string{"honest", "silence"} {
+		client := testWorker(t, kind)
+		_, err := client.Hello(t.Context())
+		require.NoError(t, err)
+		ctx, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer stop()
+		start := time.Now()
+		r, err := Hunt(ctx, impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 1 << 30, Worker: client})
+		require.NoError(t, err)
+		require.Less(t, time.Since(start), 1300*time.Millisecond)
+		require.True(t, r.Interrupted)
+		require.Empty(t, r.Unexpected())
+		require.Empty(t, r.Findings)
+		require.Equal(t, kind == "honest", r.Cases > 0)
+	}
+}
+
+// A hang is reported with the case up to the operation that hung, and three at one
+// kind of operation end the hunt.
+func TestHangs(t *testing.T) {
+	client := testWorker(t, "silence at the second update")
+	client.Timeout = 300 * time.Millisecond
+	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 2000, Worker: client})
 	require.NoError(t, err)
-	require.True(t, r.Interrupted)
-	require.Positive(t, r.Cases)
+	require.Equal(t, "it hung 3 times at append", r.Ended)
+	require.Equal(t, "a sound target diverged", r.Unexpected())
+	require.Less(t, r.Cases, 20)
+	require.NotEmpty(t, r.Findings)
+	for _, f := range r.Findings {
+		require.Equal(t, corpus.FaultHang, f.Divergence.Fault)
+		require.Len(t, f.Small.Ops, f.Divergence.Op)
+		require.Greater(t, len(f.Found.Ops), len(f.Small.Ops))
+		require.Zero(t, f.Stats.Runs, "each would take the whole time limit")
+		if f.Divergence.OpKind == "append" {
+			require.Equal(t, maxHangs, f.Seen)
+		}
+	}
+}
+
+// The time for shrinking bounds all of it, the last count among it.
+func TestShrinkTime(t *testing.T) {
+	const limit = 2 * time.Second
+	for _, kind := range []string{"race", "slow"} {
+		client := testWorker(t, kind)
+		r := NewRunner()
+		r.Worker, r.ShrinkTime = client, limit
+		target := impls.WorkerTarget("test")
+		hello, err := client.Hello(t.Context())
+		require.NoError(t, err)
+		draw := Draws(target, 1)
+		var c *corpus.Case
+		var d *corpus.Divergence
+		for d == nil || d.Fault != corpus.FaultRows {
+			c = draw()
+			fitWorker(c, hello, FixedShape{Window: 8}, nil)
+			if d, err = r.Run(t.Context(), c); err == nil && d == nil && kind == "slow" {
+				// Found wrong by somebody, and never again.
+				d = &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "keys", Fault: corpus.FaultRows}
+			}
+			require.NoError(t, err)
+		}
+		start := time.Now()
+		_, _, _, err = r.Minimize(t.Context(), c, d)
+		require.NoError(t, err)
+		require.Less(t, time.Since(start), limit+time.Second, kind)
+	}
+}
+
+// A worker that is too slow for one case has not been judged.
+func TestTooSlow(t *testing.T) {
+	client := testWorker(t, "silence")
+	start := time.Now()
+	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Time: 500 * time.Millisecond, Worker: client})
+	require.NoError(t, err)
+	require.Less(t, time.Since(start), 3*time.Second)
+	require.Zero(t, r.Cases)
+	require.Empty(t, r.Findings)
+	require.False(t, r.Interrupted)
+	require.Contains(t, r.Unexpected(), "no case came to its end in 500ms")
+}
+
+// What is fixed of a shape is fixed, and the rest is drawn.
+func TestFixedShape(t *testing.T) {
+	target := impls.WorkerTarget("test")
+	draw := Draws(target, 1)
+	u8 := impls.U8
+	seen := map[impls.Shape]bool{}
+	for range 300 {
+		c := draw()
+		fitWorker(c, &testHello, FixedShape{Dim: 8, DType: &u8}, nil)
+		require.Equal(t, 8, c.Shape.Dim)
+		require.Equal(t, impls.U8, c.Shape.DType)
+		require.NoError(t, c.Check(corpus.DefaultLimit))
+		for _, o := range c.Ops {
+			require.True(t, o.Odd(c.Shape) || o.Batch+o.Heads+o.Dim == 0 && o.DType == "", o)
+		}
+		seen[c.Shape] = true
+	}
+	require.Greater(t, len(seen), 30, "windows, batches and heads")
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,13 +142,13 @@ type reporter struct {
 	exec   string
 }
 
-// report is the report of a case.
-func (r reporter) report(ctx context.Context, c *corpus.Case, d *corpus.Divergence) *corpus.Report {
-	rep := &corpus.Report{Case: c, Divergence: d, Versions: versions()}
+// report is the report of a case, for a folder.
+func (r reporter) report(ctx context.Context, dir string, c *corpus.Case, d *corpus.Divergence) *corpus.Report {
+	rep := &corpus.Report{Case: c, Divergence: d, Versions: versions(), ModuleVersion: moduleVersion()}
 	if r.client == nil {
 		return rep
 	}
-	rep.Worker = r.exec
+	rep.Worker = seenFrom(dir, r.exec)
 	if h, err := r.client.Hello(ctx); err == nil {
 		rep.Versions = append(rep.Versions, aboutWorker(h))
 		// A worker that cannot print a script leaves the case file.
@@ -155,6 +157,58 @@ func (r reporter) report(ctx context.Context, c *corpus.Case, d *corpus.Divergen
 		}
 	}
 	return rep
+}
+
+// seenFrom is a command whose paths are seen from here as one that runs in a
+// folder: a word is a path where there is such a file, and the first, which may
+// also be found in PATH, only with a slash. A command without such a word is left
+// as it was written.
+func seenFrom(dir, command string) string {
+	words, err := splitCommand(command)
+	if err != nil {
+		return command
+	}
+	moved := false
+	for i, w := range words {
+		if filepath.IsAbs(w) || i == 0 && !strings.ContainsRune(w, '/') {
+			continue
+		}
+		if _, err := os.Stat(w); err != nil {
+			continue
+		}
+		if path, err := relative(dir, w); err == nil {
+			words[i], moved = path, true
+		}
+	}
+	if !moved {
+		return command
+	}
+	for i, w := range words {
+		words[i] = quoteWord(w)
+	}
+	return strings.Join(words, " ")
+}
+
+// relative is the path of a file as it is seen from a folder.
+func relative(dir, file string) (string, error) {
+	from, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	to, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Rel(from, to)
+}
+
+// quoteWord is a word as splitCommand takes it.
+func quoteWord(w string) string {
+	if w != "" && !strings.ContainsAny(w, " \t\n'\"") {
+		return w
+	}
+	// A quote of one kind stands between those of the other.
+	return "'" + strings.ReplaceAll(w, "'", `'"'"'`) + "'"
 }
 
 // featuresFlag is a comma-separated list of features.

@@ -401,7 +401,7 @@ func (o huntOptions) scenario(ctx context.Context, out *outcome, slice time.Dura
 		seen[key] = len(out.Findings)
 		if o.out != "" && c.Native() && d.Race != nil {
 			// A report tells how often it fails, and in which order.
-			if d, err = r.Native(ctx, c, d); err != nil {
+			if c, d, err = r.Native(ctx, c, d); err != nil {
 				out.err = err
 				break
 			}

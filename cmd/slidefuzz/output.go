@@ -139,7 +139,7 @@ func (r reporter) write(ctx context.Context, dir string, c *corpus.Case, d *corp
 		case err != nil:
 			return "", err
 		}
-		if err := r.report(ctx, c, d).WriteDir(path); err != nil {
+		if err := r.report(ctx, path, c, d).WriteDir(path); err != nil {
 			return "", fmt.Errorf("writing the report %s: %w", path, err)
 		}
 		return path, nil

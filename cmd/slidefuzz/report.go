@@ -25,7 +25,7 @@ a new folder, for a bug tracker. Minimize the case first.`,
 				return 0, err
 			}
 			if c.Native() && c.Target.Device != impls.Worker {
-				if d, err = r.Native(ctx, c, d); err != nil {
+				if c, d, err = r.Native(ctx, c, d); err != nil {
 					return 0, err
 				}
 			}
@@ -40,7 +40,7 @@ a new folder, for a bug tracker. Minimize the case first.`,
 			if dir == "" {
 				dir, err = to.write(ctx, "reports", c, d)
 			} else {
-				err = to.report(ctx, c, d).WriteDir(dir)
+				err = to.report(ctx, dir, c, d).WriteDir(dir)
 			}
 			if err != nil {
 				return 0, err

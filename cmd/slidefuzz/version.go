@@ -26,6 +26,15 @@ var versionCommand = command{
 	},
 }
 
+// moduleVersion is the module's version as the build has it.
+func moduleVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	return info.Main.Version
+}
+
 // buildVersion is the module's version, with the commit where it is known.
 func buildVersion() string {
 	info, ok := debug.ReadBuildInfo()
