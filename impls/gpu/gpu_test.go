@@ -132,7 +132,8 @@ func TestHang(t *testing.T) {
 func TestOutOfBounds(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Device) {
 		wild := shift(4)
-		wild.Steps[1].Kernel = impls.NewKernel(0, 1, []impls.Copy{{From: 1 << 31, N: 1}})
+		// The low 32 bits, without a sign, are 2^31: what an int of 32 bits cannot hold.
+		wild.Steps[1].Kernel = impls.NewKernel(0, 1, []impls.Copy{{From: -1 << 31, N: 1}})
 		wild.Steps[1].Order = nil
 		results, err := d.Run(context.Background(), []*impls.Script{shift(4), wild})
 		require.NoError(t, err)
