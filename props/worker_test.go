@@ -235,14 +235,20 @@ func TestLiars(t *testing.T) {
 	} {
 		t.Run(x.kind, func(t *testing.T) {
 			client := testWorker(t, x.kind)
-			cases := 8
+			cases, shrink := 8, 500*time.Millisecond
+			if testing.Short() {
+				shrink = 100 * time.Millisecond
+			}
 			switch x.kind {
 			case "short frame", "silence":
 				client.Timeout, cases = 500*time.Millisecond, 4 // each case waits so long
+				if testing.Short() {
+					cases = 2
+				}
 			case "memory":
 				client.Memory, cases = 200<<20, 1
 			}
-			r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: cases, Worker: client, ShrinkTime: 500 * time.Millisecond})
+			r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: cases, Worker: client, ShrinkTime: shrink})
 			require.NoError(t, err)
 			require.Equal(t, cases, r.Cases, "the hunt goes on")
 			require.NotEmpty(t, r.Findings)

@@ -71,7 +71,7 @@ func TestHuntJSON(t *testing.T) {
 	}
 }
 
-// One that no case can catch fails.
+// A known-bad target that no case can catch fails.
 func TestJUnitFailure(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "junit.xml")
 	status, _, _ := call(t, "", "hunt", "crop-zero/fused/sim", "--cases", "1", "--seed", "1", "--junit", file)
