@@ -297,6 +297,10 @@ func (r *Recorder) copy(to, from int) {
 	r.Script.Steps = append(r.Script.Steps, Step{Kind: Move, Kernel: k, Storage: []int{to, from}})
 }
 
+// farPast is where outOfBounds reads: 2^31 elements on. A device takes the low
+// 32 bits of an offset, without a sign; an int of 32 bits holds 2^31 only so.
+const farPast = -1 << 31
+
 func (r *Recorder) run(p *Plan, _, _ *Tensor, order func(tensor, kernel, blocks int) []int32) {
 	for i := len(r.temps) + 2; i < len(p.Rows); i++ {
 		r.temps = append(r.temps, r.Script.store(0))
@@ -307,7 +311,7 @@ func (r *Recorder) run(p *Plan, _, _ *Tensor, order func(tensor, kernel, blocks 
 	}
 	switch r.fault {
 	case outOfBounds:
-		k := NewKernel(0, copyBlock, []Copy{{Cell: 0, Dst: 0, To: 0, Src: 0, From: 1 << 31, N: 1}})
+		k := NewKernel(0, copyBlock, []Copy{{Cell: 0, Dst: 0, To: 0, Src: 0, From: farPast, N: 1}})
 		r.Script.Steps = append(r.Script.Steps, Step{Kind: Move, Kernel: k, Storage: []int{r.cache[0]}})
 	case endless:
 		r.Script.Steps = append(r.Script.Steps, Step{Kind: Endless})

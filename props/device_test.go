@@ -98,6 +98,38 @@ func sameDivergence(t *testing.T, c *corpus.Case, want, got *corpus.Divergence) 
 	}
 }
 
+// blocks is how many blocks the kernels of a script have.
+func blocks(s *impls.Script) int {
+	n := 0
+	for _, step := range s.Steps {
+		if step.Kind == impls.Move {
+			n += step.Kernel.Blocks()
+		}
+	}
+	return n
+}
+
+// shortBlocks is the most blocks of a case with -short: four of five have no
+// more. When the other cases of a launch are done, the blocks of the longest wait
+// for each other alone, and the longest here has 9,000.
+const shortBlocks = 300
+
+// brief is the cases that -short runs of those drawn.
+func brief(t *testing.T, cases []*corpus.Case) []*corpus.Case {
+	t.Helper()
+	if !testing.Short() {
+		return cases
+	}
+	r := NewRunner()
+	some := slices.DeleteFunc(slices.Clone(cases), func(c *corpus.Case) bool {
+		rec, err := r.record(c)
+		require.NoError(t, err)
+		return blocks(rec.script) > shortBlocks
+	})
+	require.Greater(t, len(some), len(cases)/2)
+	return some
+}
+
 // On every device: sound targets agree with the oracle, as on host and sim,
 // and known-bad ones leave the same wrong bytes as sim, in an order that the
 // case forces.
@@ -109,7 +141,7 @@ func TestDevicesAgree(t *testing.T) {
 			defer d.Close()
 			r := NewRunner()
 			r.Timeout = busy
-			sound := drawn(targets(name, impls.Target.Sound), count(10_000))
+			sound := brief(t, drawn(targets(name, impls.Target.Sound), count(10_000)))
 			for batch := range slices.Chunk(sound, 1000) {
 				all, err := r.RunAll(context.Background(), batch)
 				require.NoError(t, err)
@@ -124,7 +156,7 @@ func TestDevicesAgree(t *testing.T) {
 				}
 			}
 			// The bytes of the checked buffer, not only what is said of them.
-			bad := drawn(targets(name, impls.Target.Racy), count(4_000))
+			bad := brief(t, drawn(targets(name, impls.Target.Racy), count(4_000)))
 			diverged := 0
 			for batch := range slices.Chunk(bad, 1000) {
 				scripts := make([]*impls.Script, len(batch))
@@ -157,7 +189,13 @@ func TestDevicesAgree(t *testing.T) {
 // let run holds up all.
 const busy = 10 * time.Minute
 
-// One large script takes a launch a step, and gives the same.
+// largeScript is the blocks from which on a device runs a script by itself.
+const largeScript = 1 << 14
+
+// One large script takes a launch a step, and gives the same. With -short it is
+// one of a sound target, and the device chooses the order: in one that is forced
+// the blocks wait for each other, which takes PoCL half a millisecond a block on
+// a busy machine. gpu.TestAlone forces one on small scripts.
 func TestLargeScripts(t *testing.T) {
 	for _, name := range []string{"opencl", "cuda"} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +203,11 @@ func TestLargeScripts(t *testing.T) {
 			r := NewRunner()
 			r.Timeout = busy
 			rng := rand.New(rand.NewPCG(1, 2))
-			for _, target := range targets(name, func(t impls.Target) bool { return !t.IsProgram() }) {
+			all := targets(name, func(t impls.Target) bool { return !t.IsProgram() })
+			if testing.Short() {
+				all = []impls.Target{{Update: "roll", Lowering: impls.Fused, Device: name}}
+			}
+			for _, target := range all {
 				c := &corpus.Case{
 					Shape:    impls.Shape{Batch: 2, Heads: 2, Window: 256, Dim: 24, DType: impls.DType(rng.IntN(5)), Layout: impls.Layout(rng.IntN(2))},
 					Target:   target,
@@ -175,6 +217,12 @@ func TestLargeScripts(t *testing.T) {
 				}
 				want, err := r.Run(t.Context(), moved(c, "sim"))
 				require.NoError(t, err)
+				if testing.Short() {
+					c.Schedule, r.NativeRuns = impls.Schedule{Kind: impls.Native}, 2
+				}
+				rec, err := r.record(c)
+				require.NoError(t, err)
+				require.GreaterOrEqual(t, blocks(rec.script), largeScript)
 				got, err := r.Run(t.Context(), c)
 				require.NoError(t, err)
 				sameDivergence(t, c, want, got)

@@ -268,10 +268,16 @@ func TestLiars(t *testing.T) {
 				t.Skip("elsewhere a daemon may stay")
 			}
 			client := testWorker(t, x.kind)
-			cases := 8
+			cases, shrink := 8, 500*time.Millisecond
+			if testing.Short() {
+				shrink = 100 * time.Millisecond
+			}
 			switch x.kind {
 			case "short frame", "silence":
 				client.Timeout, cases = 500*time.Millisecond, maxHangs // each case waits so long, and that many end the hunt
+				if testing.Short() {
+					cases = 2
+				}
 			case "memory":
 				client.Memory, cases = 200<<20, 1
 			case "closes its output", "daemon":
@@ -279,7 +285,7 @@ func TestLiars(t *testing.T) {
 			}
 			start := time.Now()
 			defer func() { require.Less(t, time.Since(start), 20*time.Second) }()
-			r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: cases, Worker: client, ShrinkTime: 500 * time.Millisecond})
+			r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: cases, Worker: client, ShrinkTime: shrink})
 			require.NoError(t, err)
 			require.Equal(t, cases, r.Cases, "the hunt goes on")
 			require.NotEmpty(t, r.Findings)

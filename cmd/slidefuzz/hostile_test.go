@@ -109,6 +109,22 @@ func pick(r *rand.Rand) int {
 	}
 }
 
+// What is no case at all is refused at the line where that shows.
+func TestNoCases(t *testing.T) {
+	const head = "slidefuzz case v1\nshape batch=1 heads=1 window=2 dim=1 dtype=F32 layout=heads-first\ntarget program/fused/sim\nblock 1\nschedule descending\n"
+	for name, x := range map[string]struct{ text, at string }{
+		"noise": {"\x00\xff\xfe not a case \x80", "standard input:1:"},
+		"long":  {"slidefuzz case v1\n" + strings.Repeat("append 1\n", 1<<19), "standard input:1:"},
+		"deep":  {head + "buffer x 2\nx[0:1] = " + strings.Repeat("clone(", 1000), "standard input:7:"},
+	} {
+		for _, command := range [][]string{{"replay", "-"}, {"minimize", "-"}, {"corpus", "check", "-"}} {
+			var stderr bytes.Buffer
+			require.Equal(t, exitUsage, run(t.Context(), command, strings.NewReader(x.text), io.Discard, &stderr), "%s: %v", name, command)
+			require.Contains(t, stderr.String(), x.at, "%s: %v", name, command)
+		}
+	}
+}
+
 // No case gets past the memory limit, however it is written.
 func TestMemoryLimit(t *testing.T) {
 	for _, size := range []string{

@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/gob"
 	"errors"
@@ -31,6 +32,7 @@ type Device struct {
 	free      int64         // memory of the device after the last batch, where known
 	failures  int           // in this Run
 	searching bool          // for the script that makes the device fail
+	large     int           // the blocks of a large script, 0 for largeScript
 }
 
 // DefaultTimeout is how long a call may take: the largest built-in case, with
@@ -304,7 +306,7 @@ func (d *Device) Run(ctx context.Context, scripts []*impls.Script) ([]Result, er
 				blocks += s.Steps[k].Kernel.Blocks()
 			}
 		}
-		if s.Native || s.Graph || blocks >= largeScript {
+		if s.Native || s.Graph || blocks >= cmp.Or(d.large, largeScript) {
 			flush()
 			parts = append(parts, part{which: []int{i}, alone: true})
 			continue
