@@ -497,7 +497,10 @@ func TestHangs(t *testing.T) {
 
 // The time for shrinking bounds all of it, the last count among it.
 func TestShrinkTime(t *testing.T) {
-	const limit = 2 * time.Second
+	limit := 2 * time.Second
+	if testing.Short() {
+		limit /= 4
+	}
 	for _, kind := range []string{"race", "slow"} {
 		client := testWorker(t, kind)
 		r := NewRunner()
