@@ -86,6 +86,7 @@ func stateful(t *testing.T, target impls.Target) *gopter.TestResult {
 }
 
 func TestStatefulRuns(t *testing.T) {
+	t.Parallel()
 	for _, target := range soundTargets(false) {
 		if target.Device != "sim" || target.Lowering != impls.Fused {
 			continue // the lowerings are compared by the properties above

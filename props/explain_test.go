@@ -139,6 +139,7 @@ func checkShift(t *testing.T, c *corpus.Case, d *corpus.Divergence, rows, lo, hi
 // A finding in a cache names the cell that is wrong, the cell that both blocks
 // touch, and the blocks.
 func TestExplanationOfUpdates(t *testing.T) {
+	t.Parallel()
 	for _, update := range []string{"roll", "cat"} {
 		for _, layout := range []impls.Layout{impls.HeadsFirst, impls.TokensFirst} {
 			t.Run(fmt.Sprintf("%s/%s", update, layout), func(t *testing.T) {
@@ -227,6 +228,7 @@ func wrongByHand(t *testing.T, c *corpus.Case) (op int, tensor string, wrong spo
 
 // The same of the built-in programs, whose destination is not a whole buffer.
 func TestExplanationOfShifts(t *testing.T) {
+	t.Parallel()
 	for _, program := range []string{"up-shift", "down-shift"} {
 		for _, layout := range []impls.Layout{impls.HeadsFirst, impls.TokensFirst} {
 			t.Run(fmt.Sprintf("%s/%s", program, layout), func(t *testing.T) {
@@ -309,6 +311,7 @@ func shiftByHand(c *corpus.Case, rows, lo, hi, by int) (first spot, wrong int) {
 // wrong cell; a wrong cell that was copied from what had raced before may have no
 // such block.
 func TestExplanationOfPrograms(t *testing.T) {
+	t.Parallel()
 	target := impls.Target{Update: "program", Lowering: impls.DropWAR, Device: "sim"}
 	r := NewRunner()
 	draw := Draws(target, 3)

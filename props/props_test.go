@@ -51,6 +51,7 @@ func soundTargets(program bool) []impls.Target {
 }
 
 func TestSoundTargetsAgreeWithTheOracle(t *testing.T) {
+	t.Parallel()
 	for _, target := range soundTargets(false) {
 		t.Run(target.String(), func(t *testing.T) {
 			r := NewRunner()
@@ -138,6 +139,7 @@ func TestTheUpdatesEqualEachOther(t *testing.T) {
 }
 
 func TestSoundTargetsDoNotDependOnTheSchedule(t *testing.T) {
+	t.Parallel()
 	p := gopter.NewProperties(Parameters(t))
 	p.Property("ascending, descending and random orders give the same bytes", prop.ForAll(func(c *corpus.Case) (bool, error) {
 		for _, target := range soundTargets(false) {
@@ -280,6 +282,7 @@ func TestErrorsAreTypedAndChangeNothing(t *testing.T) {
 
 // The built-in caches pass the suite that anyone's cache is given.
 func TestBuiltInsConform(t *testing.T) {
+	t.Parallel()
 	for _, target := range soundTargets(false) {
 		t.Run(target.String(), func(t *testing.T) {
 			TestCache(t, func(s impls.Shape) (impls.Cache, error) { return impls.New(target, s, 3) })
@@ -307,6 +310,7 @@ func TestReturnedViewIsTheBuffer(t *testing.T) {
 // The net is tested with fish: every known-bad target must be caught on sim,
 // each race within 100 cases, and the smallest case replays as it promises.
 func TestKnownBadTargetsAreCaught(t *testing.T) {
+	t.Parallel()
 	for _, target := range impls.Targets() {
 		if target.Sound() || target.Device != "sim" {
 			continue

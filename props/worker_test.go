@@ -23,12 +23,13 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
-// workerEnv makes the test binary a worker of the kind that it names.
-const workerEnv = "SLIDEFUZZ_TEST_WORKER"
+// workerArg makes the test binary a worker of the kind that the next argument
+// names.
+const workerArg = "serve-test-worker"
 
 func TestMain(m *testing.M) {
-	if kind := os.Getenv(workerEnv); kind != "" {
-		if err := serveTestWorker(kind, os.Stdin, os.Stdout); err != nil {
+	if len(os.Args) == 3 && os.Args[1] == workerArg {
+		if err := serveTestWorker(os.Args[2], os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -42,8 +43,7 @@ func testWorker(t *testing.T, kind string) *worker.Client {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	t.Setenv(workerEnv, kind)
-	c := &worker.Client{Args: []string{self}, Timeout: 10 * time.Second}
+	c := &worker.Client{Args: []string{self, workerArg, kind}, Timeout: 10 * time.Second}
 	t.Cleanup(c.Kill)
 	return c
 }
@@ -264,6 +264,7 @@ func TestLiars(t *testing.T) {
 		{"memory", corpus.FaultCrash, "MiB of memory, and slidefuzz killed it; --worker-memory raises the limit"},
 	} {
 		t.Run(x.kind, func(t *testing.T) {
+			t.Parallel() // most of them wait
 			if x.kind == "daemon" && runtime.GOOS != "linux" {
 				t.Skip("elsewhere a daemon may stay")
 			}
@@ -310,6 +311,7 @@ func TestLiars(t *testing.T) {
 // What a refusal did to the cache shows in the rows that come next, and the
 // refusal is named.
 func TestRefusalThatChanges(t *testing.T) {
+	t.Parallel()
 	client := testWorker(t, "refusal that changes the cache")
 	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 200, Worker: client, ShrinkTime: 5 * time.Second})
 	require.NoError(t, err)
@@ -325,6 +327,7 @@ func TestRefusalThatChanges(t *testing.T) {
 
 // Workers that do nothing wrong are not blamed, however much they print.
 func TestHonestWorkers(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"honest", "flood on stderr"} {
 		client := testWorker(t, kind)
 		r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 200, Worker: client})
@@ -351,6 +354,7 @@ func TestWorkerThatDoesNotStart(t *testing.T) {
 
 // Features that are left out do not occur.
 func TestWithout(t *testing.T) {
+	t.Parallel()
 	client := testWorker(t, "honest")
 	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 300, Worker: client, Without: []Feature{Crossing, Empty, OddChunks, WindowOne}})
 	require.NoError(t, err)
@@ -364,6 +368,7 @@ func TestWithout(t *testing.T) {
 // A race that shows in a few runs of many is shrunk to one that still shows,
 // and counted.
 func TestShrinkFlaky(t *testing.T) {
+	t.Parallel()
 	client := testWorker(t, "race")
 	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 60, Worker: client, ShrinkTime: 20 * time.Second})
 	require.NoError(t, err)
@@ -389,6 +394,7 @@ func TestShrinkFlaky(t *testing.T) {
 // sim steers the shrinking of a program: the result fails there alike, and the
 // case for it replays.
 func TestShrinkSteered(t *testing.T) {
+	t.Parallel()
 	client := testWorker(t, "racy programs")
 	target := impls.Target{Update: "program", Device: impls.Worker}
 	r, err := Hunt(t.Context(), target, HuntOptions{Seed: 1, Cases: 320, Worker: client, ShrinkTime: 20 * time.Second})
@@ -440,6 +446,7 @@ func TestShrinkOnGPU(t *testing.T) {
 // Where sim fails on the same program for another reason, that is not taken for
 // the worker's.
 func TestShrinkCoincidence(t *testing.T) {
+	t.Parallel()
 	client := testWorker(t, "index writes")
 	target := impls.Target{Update: "program", Device: impls.Worker}
 	r, err := Hunt(t.Context(), target, HuntOptions{Seed: 1, Cases: 640, Worker: client, ShrinkTime: 20 * time.Second})
@@ -476,6 +483,7 @@ func TestInterruptedWorker(t *testing.T) {
 // A hang is reported with the case up to the operation that hung, and three at one
 // kind of operation end the hunt.
 func TestHangs(t *testing.T) {
+	t.Parallel()
 	client := testWorker(t, "silence at the second update")
 	client.Timeout = 300 * time.Millisecond
 	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 2000, Worker: client})
@@ -497,6 +505,7 @@ func TestHangs(t *testing.T) {
 
 // The time for shrinking bounds all of it, the last count among it.
 func TestShrinkTime(t *testing.T) {
+	t.Parallel()
 	limit := 2 * time.Second
 	if testing.Short() {
 		limit /= 4
@@ -514,6 +523,9 @@ func TestShrinkTime(t *testing.T) {
 		for d == nil || d.Fault != corpus.FaultRows {
 			c = draw()
 			fitWorker(c, hello, FixedShape{Window: 8}, nil)
+			if kind == "slow" {
+				c.Ops = c.Ops[:min(len(c.Ops), 3)] // each takes its time
+			}
 			if d, err = r.Run(t.Context(), c); err == nil && d == nil && kind == "slow" {
 				// Found wrong by somebody, and never again.
 				d = &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "keys", Fault: corpus.FaultRows}
@@ -529,6 +541,7 @@ func TestShrinkTime(t *testing.T) {
 
 // A worker that is too slow for one case has not been judged.
 func TestTooSlow(t *testing.T) {
+	t.Parallel()
 	client := testWorker(t, "silence")
 	start := time.Now()
 	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Time: 500 * time.Millisecond, Worker: client})
