@@ -212,20 +212,6 @@ type Device interface {
 	Run(k *Kernel, mem [][]byte, size int, order []int32)
 }
 
-// Devices lists all devices by name: those of this package, then those of
-// package gpu, which run whole scripts. cuda-graph is cuda with each step of a
-// cache captured once and replayed.
-var Devices = []string{"host", "sim", "opencl", "cuda", "cuda-graph"}
-
-// OnGPU reports whether a device is one of package gpu.
-func OnGPU(device string) bool { return device != "host" && device != "sim" && device != Worker }
-
-// OrdersItself reports whether a device runs blocks in an order of its own,
-// whatever a case asks for: host, a captured graph, and a worker.
-func OrdersItself(device string) bool {
-	return device == "host" || device == "cuda-graph" || device == Worker
-}
-
 // NewDevice makes the device of that name, if it is one of this package.
 func NewDevice(name string) (Device, error) {
 	switch name {

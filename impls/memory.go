@@ -1,5 +1,7 @@
 package impls
 
+import "unsafe"
+
 // memory is rows as bytes that a Device works on.
 type memory struct {
 	shape  Shape
@@ -26,7 +28,7 @@ func newMemory(e *Engine, d Device) *memory {
 func (m *memory) anew() {
 	for i := range m.bufs {
 		m.bufs[i] = make([]byte, m.shape.Lanes()*m.shape.Window*m.shape.RowBytes())
-		m.views[i] = tensorOver(m.shape, m.shape.Window, m.bufs[i])
+		m.views[i] = TensorOver(m.shape, m.shape.Window, m.bufs[i])
 	}
 }
 
@@ -97,7 +99,7 @@ func (m *memory) run(p *Plan, keys, values *Tensor, order func(tensor, kernel, b
 		for i, k := range p.Kernels {
 			var o []int32
 			if order != nil {
-				o = order(t, i, k.blocks)
+				o = order(t, i, k.Blocks())
 			}
 			m.device.Run(k, m.mem, size, o)
 		}
@@ -109,17 +111,34 @@ func (m *memory) run(p *Plan, keys, values *Tensor, order func(tensor, kernel, b
 // buffers, which are read before they are written.
 func (m *memory) dense(t *Tensor, which int) []byte {
 	n := t.Lanes() * t.Rows * t.RowBytes()
-	if t.dense(m.shape.Layout) && len(t.Data) >= n && !overlaps(t.Data, m.bufs[0]) && !overlaps(t.Data, m.bufs[1]) {
+	if isDense(t, m.shape.Layout) && len(t.Data) >= n && !overlaps(t.Data, m.bufs[0]) && !overlaps(t.Data, m.bufs[1]) {
 		return t.Data[:n]
 	}
 	if len(m.stage[which]) < n {
 		m.stage[which] = make([]byte, n)
 	}
-	s := tensorOver(m.shape, t.Rows, m.stage[which][:n])
+	s := TensorOver(m.shape, t.Rows, m.stage[which][:n])
 	for lane := range s.Lanes() {
 		for r := range s.Rows {
 			copy(s.Row(lane, r), t.Row(lane, r))
 		}
 	}
 	return s.Data
+}
+
+// isDense reports whether t is laid out as NewTensor would lay it out.
+func isDense(t *Tensor, layout Layout) bool {
+	if layout == TokensFirst {
+		return t.LaneStride == t.RowBytes() && t.RowStride == t.Lanes()*t.RowBytes()
+	}
+	return t.RowStride == t.RowBytes() && (t.LaneStride == t.Rows*t.RowBytes() || t.Lanes() == 1)
+}
+
+// overlaps reports whether two byte slices share memory.
+func overlaps(a, b []byte) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return false
+	}
+	p, q := uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&b[0]))
+	return p < q+uintptr(len(b)) && q < p+uintptr(len(a))
 }

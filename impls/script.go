@@ -129,7 +129,7 @@ func (s *Script) Run() Outcome {
 			continue
 		}
 		out := Outcome{Step: i, First: -1}
-		x := tensorOver(s.Shape, step.Rows, mem[step.At])
+		x := TensorOver(s.Shape, step.Rows, mem[step.At][:s.Shape.Lanes()*step.Rows*s.Shape.RowBytes()])
 		for lane := range x.Lanes() {
 			for row := step.From; row < step.To; row++ {
 				cells := x.Row(lane, row)
@@ -160,25 +160,17 @@ func (s *Script) Run() Outcome {
 	return Outcome{}
 }
 
-// Rows of a storage, for Fill and Check: all lanes alike, or a list for each
-// batch entry.
-func (s *Script) rows(kind StepKind, at, rows, from, tensor int, labels [][]int32) {
+// AddRows adds a Fill or a Check of rows of a storage that is laid out as rows
+// rows, from row from on: all lanes alike, or a list of labels for each batch
+// entry.
+func (s *Script) AddRows(kind StepKind, at, rows, from, tensor int, labels [][]int32) {
 	s.Steps = append(s.Steps, Step{Kind: kind, At: at, Rows: rows, From: from, To: from + len(labels[0]), Tensor: tensor, Labels: labels})
 }
 
-// store adds a storage.
-func (s *Script) store(rows int) int {
+// AddStorage adds a storage of so many rows in every lane, and returns its number.
+func (s *Script) AddStorage(rows int) int {
 	s.Sizes = append(s.Sizes, rows)
 	return len(s.Sizes) - 1
-}
-
-// empty is n rows without a token.
-func empty(n int) [][]int32 {
-	labels := make([]int32, n)
-	for i := range labels {
-		labels[i] = Empty
-	}
-	return [][]int32{labels}
 }
 
 // ProgramScript is the script of a program: the buffers come first.
@@ -188,12 +180,12 @@ func ProgramScript(p *Plan, s Shape) *Script {
 
 // Start fills a buffer of a program, CheckBuffer checks it.
 func (s *Script) Start(buffer int, labels []int32) {
-	s.rows(Fill, buffer, s.Sizes[buffer], 0, 0, [][]int32{labels})
+	s.AddRows(Fill, buffer, s.Sizes[buffer], 0, 0, [][]int32{labels})
 }
 
 // CheckBuffer checks a buffer of a program.
 func (s *Script) CheckBuffer(buffer int, labels []int32) {
-	s.rows(Check, buffer, s.Sizes[buffer], 0, 0, [][]int32{labels})
+	s.AddRows(Check, buffer, s.Sizes[buffer], 0, 0, [][]int32{labels})
 }
 
 // RunKernel adds a kernel of a program's plan.
@@ -203,127 +195,4 @@ func (s *Script) RunKernel(p *Plan, k *Kernel, order []int32) {
 		all[i] = i
 	}
 	s.Steps = append(s.Steps, Step{Kind: Move, Kernel: k, Storage: all, Order: order, Plan: p})
-}
-
-// Recorder is the storage of a cache that notes in a script what is to be
-// done. Its tensors have no bytes.
-type Recorder struct {
-	Script *Script
-	cache  [2]int
-	chunk  [2]int
-	temps  []int
-	saves  map[int][2]int
-	fault  fault
-}
-
-// Record is an empty cache that runs nothing and notes everything.
-func (e *Engine) Record() (*WindowCache, *Recorder) {
-	r := &Recorder{Script: &Script{Shape: e.Shape}, saves: map[int][2]int{}, fault: e.update.fault}
-	r.anew()
-	for t := range r.chunk {
-		r.chunk[t] = r.Script.store(0)
-	}
-	return &WindowCache{Shape: e.Shape, engine: e, rows: r}, r
-}
-
-// FillChunk has the chunk of a tensor hold the rows that labels say.
-func (r *Recorder) FillChunk(tensor, rows int, labels [][]int32) {
-	size := &r.Script.Sizes[r.chunk[tensor]]
-	*size = max(*size, rows)
-	r.Script.rows(Fill, r.chunk[tensor], rows, 0, tensor, labels)
-}
-
-// CheckChunk checks that the chunk of a tensor still holds these rows.
-func (r *Recorder) CheckChunk(tensor, rows int, labels [][]int32) {
-	r.Script.rows(Check, r.chunk[tensor], rows, 0, tensor, labels)
-}
-
-// CheckCache checks the whole buffer of a tensor.
-func (r *Recorder) CheckCache(tensor int, labels [][]int32) {
-	r.Script.rows(Check, r.cache[tensor], r.Script.Shape.Window, 0, tensor, labels)
-}
-
-func (r *Recorder) stored() (keys, values Tensor) {
-	t := tensorOver(r.Script.Shape, r.Script.Shape.Window, nil)
-	return t, t
-}
-
-func (r *Recorder) renew() { r.clear(0, 0); r.clear(1, 0); clear(r.saves) }
-
-func (r *Recorder) clear(tensor, row int) {
-	w := r.Script.Shape.Window
-	r.Script.rows(Fill, r.cache[tensor], w, row, tensor, empty(w-row))
-}
-
-func (r *Recorder) anew() {
-	for t := range r.cache {
-		r.cache[t] = r.Script.store(r.Script.Shape.Window)
-		r.clear(t, 0)
-	}
-}
-
-func (r *Recorder) save(id int, view bool) {
-	to, ok := r.saves[id]
-	switch {
-	case view:
-		r.saves[id] = r.cache
-		return
-	case !ok || to == r.cache:
-		for t := range to {
-			to[t] = r.Script.store(r.Script.Shape.Window)
-		}
-	}
-	r.saves[id] = to
-	for t := range to {
-		r.copy(to[t], r.cache[t])
-	}
-}
-
-func (r *Recorder) load(id int) {
-	for t, from := range r.saves[id] {
-		if from != r.cache[t] {
-			r.copy(r.cache[t], from)
-		}
-	}
-}
-
-// copyBlock is the cells of a block of a copy between two buffers: what
-// devices commonly give one block of a plain copy.
-const copyBlock = 1024
-
-// copy moves a whole buffer.
-func (r *Recorder) copy(to, from int) {
-	k := NewKernel(0, copyBlock, []Copy{{Cell: 0, Dst: 0, To: 0, Src: 1, From: 0, N: r.Script.Elements(to)}})
-	r.Script.Steps = append(r.Script.Steps, Step{Kind: Move, Kernel: k, Storage: []int{to, from}})
-}
-
-// farPast is where outOfBounds reads: 2^31 elements on. A device takes the low
-// 32 bits of an offset, without a sign; an int of 32 bits holds 2^31 only so.
-const farPast = -1 << 31
-
-func (r *Recorder) run(p *Plan, _, _ *Tensor, order func(tensor, kernel, blocks int) []int32) {
-	for i := len(r.temps) + 2; i < len(p.Rows); i++ {
-		r.temps = append(r.temps, r.Script.store(0))
-	}
-	for i := 2; i < len(p.Rows); i++ {
-		size := &r.Script.Sizes[r.temps[i-2]]
-		*size = max(*size, p.Rows[i])
-	}
-	switch r.fault {
-	case outOfBounds:
-		k := NewKernel(0, copyBlock, []Copy{{Cell: 0, Dst: 0, To: 0, Src: 0, From: farPast, N: 1}})
-		r.Script.Steps = append(r.Script.Steps, Step{Kind: Move, Kernel: k, Storage: []int{r.cache[0]}})
-	case endless:
-		r.Script.Steps = append(r.Script.Steps, Step{Kind: Endless})
-	}
-	for t := range r.cache {
-		at := append([]int{r.cache[t], r.chunk[t]}, r.temps[:len(p.Rows)-2]...)
-		for i, k := range p.Kernels {
-			var o []int32
-			if order != nil {
-				o = order(t, i, k.blocks)
-			}
-			r.Script.Steps = append(r.Script.Steps, Step{Kind: Move, Kernel: k, Storage: at, Order: o, Plan: p})
-		}
-	}
 }

@@ -157,3 +157,17 @@ func TargetsOn(device string) []Target {
 	}
 	return all
 }
+
+// Devices lists all devices by name: those of this package, then those of
+// package gpu, which run whole scripts. cuda-graph is cuda with each step of a
+// cache captured once and replayed.
+var Devices = []string{"host", "sim", "opencl", "cuda", "cuda-graph"}
+
+// OnGPU reports whether a device is one of package gpu.
+func OnGPU(device string) bool { return device != "host" && device != "sim" && device != Worker }
+
+// OrdersItself reports whether a device runs blocks in an order of its own,
+// whatever a case asks for: host, a captured graph, and a worker.
+func OrdersItself(device string) bool {
+	return device == "host" || device == "cuda-graph" || device == Worker
+}

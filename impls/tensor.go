@@ -1,9 +1,6 @@
 package impls
 
-import (
-	"fmt"
-	"unsafe"
-)
+import "fmt"
 
 // DType is an element type, by its safetensors name. Caches move cells and
 // never compute with them, so only the size of a type matters to this package.
@@ -121,7 +118,7 @@ type Tensor struct {
 
 // NewTensor allocates rows zeroed rows in the layout of s.
 func NewTensor(s Shape, rows int) Tensor {
-	return tensorOver(s, rows, make([]byte, s.Lanes()*rows*s.RowBytes()))
+	return TensorOver(s, rows, make([]byte, s.Lanes()*rows*s.RowBytes()))
 }
 
 // TensorOver views data, which holds rows rows in the layout of s, as a
@@ -130,10 +127,6 @@ func TensorOver(s Shape, rows int, data []byte) Tensor {
 	if len(data) != s.Lanes()*rows*s.RowBytes() {
 		panic(fmt.Sprintf("impls: %d bytes for %d rows of %+v", len(data), rows, s))
 	}
-	return tensorOver(s, rows, data)
-}
-
-func tensorOver(s Shape, rows int, data []byte) Tensor {
 	t := Tensor{Data: data, Batch: s.Batch, Heads: s.Heads, Rows: rows, Dim: s.Dim, DType: s.DType}
 	if s.Layout == TokensFirst {
 		t.LaneStride, t.RowStride = s.RowBytes(), s.Lanes()*s.RowBytes()
@@ -177,21 +170,4 @@ func (t Tensor) Clone(s Shape) Tensor {
 		}
 	}
 	return n
-}
-
-// dense reports whether t is laid out as NewTensor would lay it out.
-func (t *Tensor) dense(layout Layout) bool {
-	if layout == TokensFirst {
-		return t.LaneStride == t.RowBytes() && t.RowStride == t.Lanes()*t.RowBytes()
-	}
-	return t.RowStride == t.RowBytes() && (t.LaneStride == t.Rows*t.RowBytes() || t.Lanes() == 1)
-}
-
-// overlaps reports whether two byte slices share memory.
-func overlaps(a, b []byte) bool {
-	if len(a) == 0 || len(b) == 0 {
-		return false
-	}
-	p, q := uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&b[0]))
-	return p < q+uintptr(len(b)) && q < p+uintptr(len(a))
 }

@@ -1,0 +1,66 @@
+package impls
+
+import "fmt"
+
+// Engine compiles the programs of one target for one shape and block size, and
+// remembers them. It may serve many caches, one at a time.
+type Engine struct {
+	Target Target
+	Shape  Shape
+	Block  int
+	update *Update
+	plans  map[planKey]*Plan
+	last   *Plan // the plan asked for last: a full window asks for one again and again
+	lastOf planKey
+}
+
+// planKey is what the program of a step depends on.
+type planKey struct {
+	n, q int
+	full bool
+}
+
+// NewEngine prepares an update for a shape. block is in cells.
+func NewEngine(t Target, s Shape, block int) (*Engine, error) {
+	u, ok := LookupUpdate(t.Update)
+	if !ok {
+		return nil, fmt.Errorf("no update is called %q; slidefuzz targets lists them", t.Update)
+	}
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	if block < 1 {
+		return nil, fmt.Errorf("block %d: want at least one cell", block)
+	}
+	return &Engine{Target: t, Shape: s, Block: block, update: u, plans: map[planKey]*Plan{}}, nil
+}
+
+// plan is the compiled program for q new rows where n tokens have been seen.
+func (e *Engine) plan(n, q int, full bool) *Plan {
+	w := e.Shape.Window
+	key := planKey{min(n, w), q, full}
+	if q > w {
+		key.n, key.full = 0, false
+	}
+	if e.last != nil && e.lastOf == key {
+		return e.last
+	}
+	if p, ok := e.plans[key]; ok {
+		e.last, e.lastOf = p, key
+		return p
+	}
+	var stmts []Stmt
+	switch {
+	case e.update.asWritten != nil:
+		stmts = e.update.writtenProgram(w, key.n, q, full)
+	case q > w:
+		stmts = keepLast(w, q)
+	case full:
+		stmts = e.update.step(w, w, 1)
+	default:
+		stmts = e.update.step(w, key.n, q)
+	}
+	p := Compile(Program{[]Buffer{{CacheBuffer, w}, {ChunkBuffer, q}}, stmts}, e.Target.Lowering, e.Shape, e.Block)
+	e.plans[key] = p
+	return p
+}

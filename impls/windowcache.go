@@ -1,0 +1,260 @@
+package impls
+
+import "fmt"
+
+// WindowCache is a cache that an Engine runs: it keeps the contract "single"
+// of pytorch#159855 with a guard of its own, unless the update is written
+// without one.
+type WindowCache struct {
+	Shape Shape
+	// Order gives the order of the blocks of a kernel of the update under
+	// way: tensor 0 is keys, 1 values. Nil is ascending everywhere.
+	Order func(tensor, kernel, blocks int) []int32
+
+	engine  *Engine
+	rows    storage
+	n       int // tokens that the caller has appended
+	counted int // tokens that an update without guard believes it has
+	saved   map[int]saved
+	last    *Plan
+}
+
+// saved is what a snapshot holds beside the rows.
+type saved struct{ n, counted int }
+
+// storage is where the rows of a WindowCache are, and what is done to them.
+type storage interface {
+	// run runs a plan on keys, then on values.
+	run(p *Plan, keys, values *Tensor, order func(tensor, kernel, blocks int) []int32)
+	// renew zeroes everything and forgets what was saved. clear zeroes the rows
+	// of a tensor from row on; anew gives the tensors other memory, all zero.
+	renew()
+	clear(tensor, row int)
+	anew()
+	// save keeps both tensors under a number, as a view or as a copy; load
+	// brings them back.
+	save(id int, view bool)
+	load(id int)
+	stored() (keys, values Tensor)
+}
+
+// NewCache makes an empty cache.
+func (e *Engine) NewCache(d Device) *WindowCache {
+	return &WindowCache{Shape: e.Shape, engine: e, rows: newMemory(e, d)}
+}
+
+// Renew makes the cache what NewCache made it, in the buffers that it has. It
+// is not Reset, which a known-bad update may do wrongly.
+func (c *WindowCache) Renew() {
+	c.rows.renew()
+	c.saved = nil
+	c.Order, c.n, c.counted, c.last = nil, 0, 0, nil
+}
+
+// New makes an empty cache of a built-in update.
+func New(t Target, s Shape, block int) (*WindowCache, error) {
+	e, err := NewEngine(t, s, block)
+	if err != nil {
+		return nil, err
+	}
+	d, err := NewDevice(t.Device)
+	if err != nil {
+		return nil, err
+	}
+	return e.NewCache(d), nil
+}
+
+// Stored implements Storer.
+func (c *WindowCache) Stored() (keys, values Tensor) { return c.rows.stored() }
+
+// Len is the number of tokens appended.
+func (c *WindowCache) Len() int { return c.n }
+
+// LastPlan is what the last Update ran, nil if it ran nothing. The storages
+// are the cache, the chunk, then temporaries.
+func (c *WindowCache) LastPlan() *Plan { return c.last }
+
+// guard is the contract "single".
+func (c *WindowCache) guard(keys, values *Tensor) error {
+	s := &c.Shape
+	for i, t := range [...]*Tensor{keys, values} {
+		name := [...]string{"keys", "values"}[i]
+		switch {
+		case t.DType != s.DType:
+			return refuse("update", "%s are %s, the cache holds %s", name, t.DType, s.DType)
+		case t.Batch != s.Batch || t.Heads != s.Heads || t.Dim != s.Dim:
+			return refuse("update", "%s are [%d, %d, %d, %d], want [%d, %d, rows, %d]",
+				name, t.Batch, t.Heads, t.Rows, t.Dim, s.Batch, s.Heads, s.Dim)
+		}
+	}
+	if keys.Rows != values.Rows {
+		return refuse("update", "%d rows of keys and %d of values", keys.Rows, values.Rows)
+	}
+	q, w := keys.Rows, s.Window
+	switch {
+	case q == 0 && c.engine.update.fault == evictEmpty && c.n >= w:
+		return nil
+	case q == 0:
+		return refuse("update", "a chunk of no rows")
+	case q > w, c.n+q <= w, q == 1:
+		return nil
+	}
+	return refuse("update", "%d rows after %d cross the border of a window of %d: append them one by one", q, c.n, w)
+}
+
+// Update implements Cache.
+func (c *WindowCache) Update(keys, values Tensor) (Tensor, Tensor, error) {
+	c.last = nil
+	u := c.engine.update
+	if u.asWritten != nil {
+		return c.updateAsWritten(keys, values)
+	}
+	if err := c.guard(&keys, &values); err != nil {
+		return Tensor{}, Tensor{}, err
+	}
+	q, w := keys.Rows, c.Shape.Window
+	full := c.n+q > w
+	switch {
+	case u.fault == earlyRoll && q == 1 && c.n+1 == w && w > 1:
+		full = true
+	case q == 0: // evictEmpty: the newest row stands in for the missing one
+		k, v := c.rows.stored()
+		k, v = k.Slice(w-1, w), v.Slice(w-1, w)
+		c.run(c.engine.plan(w, 1, true), &k, &v)
+		k, v = c.rows.stored()
+		return k, v, nil
+	}
+	c.run(c.engine.plan(c.n, q, full), &keys, &values)
+	c.n += q
+	if q > w {
+		if u.fault == clampReturn {
+			return keys.Slice(q-w, q), values.Slice(q-w, q), nil
+		}
+		return keys, values, nil
+	}
+	k, v := c.rows.stored()
+	return k, v, nil
+}
+
+// updateAsWritten does what the code of the issue does without a guard.
+func (c *WindowCache) updateAsWritten(keys, values Tensor) (Tensor, Tensor, error) {
+	s := &c.Shape
+	q := keys.Rows
+	dense := true
+	for _, t := range [...]*Tensor{&keys, &values} {
+		for _, e := range [...][2]int{{t.Batch, s.Batch}, {t.Heads, s.Heads}, {t.Dim, s.Dim}} {
+			if e[0] != e[1] {
+				dense = false
+				if e[0] != 1 {
+					return Tensor{}, Tensor{}, fmt.Errorf("the size of tensor a (%d) must match the size of tensor b (%d)", e[1], e[0])
+				}
+			}
+		}
+		if t.DType != s.DType || t.Rows != q {
+			return Tensor{}, Tensor{}, fmt.Errorf("expected %s with %d rows, got %s with %d", s.DType, q, t.DType, t.Rows)
+		}
+	}
+	full := c.counted >= s.Window
+	if err := c.engine.update.asWritten(c, q, dense); err != nil {
+		return Tensor{}, Tensor{}, err
+	}
+	k, v := keys, values
+	if !dense {
+		k, v = c.broadcast(keys), c.broadcast(values)
+	}
+	c.run(c.engine.plan(c.n, q, full), &k, &v)
+	c.n += q
+	if q > s.Window {
+		return keys, values, nil
+	}
+	k, v = c.rows.stored()
+	return k, v, nil
+}
+
+// broadcast repeats a chunk along every axis where it has one and the cache
+// has more.
+func (c *WindowCache) broadcast(t Tensor) Tensor {
+	out := NewTensor(c.Shape, t.Rows)
+	size := t.DType.Size()
+	for lane := range out.Lanes() {
+		from := min(lane/c.Shape.Heads, t.Batch-1)*t.Heads + min(lane%c.Shape.Heads, t.Heads-1)
+		for r := range t.Rows {
+			dst, src := out.Row(lane, r), t.Row(from, r)
+			for e := range c.Shape.Dim {
+				at := min(e, t.Dim-1) * size
+				copy(dst[e*size:(e+1)*size], src[at:at+size])
+			}
+		}
+	}
+	return out
+}
+
+func (c *WindowCache) run(p *Plan, keys, values *Tensor) {
+	c.last = p
+	c.rows.run(p, keys, values, c.Order)
+}
+
+// Reset implements Cache.
+func (c *WindowCache) Reset() {
+	switch c.engine.update.fault {
+	case newBuffers:
+		c.rows.anew()
+	case keepValues:
+		c.rows.clear(0, 0)
+	default:
+		c.rows.clear(0, 0)
+		c.rows.clear(1, 0)
+	}
+	if c.engine.update.fault != keepLength {
+		c.n = 0
+	}
+	c.counted = 0
+	c.last = nil
+}
+
+// Crop implements Cropper. A window that has slid no longer holds what the
+// tokens before n could see, and refuses.
+func (c *WindowCache) Crop(n int) error {
+	w := c.Shape.Window
+	switch {
+	case n < 0:
+		return refuse("crop", "to %d tokens", n)
+	case n >= c.n:
+		return nil
+	case c.n > w:
+		return refuse("crop", "to %d of %d tokens: only the last %d are held", n, c.n, w)
+	}
+	c.last = nil
+	if n == 0 && c.engine.update.fault == cropToAll {
+		return nil
+	}
+	c.rows.clear(0, n)
+	c.rows.clear(1, n)
+	c.n, c.counted = n, n
+	return nil
+}
+
+// Snapshot implements Snapshotter.
+func (c *WindowCache) Snapshot(id int) error {
+	c.rows.save(id, c.engine.update.fault == viewSnapshot)
+	if c.saved == nil {
+		c.saved = map[int]saved{}
+	}
+	c.saved[id] = saved{c.n, c.counted}
+	return nil
+}
+
+// Restore implements Snapshotter.
+func (c *WindowCache) Restore(id int) error {
+	s, ok := c.saved[id]
+	if !ok {
+		return refuse("restore", "no snapshot %d", id)
+	}
+	c.rows.load(id)
+	c.n, c.counted, c.last = s.n, s.counted, nil
+	return nil
+}
+
+func refuse(op, format string, args ...any) error {
+	return &RefusedError{op, fmt.Sprintf(format, args...)}
+}
