@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // OpKind is what an operation of a case does.
@@ -65,18 +67,18 @@ type Order struct {
 	Op       int    // counted from 1
 	Tensor   string // keys or values; for a program the buffer of the statement
 	Kernel   int    // counted from 0 within the operation and tensor
-	Schedule impls.Schedule
+	Schedule inplace.Schedule
 }
 
 // Case is everything that one test needs.
 type Case struct {
 	Shape    impls.Shape
-	Target   impls.Target
+	Target   window.Target
 	Block    int // cells a block
-	Schedule impls.Schedule
+	Schedule inplace.Schedule
 	Orders   []Order
 	Ops      []Op
-	Program  impls.Program // where Target.Update is "program"
+	Program  inplace.Program // where Target.Update is "program"
 	Expect   *Expect
 
 	// source is the text that the case was read from, and canon what it would
@@ -98,7 +100,7 @@ func (c *Case) Clone() *Case {
 // Native reports whether the order of the blocks is left to the device, so that
 // the case may have another outcome each time.
 func (c *Case) Native() bool {
-	return c.Schedule.Kind == impls.Native || impls.OrdersItself(c.Target.Device)
+	return c.Schedule.Kind == inplace.Native || window.OrdersItself(c.Target.Device)
 }
 
 // Tokens is the number of tokens that the case appends.
@@ -114,14 +116,14 @@ func (c *Case) Tokens() int {
 
 // TheProgram is the program that the case runs: its own or a built-in one; ok
 // is false for a case of a cache.
-func (c *Case) TheProgram() (p impls.Program, ok bool) {
+func (c *Case) TheProgram() (p inplace.Program, ok bool) {
 	if c.Target.Update == "program" {
 		return c.Program, true
 	}
-	if c.Target.Device == impls.Worker {
+	if c.Target.Device == window.Worker {
 		return p, false
 	}
-	return impls.BuiltinProgram(c.Target.Update, c.Shape.Window)
+	return window.BuiltinProgram(c.Target.Update, c.Shape.Window)
 }
 
 // DefaultLimit is the most bytes that the history and the buffers of a case
@@ -170,8 +172,8 @@ func (c *Case) Bytes() int64 {
 }
 
 // exprRows is the number of rows that the parts of e make, all together.
-func exprRows(e impls.Expr) int64 {
-	if e.Op == impls.OpView {
+func exprRows(e inplace.Expr) int64 {
+	if e.Op == inplace.OpView {
 		return int64(e.Hi - e.Lo)
 	}
 	n := int64(len(e.Index))
@@ -330,7 +332,7 @@ func (c *Case) weight() int {
 	return n
 }
 
-func exprWeight(e impls.Expr) int {
+func exprWeight(e inplace.Expr) int {
 	n := 1 + len(e.Index) + e.Hi
 	for _, a := range e.Args {
 		n += exprWeight(a)
@@ -340,7 +342,7 @@ func exprWeight(e impls.Expr) int {
 
 // compareSchedules is lexicographic: ascending, then lists by length and by
 // block, then what is no list.
-func compareSchedules(a, b impls.Schedule) int {
+func compareSchedules(a, b inplace.Schedule) int {
 	if d := cmp.Compare(a.Kind, b.Kind); d != 0 {
 		return d
 	}

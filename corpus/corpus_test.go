@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 const page = `slidefuzz case v1
@@ -34,11 +36,11 @@ func TestParsePrintsTheSameBytes(t *testing.T) {
 
 	want := &Case{
 		Shape:    impls.Shape{Batch: 1, Heads: 1, Window: 2, Dim: 1},
-		Target:   impls.Target{Update: "roll", Lowering: impls.DropWAR, Device: "sim"},
+		Target:   window.Target{Update: "roll", Lowering: inplace.DropWAR, Device: "sim"},
 		Block:    1,
-		Schedule: impls.Schedule{Kind: impls.Descending},
+		Schedule: inplace.Schedule{Kind: inplace.Descending},
 		Ops:      []Op{{Kind: Append, N: 1}, {Kind: Append, N: 1}},
-		Expect:   &Expect{Op: 2, Tensor: "keys", Fault: FaultRows, Hazard: impls.WAR},
+		Expect:   &Expect{Op: 2, Tensor: "keys", Fault: FaultRows, Hazard: inplace.WAR},
 	}
 	require.Empty(t, cmp.Diff(want, c, cmpopts.IgnoreUnexported(Case{})))
 }
@@ -163,7 +165,7 @@ func TestImportFuzzFile(t *testing.T) {
 func TestCompareIsTheOrderOfTheDesign(t *testing.T) {
 	c := Decode([]byte{3, 2, 0, 9, 4, 3, 5, 1, 6, 0, 0, 10, 7})
 	bigger := []func(*Case){
-		func(c *Case) { c.Schedule = impls.Schedule{Kind: impls.List, Blocks: []int{1, 2}} },
+		func(c *Case) { c.Schedule = inplace.Schedule{Kind: inplace.List, Blocks: []int{1, 2}} },
 		func(c *Case) { c.Block = 1 },
 		func(c *Case) { c.Shape.DType = impls.F32 },
 		func(c *Case) { c.Shape.Dim += 5 },
@@ -172,7 +174,7 @@ func TestCompareIsTheOrderOfTheDesign(t *testing.T) {
 		func(c *Case) { c.Ops[0].N += 5 },
 		func(c *Case) { c.Ops = append(c.Ops, Op{Kind: Reset}) },
 	}
-	c.Schedule, c.Shape.DType, c.Block = impls.Schedule{Kind: impls.List, Blocks: []int{1}}, impls.U8, 1000
+	c.Schedule, c.Shape.DType, c.Block = inplace.Schedule{Kind: inplace.List, Blocks: []int{1}}, impls.U8, 1000
 	require.Zero(t, Compare(c, c.Clone()))
 	last := c
 	for i, grow := range bigger {
@@ -190,7 +192,7 @@ func TestShrinkInlinesIndexWrites(t *testing.T) {
 		"target program/fused/sim\nblock 1\nschedule ascending\nbuffer x 5\nu = x[2:5]\nu[[1, 2]] = x[2:4]\n"), 0)
 	require.NoError(t, err)
 	small, _ := Shrink(t.Context(), c, func(c *Case) bool {
-		return slices.ContainsFunc(c.Program.Stmts, func(st impls.Stmt) bool {
+		return slices.ContainsFunc(c.Program.Stmts, func(st inplace.Stmt) bool {
 			return len(st.Index) == 2 && st.Index[1] == st.Index[0]+1
 		})
 	})

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // bytesIn hands out the bytes of an input; past the end they are zero, so that
@@ -26,8 +28,8 @@ func (b *bytesIn) below(n int) int { return b.next() % n }
 
 // decodable are the targets that Decode chooses from: each sound update, the
 // sound lowerings, on sim, whose schedule the input decides.
-var decodable = func() (all []impls.Target) {
-	for _, t := range impls.Targets() {
+var decodable = func() (all []window.Target) {
+	for _, t := range window.Targets() {
 		if t.Sound() && !t.IsProgram() && t.Lowering.Sound() && t.Device == "sim" {
 			all = append(all, t)
 		}
@@ -87,13 +89,13 @@ func (c *Case) decodeSchedule(b *bytesIn) {
 	kind, n := b.below(8), b.next()
 	switch kind {
 	case 0, 1:
-		c.Schedule = impls.Schedule{Kind: impls.Descending}
+		c.Schedule = inplace.Schedule{Kind: inplace.Descending}
 	case 2:
-		c.Schedule = impls.Schedule{}
+		c.Schedule = inplace.Schedule{}
 	case 3:
-		c.Schedule = impls.Schedule{Kind: impls.List, Blocks: []int{n % 16}}
+		c.Schedule = inplace.Schedule{Kind: inplace.List, Blocks: []int{n % 16}}
 	default:
-		c.Schedule = impls.Schedule{Kind: impls.Random, Seed: uint64(n)<<8 | uint64(b.next())}
+		c.Schedule = inplace.Schedule{Kind: inplace.Random, Seed: uint64(n)<<8 | uint64(b.next())}
 	}
 }
 
@@ -132,7 +134,7 @@ func (c *Case) decodeOp(b *bytesIn) Op {
 // or two buffers, up to six statements.
 func DecodeProgram(in []byte) *Case {
 	b := &bytesIn{in}
-	c := &Case{Target: impls.Target{Update: "program", Lowering: impls.Fused, Device: "sim"}}
+	c := &Case{Target: window.Target{Update: "program", Lowering: inplace.Fused, Device: "sim"}}
 	c.decodeShape(b)
 	c.decodeSchedule(b)
 	g := &programIn{bytesIn: b, rows: map[string]int{}}
@@ -155,13 +157,13 @@ func DecodeProgram(in []byte) *Case {
 
 type programIn struct {
 	*bytesIn
-	p     impls.Program
+	p     inplace.Program
 	names []string
 	rows  map[string]int
 }
 
 func (g *programIn) buffer(name string, rows int) {
-	g.p.Buffers = append(g.p.Buffers, impls.Buffer{Name: name, Rows: rows})
+	g.p.Buffers = append(g.p.Buffers, inplace.Buffer{Name: name, Rows: rows})
 	g.names = append(g.names, name)
 	g.rows[name] = rows
 }
@@ -174,18 +176,18 @@ func (g *programIn) statement() {
 	case kind%8 < 5: // x[lo:hi] = e, most often all rows but a few
 		n := rows - g.below(min(rows, 4))
 		lo := g.below(rows - n + 1)
-		g.p.Stmts = append(g.p.Stmts, impls.Assign(name, lo, lo+n, g.expr(n, 0)))
+		g.p.Stmts = append(g.p.Stmts, inplace.Assign(name, lo, lo+n, g.expr(n, 0)))
 	case kind%8 < 7: // t = e
 		t := [...]string{"t", "u"}[kind/8%2]
 		n := 1 + g.below(rows)
-		g.p.Stmts = append(g.p.Stmts, impls.Define(t, g.expr(n, 0)))
+		g.p.Stmts = append(g.p.Stmts, inplace.Define(t, g.expr(n, 0)))
 		if _, ok := g.rows[t]; !ok {
 			g.names = append(g.names, t)
 		}
 		g.rows[t] = n
 	default: // x[[i, …]] = e
 		index := g.index(rows)
-		g.p.Stmts = append(g.p.Stmts, impls.AssignIndex(name, index, g.expr(len(index), 0)))
+		g.p.Stmts = append(g.p.Stmts, inplace.AssignIndex(name, index, g.expr(len(index), 0)))
 	}
 }
 
@@ -204,21 +206,21 @@ func (g *programIn) index(n int) []int {
 
 // expr is an expression of exactly n rows. Three levels are as deep as any
 // update goes.
-func (g *programIn) expr(n, depth int) impls.Expr {
+func (g *programIn) expr(n, depth int) inplace.Expr {
 	kind := g.below(8)
 	if depth == 3 {
 		kind = 0
 	}
 	switch kind {
 	case 1, 2:
-		return impls.Clone(g.expr(n, depth+1))
+		return inplace.Clone(g.expr(n, depth+1))
 	case 3:
 		if n > 1 {
 			k := 1 + g.below(n-1)
-			return impls.Cat(g.expr(n-k, depth+1), g.expr(k, depth+1))
+			return inplace.Cat(g.expr(n-k, depth+1), g.expr(k, depth+1))
 		}
 	case 4:
-		return impls.Roll(g.expr(n, depth+1), g.below(5)-2)
+		return inplace.Roll(g.expr(n, depth+1), g.below(5)-2)
 	case 5:
 		m := n + g.below(3)
 		e := g.expr(m, depth+1)
@@ -226,25 +228,25 @@ func (g *programIn) expr(n, depth int) impls.Expr {
 		for i := range index {
 			index[i] = (i + g.below(m)) % m
 		}
-		return impls.Gather(e, index)
+		return inplace.Gather(e, index)
 	case 6:
 		index := g.index(n)
-		return impls.IndexCopy(g.expr(n, depth+1), index, g.expr(len(index), depth+1))
+		return inplace.IndexCopy(g.expr(n, depth+1), index, g.expr(len(index), depth+1))
 	}
 	return g.view(n)
 }
 
 // view is n rows of a name that has as many, or several views in a row where
 // none has.
-func (g *programIn) view(n int) impls.Expr {
+func (g *programIn) view(n int) inplace.Expr {
 	which, lo := g.next(), g.next()
 	name := g.names[which%len(g.names)]
 	rows := g.rows[name]
 	if rows >= n {
 		lo %= rows - n + 1
-		return impls.View(name, lo, lo+n)
+		return inplace.View(name, lo, lo+n)
 	}
-	return impls.Cat(impls.View(name, 0, rows), g.view(n-rows))
+	return inplace.Cat(inplace.View(name, 0, rows), g.view(n-rows))
 }
 
 // ImportFuzzFile reads the input of a fuzz target of one []byte argument from

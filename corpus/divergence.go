@@ -3,7 +3,8 @@ package corpus
 import (
 	"fmt"
 
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // Fault is what went wrong.
@@ -32,7 +33,7 @@ type Expect struct {
 	Op     int // counted from 1; for a program the statement
 	Tensor string
 	Fault  Fault
-	Hazard impls.HazardKind
+	Hazard inplace.HazardKind
 	Rate   Rate
 }
 
@@ -85,9 +86,9 @@ type Divergence struct {
 }
 
 // like is the lowering under which sim fails too, Eager where none does.
-func (d *Divergence) like() impls.Lowering {
+func (d *Divergence) like() inplace.Lowering {
 	if d.Sim == nil {
-		return impls.Eager
+		return inplace.Eager
 	}
 	return d.Sim.Target.Lowering
 }
@@ -136,19 +137,19 @@ func cells(n int) string {
 // Race is the hazard behind a divergence, and what is needed to draw it and to
 // run it again without slidefuzz.
 type Race struct {
-	Hazard                impls.Hazard
-	Kernel                *impls.Kernel
+	Hazard                inplace.Hazard
+	Kernel                *inplace.Kernel
 	Index                 int // of the kernel, among those of the operation and tensor
-	Plan                  *impls.Plan
+	Plan                  *inplace.Plan
 	Order                 []int32  // of the blocks as it ran; nil for ascending
 	Lane, HazardRow, Elem int      // the cell that both blocks touch
 	Names                 []string // of the storages
 }
 
 // Kind is the hazard's kind, NoHazard without one.
-func (d *Divergence) Kind() impls.HazardKind {
+func (d *Divergence) Kind() inplace.HazardKind {
 	if d.Race == nil {
-		return impls.NoHazard
+		return inplace.NoHazard
 	}
 	return d.Race.Hazard.Kind
 }
@@ -181,18 +182,18 @@ func (e *Expect) Meets(d *Divergence) bool {
 
 // Failure identifies a bug: a shrunk case must show the same one.
 type Failure struct {
-	Target impls.Target
+	Target window.Target
 	OpKind string
 	Tensor string
 	Fault  Fault
-	Hazard impls.HazardKind
+	Hazard inplace.HazardKind
 	// Like is the known-bad lowering under which sim fails on a worker's
 	// program too.
-	Like impls.Lowering
+	Like inplace.Lowering
 }
 
 // Failure is what the divergence is of.
-func (d *Divergence) Failure(t impls.Target) Failure {
+func (d *Divergence) Failure(t window.Target) Failure {
 	tensor := d.Tensor
 	if t.IsProgram() {
 		// The shrinker drops and renames buffers.
@@ -203,7 +204,7 @@ func (d *Divergence) Failure(t impls.Target) Failure {
 
 func (f Failure) String() string {
 	s := fmt.Sprintf("%s: %s, %s of %s", f.Target, f.OpKind, f.Fault, f.Tensor)
-	if f.Hazard != impls.NoHazard {
+	if f.Hazard != inplace.NoHazard {
 		s += ", " + f.Hazard.String()
 	}
 	return s
@@ -235,9 +236,9 @@ func (r *Race) String() string {
 	cell := fmt.Sprintf("row %d of %s", r.HazardRow, r.Names[r.Hazard.Storage])
 	h := r.Hazard
 	switch h.Kind {
-	case impls.RAW:
+	case inplace.RAW:
 		return fmt.Sprintf("RAW: block %d read %s before block %d wrote it", h.Other, cell, h.Writer)
-	case impls.WAW:
+	case inplace.WAW:
 		return fmt.Sprintf("WAW: blocks %d and %d both write %s", h.Writer, h.Other, cell)
 	}
 	return fmt.Sprintf("WAR: block %d wrote %s before block %d read it", h.Writer, cell, h.Other)

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // Scope is the size up to which a shrink ends with proof: it tries every
@@ -31,7 +33,7 @@ func (c *Case) InScope() bool {
 			return false
 		}
 	}
-	return c.Schedule.Kind == impls.Ascending || c.Schedule.Kind == impls.List && len(c.Schedule.Blocks) == 1
+	return c.Schedule.Kind == inplace.Ascending || c.Schedule.Kind == inplace.List && len(c.Schedule.Blocks) == 1
 }
 
 // enumerate is the last stage: the first case of Scope that fails, if it comes
@@ -67,7 +69,7 @@ func (s *shrinker) enumerate(ctx context.Context) {
 // that many operations, and with that many operations at most that many
 // tokens, until it returns false. The case is reused between calls: clone it
 // to keep it.
-func EnumerateScope(t impls.Target, ops, tokens int, yield func(*Case) bool) {
+func EnumerateScope(t window.Target, ops, tokens int, yield func(*Case) bool) {
 	c := &Case{Target: t}
 	if t.IsProgram() {
 		enumerateShapes(c, yield)
@@ -146,12 +148,12 @@ func enumerateSchedules(c *Case, yield func(*Case) bool) bool {
 		}
 		last = n
 		c.Block = (cells + n - 1) / n // the smallest that makes n blocks
-		c.Schedule = impls.Schedule{}
+		c.Schedule = inplace.Schedule{}
 		if !yield(c) {
 			return false
 		}
 		for b := range n {
-			c.Schedule = impls.Schedule{Kind: impls.List, Blocks: []int{b}}
+			c.Schedule = inplace.Schedule{Kind: inplace.List, Blocks: []int{b}}
 			if !yield(c) {
 				return false
 			}

@@ -8,7 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // maxTestCells bounds the kernel that a standalone test spells out: a table of
@@ -33,7 +34,7 @@ type frozen struct {
 // read-after-write hazard needs what the kernel itself wrote before.
 func freeze(race *Race) (f frozen, ok bool) {
 	k := race.Kernel
-	if k.Cells() > maxTestCells || race.Hazard.Kind == impls.RAW {
+	if k.Cells() > maxTestCells || race.Hazard.Kind == inplace.RAW {
 		return f, false
 	}
 	f.blocks = make([][]move, k.Blocks())
@@ -141,7 +142,7 @@ func (r Report) goTest() (goTest, error) {
 	c := r.raceCase()
 	device := c.Target.Device
 	switch {
-	case impls.OnGPU(device):
+	case window.OnGPU(device):
 		return goTest{None: "the fault needs the device; `slidefuzz replay` runs it"}, nil
 	case device == "host" && (d.Race != nil || d.Runs != nil) && !d.Runs.always():
 		return goTest{None: "the device orders the blocks itself, and the case does not fail in every run; `slidefuzz replay` runs it"}, nil

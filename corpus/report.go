@@ -2,6 +2,10 @@ package corpus
 
 import (
 	"bytes"
+
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+
 	_ "embed"
 	"errors"
 	"fmt"
@@ -12,9 +16,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	texttemplate "text/template"
 
-	"github.com/slidefuzz/slidefuzz/impls"
+	texttemplate "text/template"
 )
 
 // Report is what a bug tracker needs of one failing case.
@@ -133,7 +136,7 @@ func (r Report) withExpect() *Case {
 }
 
 // overWorker reports whether the case needs a worker.
-func (r Report) overWorker() bool { return r.Worker != "" || r.Case.Target.Device == impls.Worker }
+func (r Report) overWorker() bool { return r.Worker != "" || r.Case.Target.Device == window.Worker }
 
 // native reports whether the device, and not the case, ordered the blocks.
 func (r Report) native() bool { return r.Case.Native() }
@@ -379,9 +382,9 @@ func (r *Race) does() string {
 	h := r.Hazard
 	cell := fmt.Sprintf("row %d of %s", r.HazardRow, r.Names[h.Storage])
 	switch h.Kind {
-	case impls.RAW:
+	case inplace.RAW:
 		return fmt.Sprintf("Block %d writes %s and block %d needs what it writes, but nothing makes it wait (read-after-write).", h.Writer, cell, h.Other)
-	case impls.WAW:
+	case inplace.WAW:
 		return fmt.Sprintf("Blocks %d and %d both write %s, and nothing says which comes last (write-after-write).", h.Writer, h.Other, cell)
 	}
 	return fmt.Sprintf("Block %d overwrites %s while block %d has yet to read it (write-after-read).", h.Writer, cell, h.Other)
@@ -424,7 +427,7 @@ func (r Report) Steps() []string {
 			note = fmt.Sprintf(": writes row %d of %s", race.HazardRow, race.Names[h.Storage])
 		case h.Other:
 			note = fmt.Sprintf(": reads row %d of %s", race.HazardRow, race.Names[h.Storage])
-			if h.Kind == impls.WAW {
+			if h.Kind == inplace.WAW {
 				note = fmt.Sprintf(": writes row %d of %s too", race.HazardRow, race.Names[h.Storage])
 			}
 		default:
@@ -527,9 +530,9 @@ func (r Report) picture() picture {
 	if ok1 && ok2 {
 		p.Arrow = &pictureArrow{From: from, To: to, Label: "overwrites what is still to be read"}
 		switch race.Hazard.Kind {
-		case impls.RAW:
+		case inplace.RAW:
 			p.Arrow.Label = "is needed before it was written"
-		case impls.WAW:
+		case inplace.WAW:
 			p.Arrow.Label = "writes the same cell"
 		}
 	}

@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
+
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+
 	goparser "go/parser"
 	"go/token"
 	"io"
@@ -29,11 +33,11 @@ func raced(t *testing.T) Report {
 	t.Helper()
 	c, err := Parse("page", []byte(page), 0)
 	require.NoError(t, err)
-	p := impls.Program{
-		Buffers: []impls.Buffer{{Name: "x", Rows: 2}, {Name: "new", Rows: 1}},
-		Stmts:   []impls.Stmt{impls.Assign("x", 0, 2, impls.Cat(impls.View("x", 1, 2), impls.View("new", 0, 1)))},
+	p := inplace.Program{
+		Buffers: []inplace.Buffer{{Name: "x", Rows: 2}, {Name: "new", Rows: 1}},
+		Stmts:   []inplace.Stmt{inplace.Assign("x", 0, 2, inplace.Cat(inplace.View("x", 1, 2), inplace.View("new", 0, 1)))},
 	}
-	plan := impls.Compile(p, impls.DropWAR, c.Shape, 1)
+	plan := inplace.Compile(p, inplace.DropWAR, c.Shape, 1)
 	h, found := plan.Kernels[0].Hazard()
 	require.True(t, found)
 	d := &Divergence{
@@ -95,7 +99,7 @@ func natively(t *testing.T, device string, k int) Report {
 	r.Divergence.Sim = r.Case.Clone()
 	r.Divergence.Sim.Expect = r.Divergence.Expect()
 	r.Case = r.Case.Clone()
-	r.Case.Target.Device, r.Case.Schedule = device, impls.Schedule{Kind: impls.Native}
+	r.Case.Target.Device, r.Case.Schedule = device, inplace.Schedule{Kind: inplace.Native}
 	// The case that was found is larger than what was made of it on sim.
 	r.Case.Shape.Window = 7
 	r.Divergence.Row, r.Divergence.Lane = 5, 1
@@ -160,8 +164,8 @@ func TestReportHasATestThatFailsOrNone(t *testing.T) {
 		"an order that goes right": {changed(raced(t), func(r *Report) { r.Divergence.Race.Order = nil }), false, "schedule descending", ""},
 		"a long kernel": {changed(raced(t), func(r *Report) {
 			s := impls.Shape{Batch: 1, Heads: 1, Window: maxTestCells + 2, Dim: 1}
-			p, _ := impls.BuiltinProgram("down-shift", s.Window)
-			r.Divergence.Race.Plan = impls.Compile(p, impls.DropWAR, s, maxTestCells)
+			p, _ := window.BuiltinProgram("down-shift", s.Window)
+			r.Divergence.Race.Plan = inplace.Compile(p, inplace.DropWAR, s, maxTestCells)
 			r.Divergence.Race.Kernel = r.Divergence.Race.Plan.Kernels[0]
 		}), false, "schedule descending", ""},
 		"found on host, on sim too":      {natively(t, "host", 3), true, "var order = []int{1, 0}", ""},
@@ -334,8 +338,8 @@ func TestPictureWithoutARace(t *testing.T) {
 func TestReportOfALargeWindow(t *testing.T) {
 	r := raced(t)
 	s := impls.Shape{Batch: 1, Heads: 1, Window: 4096, Dim: 4, DType: impls.U8}
-	p, _ := impls.BuiltinProgram("down-shift", s.Window)
-	plan := impls.Compile(p, impls.DropWAR, s, 8)
+	p, _ := window.BuiltinProgram("down-shift", s.Window)
+	plan := inplace.Compile(p, inplace.DropWAR, s, 8)
 	h, _ := plan.Kernels[0].Hazard()
 	r.Case = r.Case.Clone()
 	r.Case.Shape = s

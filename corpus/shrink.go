@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
 // MaxRuns bounds the runs of one shrink before its last stage. A pass over a
@@ -87,7 +88,7 @@ func (s *shrinker) tryAny(ctx context.Context, c *Case) bool {
 	}
 	for _, n := range [...]int{s.best.blocks(), 2, math.MaxInt32} {
 		d := c.withBlocks(n)
-		for _, x := range [...]impls.Schedule{c.Schedule, {}, {Kind: impls.List, Blocks: []int{1}}, {Kind: impls.Descending}} {
+		for _, x := range [...]inplace.Schedule{c.Schedule, {}, {Kind: inplace.List, Blocks: []int{1}}, {Kind: inplace.Descending}} {
 			d.Schedule = x
 			if s.try(ctx, d.Clone()) {
 				return true
@@ -311,35 +312,35 @@ func (s *shrinker) shrinkSchedule(ctx context.Context) {
 			}
 		}
 	}
-	set := func(x impls.Schedule) bool {
+	set := func(x inplace.Schedule) bool {
 		c := s.best.Clone()
 		c.Schedule = x
 		return s.try(ctx, c)
 	}
-	if set(impls.Schedule{}) {
+	if set(inplace.Schedule{}) {
 		return
 	}
 	// A hazard's witness is one block that runs first; among many blocks the
 	// first ones are as good as any, since every window has the same hazards
 	// all along.
 	for b := range min(s.best.blocks(), 64) {
-		if set(impls.Schedule{Kind: impls.List, Blocks: []int{b}}) {
+		if set(inplace.Schedule{Kind: inplace.List, Blocks: []int{b}}) {
 			return
 		}
 	}
-	if s.best.Schedule.Kind != impls.List {
+	if s.best.Schedule.Kind != inplace.List {
 		n := min(s.best.blocks(), 64)
 		order := s.best.Schedule.Order(n)
 		list := make([]int, len(order))
 		for i, b := range order {
 			list[i] = int(b)
 		}
-		if len(list) == 0 || !set(impls.Schedule{Kind: impls.List, Blocks: list}) {
+		if len(list) == 0 || !set(inplace.Schedule{Kind: inplace.List, Blocks: list}) {
 			return
 		}
 	}
 	for i := 0; i < len(s.best.Schedule.Blocks) && len(s.best.Schedule.Blocks) > 1; {
-		if !set(impls.Schedule{Kind: impls.List, Blocks: slices.Delete(slices.Clone(s.best.Schedule.Blocks), i, i+1)}) {
+		if !set(inplace.Schedule{Kind: inplace.List, Blocks: slices.Delete(slices.Clone(s.best.Schedule.Blocks), i, i+1)}) {
 			i++
 		}
 	}

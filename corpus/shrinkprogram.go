@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
 // dropStmts removes statements, and buffers that nothing uses any more.
@@ -40,7 +40,7 @@ func (s *shrinker) inlineStmts(ctx context.Context) {
 				if x.Define { // another one of this name
 					break
 				}
-				if st.Src.Op != impls.OpView {
+				if st.Src.Op != inplace.OpView {
 					continue // which has nothing to write to
 				}
 				x.Dst = st.Src.Name
@@ -63,11 +63,11 @@ func (s *shrinker) inlineStmts(ctx context.Context) {
 // inlined is e with what def defines in the place of its name: rows of a view,
 // or a whole expression. What is left of the name has no meaning, which
 // Case.Check finds.
-func inlined(e impls.Expr, def impls.Stmt) impls.Expr {
-	if e.Op == impls.OpView {
+func inlined(e inplace.Expr, def inplace.Stmt) inplace.Expr {
+	if e.Op == inplace.OpView {
 		switch {
 		case e.Name != def.Dst:
-		case def.Src.Op == impls.OpView:
+		case def.Src.Op == inplace.OpView:
 			e.Name, e.Lo, e.Hi = def.Src.Name, e.Lo+def.Src.Lo, e.Hi+def.Src.Lo
 		case e.Lo == 0:
 			return def.Src
@@ -99,8 +99,8 @@ func (s *shrinker) simplifyStmts(ctx context.Context) {
 }
 
 // simplerStmts are the statements one step simpler.
-func simplerStmts(st impls.Stmt) []impls.Stmt {
-	var all []impls.Stmt
+func simplerStmts(st inplace.Stmt) []inplace.Stmt {
+	var all []inplace.Stmt
 	for _, e := range simplerExprs(st.Src) {
 		x := st
 		x.Src = e
@@ -129,7 +129,7 @@ func simplerStmts(st impls.Stmt) []impls.Stmt {
 		}
 		return all
 	}
-	if st.Define && st.Src.Op == impls.OpView {
+	if st.Define && st.Src.Op == inplace.OpView {
 		x := st
 		x.Src = fewer(st.Src, false)
 		all = append(all, x)
@@ -157,7 +157,7 @@ func simplerStmts(st impls.Stmt) []impls.Stmt {
 // simplerExprs puts each part in the place of the whole, where it has as many
 // rows, and simplifies within. Candidates that have no meaning are weeded out
 // by Case.Check.
-func simplerExprs(e impls.Expr) []impls.Expr {
+func simplerExprs(e inplace.Expr) []inplace.Expr {
 	all := slices.Clone(e.Args)
 	for i := range e.Args {
 		for _, a := range simplerExprs(e.Args[i]) {
@@ -168,34 +168,34 @@ func simplerExprs(e impls.Expr) []impls.Expr {
 		}
 	}
 	switch e.Op {
-	case impls.OpView:
+	case inplace.OpView:
 		if e.Lo > 0 {
 			x := e
 			x.Lo, x.Hi = x.Lo-1, x.Hi-1
 			all = append(all, x)
 		}
-	case impls.OpCat:
+	case inplace.OpCat:
 		// Two views in a row that could be one.
-		if len(e.Args) == 2 && e.Args[0].Op == impls.OpView && e.Args[1].Op == impls.OpView {
+		if len(e.Args) == 2 && e.Args[0].Op == inplace.OpView && e.Args[1].Op == inplace.OpView {
 			n := e.Args[1].Hi - e.Args[1].Lo
 			x := e.Args[0]
 			x.Hi += n
 			all = append(all, x)
 		}
-	case impls.OpRoll:
+	case inplace.OpRoll:
 		for _, k := range [...]int{0, 1, -1} {
 			x := e
 			x.K = k
 			all = append(all, x)
 		}
-	case impls.OpGather:
-		if a := e.Args[0]; a.Op == impls.OpView && a.Hi-a.Lo >= len(e.Index) {
+	case inplace.OpGather:
+		if a := e.Args[0]; a.Op == inplace.OpView && a.Hi-a.Lo >= len(e.Index) {
 			a.Hi = a.Lo + len(e.Index)
 			all = append(all, a)
 		}
-	case impls.OpIndexCopy:
+	case inplace.OpIndexCopy:
 		for k := 0; k < len(e.Index) && len(e.Index) > 1; k++ {
-			x := impls.IndexCopy(e.Args[0], slices.Delete(slices.Clone(e.Index), k, k+1), fewer(e.Args[1], false))
+			x := inplace.IndexCopy(e.Args[0], slices.Delete(slices.Clone(e.Index), k, k+1), fewer(e.Args[1], false))
 			all = append(all, x)
 		}
 	}
@@ -203,21 +203,21 @@ func simplerExprs(e impls.Expr) []impls.Expr {
 }
 
 // fewer is an expression with one row less, from the front or from the back.
-func fewer(e impls.Expr, front bool) impls.Expr {
+func fewer(e inplace.Expr, front bool) inplace.Expr {
 	e.Args = slices.Clone(e.Args)
 	switch e.Op {
-	case impls.OpView:
+	case inplace.OpView:
 		if front {
 			e.Lo++
 		} else {
 			e.Hi--
 		}
-	case impls.OpCat:
+	case inplace.OpCat:
 		i := len(e.Args) - 1
 		if front {
 			i = 0
 		}
-		if a := e.Args[i]; a.Op == impls.OpView && a.Hi-a.Lo == 1 && len(e.Args) > 1 {
+		if a := e.Args[i]; a.Op == inplace.OpView && a.Hi-a.Lo == 1 && len(e.Args) > 1 {
 			e.Args = slices.Delete(e.Args, i, i+1)
 			if len(e.Args) == 1 {
 				return e.Args[0]
@@ -225,7 +225,7 @@ func fewer(e impls.Expr, front bool) impls.Expr {
 			return e
 		}
 		e.Args[i] = fewer(e.Args[i], front)
-	case impls.OpGather:
+	case inplace.OpGather:
 		if front && len(e.Index) > 0 {
 			e.Index = e.Index[1:]
 		} else if len(e.Index) > 0 {
@@ -274,8 +274,8 @@ func (s *shrinker) shrinkRows(ctx context.Context) {
 }
 
 // moved is e with every view of name one row lower.
-func moved(e impls.Expr, name string) impls.Expr {
-	if e.Op == impls.OpView {
+func moved(e inplace.Expr, name string) inplace.Expr {
+	if e.Op == inplace.OpView {
 		if e.Name == name {
 			e.Lo, e.Hi = e.Lo-1, e.Hi-1
 		}

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 const header = "slidefuzz case v1"
@@ -220,7 +222,7 @@ func (p *parser) directive(line string) error {
 	case "shape":
 		return p.shape(rest)
 	case "target":
-		p.c.Target, err = impls.ParseTarget(rest)
+		p.c.Target, err = window.ParseTarget(rest)
 		if err == nil {
 			err = p.c.Target.Check()
 		}
@@ -229,13 +231,13 @@ func (p *parser) directive(line string) error {
 		p.c.Block, err = number(rest)
 		return err
 	case "schedule":
-		p.c.Schedule, err = impls.ParseSchedule(rest)
+		p.c.Schedule, err = inplace.ParseSchedule(rest)
 		return err
 	case "order":
 		return p.order(rest)
 	case "buffer":
 		name, rows, _ := strings.Cut(rest, " ")
-		b := impls.Buffer{Name: name}
+		b := inplace.Buffer{Name: name}
 		b.Rows, err = number(rows)
 		p.c.Program.Buffers = append(p.c.Program.Buffers, b)
 		return err
@@ -250,7 +252,7 @@ func (p *parser) directive(line string) error {
 		return err
 	}
 	if strings.Contains(line, "=") {
-		s, err := impls.ParseStmt(line)
+		s, err := inplace.ParseStmt(line)
 		p.c.Program.Stmts = append(p.c.Program.Stmts, s)
 		p.at = append(p.at, p.line)
 		return err
@@ -333,7 +335,7 @@ func (p *parser) order(rest string) error {
 	if o.Kernel, err = number(f[2]); err != nil {
 		return err
 	}
-	o.Schedule, err = impls.ParseSchedule(schedule)
+	o.Schedule, err = inplace.ParseSchedule(schedule)
 	p.c.Orders = append(p.c.Orders, o)
 	return err
 }
@@ -400,7 +402,7 @@ func parseExpect(rest string) (*Expect, error) {
 		case "tensor":
 			e.Tensor = value
 		case "hazard":
-			e.Hazard, err = impls.ParseHazardKind(value)
+			e.Hazard, err = inplace.ParseHazardKind(value)
 		case "fault":
 			e.Fault = Fault(value)
 			if !slices.Contains(faults, e.Fault) {

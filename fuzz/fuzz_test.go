@@ -20,21 +20,21 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props"
 )
 
 // trusted are the lowerings that must agree with the oracle: the sound ones,
 // and those named in SLIDEFUZZ_SOUND.
-func trusted(tb testing.TB) []impls.Lowering {
+func trusted(tb testing.TB) []inplace.Lowering {
 	tb.Helper()
-	all := []impls.Lowering{impls.Eager, impls.Fused}
+	all := []inplace.Lowering{inplace.Eager, inplace.Fused}
 	for name := range strings.SplitSeq(os.Getenv("SLIDEFUZZ_SOUND"), ",") {
 		if name == "" {
 			continue
 		}
-		how, err := impls.ParseLowering(name)
+		how, err := inplace.ParseLowering(name)
 		if err != nil {
 			tb.Fatalf("SLIDEFUZZ_SOUND: %v", err)
 		}
@@ -92,7 +92,7 @@ func FuzzInPlace(f *testing.F) {
 				r.Fail(t, c, d)
 			}
 		}
-		for _, how := range [...]impls.Lowering{impls.DropWAR, impls.DropClone} {
+		for _, how := range [...]inplace.Lowering{inplace.DropWAR, inplace.DropClone} {
 			c.Target.Lowering = how
 			if d, err := r.Run(t.Context(), c); err != nil || d != nil && d.Race == nil {
 				t.Fatalf("%s diverges where the detector finds no hazard: %v %v\n%s", how, d, err, c.Text())
@@ -120,7 +120,7 @@ func FuzzCase(f *testing.F) {
 			t.Fatalf("read %q, printed %q", text, c.Text())
 		}
 		plain := c.Clone()
-		plain.Schedule = impls.Schedule{Kind: impls.Random, Seed: 7}
+		plain.Schedule = inplace.Schedule{Kind: inplace.Random, Seed: 7}
 		once := plain.Text()
 		again, err := corpus.Parse("f", once, 0)
 		if err != nil {

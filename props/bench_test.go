@@ -11,12 +11,14 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // both runs one drawn case on the two updates of the issue.
 func both(tb testing.TB, r *Runner, c *corpus.Case) {
 	for _, update := range [...]string{"shift-index", "roll"} {
-		c.Target = impls.Target{Update: update, Lowering: impls.Fused, Device: "sim"}
+		c.Target = window.Target{Update: update, Lowering: inplace.Fused, Device: "sim"}
 		if d, err := r.Run(tb.Context(), c); d != nil || err != nil {
 			tb.Fatal(d, err)
 		}
@@ -57,10 +59,10 @@ func BenchmarkGopter(b *testing.B) {
 }
 
 // issueCache is a cache of the issue's size with a full window.
-func issueCache(b *testing.B, update string, block int) (*impls.WindowCache, impls.Tensor) {
+func issueCache(b *testing.B, update string, block int) (*window.WindowCache, impls.Tensor) {
 	b.Helper()
 	s := impls.Shape{Batch: 2, Heads: 4, Window: 4096, Dim: 256, DType: impls.BF16}
-	c, err := impls.New(impls.Target{Update: update, Lowering: impls.Fused, Device: "sim"}, s, block)
+	c, err := window.New(window.Target{Update: update, Lowering: inplace.Fused, Device: "sim"}, s, block)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -112,8 +114,8 @@ func BenchmarkDevice(b *testing.B) {
 					for i := range cases {
 						cases[i] = &corpus.Case{}
 						BenchmarkMix.Draw(cases[i], rng)
-						cases[i].Schedule = impls.Schedule{Kind: impls.Descending}
-						cases[i].Target = impls.Target{Update: "roll", Lowering: impls.Fused, Device: name}
+						cases[i].Schedule = inplace.Schedule{Kind: inplace.Descending}
+						cases[i].Target = window.Target{Update: "roll", Lowering: inplace.Fused, Device: name}
 					}
 					all, err := r.RunAll(context.Background(), cases)
 					if err != nil {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // system is a cache and the runner that judges it: what gopter's commands run
@@ -57,12 +59,12 @@ func (c command) PostCondition(_ commands.State, r commands.Result) *gopter.Prop
 }
 
 // stateful runs commands against a fresh cache of a target each time.
-func stateful(t *testing.T, target impls.Target) *gopter.TestResult {
+func stateful(t *testing.T, target window.Target) *gopter.TestResult {
 	t.Helper()
 	shape := impls.Shape{Batch: 2, Heads: 1, Window: 5, Dim: 2, DType: impls.BF16, Layout: impls.TokensFirst}
 	proto := &commands.ProtoCommands{
 		NewSystemUnderTestFunc: func(commands.State) commands.SystemUnderTest {
-			c := &corpus.Case{Shape: shape, Target: target, Block: 3, Schedule: impls.Schedule{Kind: impls.Descending}}
+			c := &corpus.Case{Shape: shape, Target: target, Block: 3, Schedule: inplace.Schedule{Kind: inplace.Descending}}
 			r := NewRunner()
 			// Running a case without operations makes the cache.
 			if d, err := r.Run(t.Context(), c); d != nil || err != nil {
@@ -88,7 +90,7 @@ func stateful(t *testing.T, target impls.Target) *gopter.TestResult {
 func TestStatefulRuns(t *testing.T) {
 	t.Parallel()
 	for _, target := range soundTargets(false) {
-		if target.Device != "sim" || target.Lowering != impls.Fused {
+		if target.Device != "sim" || target.Lowering != inplace.Fused {
 			continue // the lowerings are compared by the properties above
 		}
 		if result := stateful(t, target); !result.Passed() {
@@ -96,7 +98,7 @@ func TestStatefulRuns(t *testing.T) {
 		}
 	}
 	// The net must tear where there is a fish.
-	bad := impls.Target{Update: "roll", Lowering: impls.DropWAR, Device: "sim"}
+	bad := window.Target{Update: "roll", Lowering: inplace.DropWAR, Device: "sim"}
 	if stateful(t, bad).Passed() {
 		t.Errorf("%s passed", bad)
 	}

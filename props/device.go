@@ -13,6 +13,8 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/gpu"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/oracle"
 )
 
@@ -20,12 +22,12 @@ import (
 // a failed check means.
 type recording struct {
 	c       *corpus.Case
-	script  *impls.Script
+	script  *inplace.Script
 	checks  []check            // by step
-	plans   []*impls.Plan      // of each operation, nil where nothing ran
+	plans   []*inplace.Plan    // of each operation, nil where nothing ran
 	refused []bool             // of each operation
 	fault   *corpus.Divergence // of the contract, at the operation after the script's last
-	program *impls.Plan        // of a program
+	program *inplace.Plan      // of a program
 	starts  map[int]int        // of a program: the first kernel of a statement
 	labels  *oracle.History    // rows are labels, lanes are batch entries
 	saved   map[int]*oracle.History
@@ -108,7 +110,7 @@ const maxWorkers = 8
 
 // runPart records cases, runs them and judges them.
 func (r *Runner) runPart(ctx context.Context, device *gpu.Device, cases []*corpus.Case) ([]*corpus.Divergence, error) {
-	var scripts []*impls.Script
+	var scripts []*inplace.Script
 	recordings := make([]*recording, len(cases))
 	first := make([]int, len(cases)+1)
 	for i, c := range cases {
@@ -154,7 +156,7 @@ const gpuPart = 500
 // runs is how often a case is run.
 func (r *Runner) runs(c *corpus.Case) int {
 	switch {
-	case c.Schedule.Kind != impls.Native || impls.OrdersItself(c.Target.Device):
+	case c.Schedule.Kind != inplace.Native || window.OrdersItself(c.Target.Device):
 		return 1
 	case r.NativeRuns > 0:
 		return r.NativeRuns
@@ -186,7 +188,7 @@ func (r *Runner) sampleOnDevice(ctx context.Context, c *corpus.Case, n int) (s S
 	different := map[uint64]bool{}
 	// A few at a time: each takes the memory of the case on the device.
 	for len(s.Each) < n && ctx.Err() == nil {
-		results, err := device.Run(ctx, slices.Repeat([]*impls.Script{rec.script}, min(nativeRuns, n-len(s.Each))))
+		results, err := device.Run(ctx, slices.Repeat([]*inplace.Script{rec.script}, min(nativeRuns, n-len(s.Each))))
 		if err != nil {
 			if ctx.Err() != nil {
 				break
@@ -271,7 +273,7 @@ func (r *Runner) record(c *corpus.Case) (*recording, error) {
 	}
 	s := rec.script
 	s.Code.Codes, s.Code.Stride, s.Code.Half, s.Code.Low, s.Code.High, s.Code.Offsets = code.Form()
-	s.Native = c.Schedule.Kind == impls.Native || impls.OrdersItself(c.Target.Device)
+	s.Native = c.Schedule.Kind == inplace.Native || window.OrdersItself(c.Target.Device)
 	s.Graph = c.Target.Device == "cuda-graph"
 	return rec, nil
 }
@@ -324,7 +326,7 @@ func (r *Runner) recordCache(rec *recording) error {
 			}
 		}
 		rec.refused = append(rec.refused, refused)
-		var plan *impls.Plan
+		var plan *inplace.Plan
 		if o.Kind == corpus.Append && !refused {
 			plan = cache.LastPlan()
 		}
@@ -335,7 +337,7 @@ func (r *Runner) recordCache(rec *recording) error {
 }
 
 // recordAppend appends a chunk whose bytes nobody has yet.
-func (r *Runner) recordAppend(rec *recording, cache *impls.WindowCache, recorder *impls.Recorder, o *corpus.Op) (refused bool) {
+func (r *Runner) recordAppend(rec *recording, cache *window.WindowCache, recorder *window.Recorder, o *corpus.Op) (refused bool) {
 	s := rec.c.Shape
 	odd := o.Shape(s)
 	n, q := rec.labels.Len(), o.N
@@ -345,7 +347,7 @@ func (r *Runner) recordAppend(rec *recording, cache *impls.WindowCache, recorder
 		for i := range labels[b] {
 			labels[b][i] = int32(n + i)
 			if o.Pad != nil && i < o.Pad[b] {
-				labels[b][i] = impls.Padding
+				labels[b][i] = inplace.Padding
 			}
 		}
 	}
@@ -404,7 +406,7 @@ func (rec *recording) window(s impls.Shape) [][]int32 {
 		live := rec.labels.Window(oracle.Keys, b)
 		labels[b] = rows[b*s.Window : (b+1)*s.Window]
 		for i := range labels[b] {
-			labels[b][i] = impls.Empty
+			labels[b][i] = inplace.Empty
 			if labelBytes*i < len(live) {
 				labels[b][i] = int32(binary.LittleEndian.Uint32(live[labelBytes*i:]))
 			}
@@ -415,11 +417,11 @@ func (rec *recording) window(s impls.Shape) [][]int32 {
 
 // recordProgram makes the script of a program: positions number the rows of
 // all buffers.
-func (r *Runner) recordProgram(rec *recording, p impls.Program) {
+func (r *Runner) recordProgram(rec *recording, p inplace.Program) {
 	c, s := rec.c, rec.c.Shape
-	plan := impls.Compile(p, c.Target.Lowering, s, c.Block)
+	plan := inplace.Compile(p, c.Target.Lowering, s, c.Block)
 	rec.program, rec.starts = plan, map[int]int{}
-	rec.script = impls.ProgramScript(plan, s)
+	rec.script = inplace.ProgramScript(plan, s)
 	v := newLabels(p)
 	for b := range p.Buffers {
 		rec.script.Start(b, v.positions(b))
@@ -443,7 +445,7 @@ func (r *Runner) recordProgram(rec *recording, p impls.Program) {
 
 // meaning says what a failed check means: the same words as for a case that
 // was run here.
-func (r *Runner) meaning(rec *recording, o impls.Outcome) *corpus.Divergence {
+func (r *Runner) meaning(rec *recording, o inplace.Outcome) *corpus.Divergence {
 	c, s := rec.c, rec.c.Shape
 	r.c, r.order = c, r.orderOf(c.Schedule)
 	r.code, _ = r.encoding(s) // record has had it
@@ -511,7 +513,7 @@ func (r *Runner) remember(o *corpus.Op) {
 }
 
 // programFault says what is wrong in a buffer of a program.
-func (r *Runner) programFault(rec *recording, p impls.Program, at check, o impls.Outcome) *corpus.Divergence {
+func (r *Runner) programFault(rec *recording, p inplace.Program, at check, o inplace.Outcome) *corpus.Divergence {
 	s := rec.c.Shape
 	start := make([][]byte, len(p.Buffers))
 	for b := range p.Buffers {

@@ -16,6 +16,8 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/gpu"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // device opens a device, or skips the test where the machine lacks it and
@@ -35,7 +37,7 @@ func device(tb testing.TB, name string) *gpu.Device {
 }
 
 // drawn is random cases of targets on a device, in turn.
-func drawn(targets []impls.Target, n int) []*corpus.Case {
+func drawn(targets []window.Target, n int) []*corpus.Case {
 	draws := make([]func() *corpus.Case, len(targets))
 	for i, t := range targets {
 		draws[i] = Draws(t, 7)
@@ -47,8 +49,8 @@ func drawn(targets []impls.Target, n int) []*corpus.Case {
 	return cases
 }
 
-func targets(device string, keep func(impls.Target) bool) []impls.Target {
-	return slices.DeleteFunc(impls.TargetsOn(device), func(t impls.Target) bool { return !keep(t) })
+func targets(device string, keep func(window.Target) bool) []window.Target {
+	return slices.DeleteFunc(window.TargetsOn(device), func(t window.Target) bool { return !keep(t) })
 }
 
 // moved is a case on another device.
@@ -70,7 +72,7 @@ func count(n int) int {
 func TestScripts(t *testing.T) {
 	r := NewRunner()
 	diverged := 0
-	for _, c := range drawn(impls.TargetsOn("opencl"), count(10_000)) {
+	for _, c := range drawn(window.TargetsOn("opencl"), count(10_000)) {
 		want, err := r.Run(t.Context(), moved(c, "sim"))
 		require.NoError(t, err)
 		rec, err := r.record(c)
@@ -99,10 +101,10 @@ func sameDivergence(t *testing.T, c *corpus.Case, want, got *corpus.Divergence) 
 }
 
 // blocks is how many blocks the kernels of a script have.
-func blocks(s *impls.Script) int {
+func blocks(s *inplace.Script) int {
 	n := 0
 	for _, step := range s.Steps {
-		if step.Kind == impls.Move {
+		if step.Kind == inplace.Move {
 			n += step.Kernel.Blocks()
 		}
 	}
@@ -141,7 +143,7 @@ func TestDevicesAgree(t *testing.T) {
 			defer d.Close()
 			r := NewRunner()
 			r.Timeout = busy
-			sound := brief(t, drawn(targets(name, impls.Target.Sound), count(10_000)))
+			sound := brief(t, drawn(targets(name, window.Target.Sound), count(10_000)))
 			for batch := range slices.Chunk(sound, 1000) {
 				all, err := r.RunAll(context.Background(), batch)
 				require.NoError(t, err)
@@ -156,10 +158,10 @@ func TestDevicesAgree(t *testing.T) {
 				}
 			}
 			// The bytes of the checked buffer, not only what is said of them.
-			bad := brief(t, drawn(targets(name, impls.Target.Racy), count(4_000)))
+			bad := brief(t, drawn(targets(name, window.Target.Racy), count(4_000)))
 			diverged := 0
 			for batch := range slices.Chunk(bad, 1000) {
-				scripts := make([]*impls.Script, len(batch))
+				scripts := make([]*inplace.Script, len(batch))
 				for i, c := range batch {
 					rec, err := r.record(c)
 					require.NoError(t, err)
@@ -203,22 +205,22 @@ func TestLargeScripts(t *testing.T) {
 			r := NewRunner()
 			r.Timeout = busy
 			rng := rand.New(rand.NewPCG(1, 2))
-			all := targets(name, func(t impls.Target) bool { return !t.IsProgram() })
+			all := targets(name, func(t window.Target) bool { return !t.IsProgram() })
 			if testing.Short() {
-				all = []impls.Target{{Update: "roll", Lowering: impls.Fused, Device: name}}
+				all = []window.Target{{Update: "roll", Lowering: inplace.Fused, Device: name}}
 			}
 			for _, target := range all {
 				c := &corpus.Case{
 					Shape:    impls.Shape{Batch: 2, Heads: 2, Window: 256, Dim: 24, DType: impls.DType(rng.IntN(5)), Layout: impls.Layout(rng.IntN(2))},
 					Target:   target,
 					Block:    1 + rng.IntN(3),
-					Schedule: impls.Schedule{Kind: impls.Random, Seed: rng.Uint64()},
+					Schedule: inplace.Schedule{Kind: inplace.Random, Seed: rng.Uint64()},
 					Ops:      []corpus.Op{{Kind: corpus.Append, N: 300, Pad: []int{0, 17}}, {Kind: corpus.Append, N: 1}, {Kind: corpus.Append, N: 1}},
 				}
 				want, err := r.Run(t.Context(), moved(c, "sim"))
 				require.NoError(t, err)
 				if testing.Short() {
-					c.Schedule, r.NativeRuns = impls.Schedule{Kind: impls.Native}, 2
+					c.Schedule, r.NativeRuns = inplace.Schedule{Kind: inplace.Native}, 2
 				}
 				rec, err := r.record(c)
 				require.NoError(t, err)

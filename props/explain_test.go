@@ -11,6 +11,8 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // What a finding says of cells and blocks is checked here against arithmetic of
@@ -82,14 +84,14 @@ func drawShape(rng *rand.Rand, layout impls.Layout) impls.Shape {
 	return impls.Shape{Batch: 1 + rng.IntN(3), Heads: 1 + rng.IntN(3), Window: 2 + rng.IntN(6), Dim: 1 + rng.IntN(4), DType: impls.F32, Layout: layout}
 }
 
-func drawOrder(rng *rand.Rand) impls.Schedule {
+func drawOrder(rng *rand.Rand) inplace.Schedule {
 	switch rng.IntN(3) {
 	case 0:
-		return impls.Schedule{Kind: impls.Descending}
+		return inplace.Schedule{Kind: inplace.Descending}
 	case 1:
-		return impls.Schedule{Kind: impls.List, Blocks: []int{rng.IntN(40)}}
+		return inplace.Schedule{Kind: inplace.List, Blocks: []int{rng.IntN(40)}}
 	}
-	return impls.Schedule{Kind: impls.Random, Seed: rng.Uint64()}
+	return inplace.Schedule{Kind: inplace.Random, Seed: rng.Uint64()}
 }
 
 // tally counts the cases that raced, so that none of them is all that was tried.
@@ -122,7 +124,7 @@ func checkShift(t *testing.T, c *corpus.Case, d *corpus.Divergence, rows, lo, hi
 	require.NotNil(t, d.Race, text)
 	touched := spot{wrong.lane, wrong.row + by, wrong.elem}
 	require.Equal(t, touched, spot{d.Race.Lane, d.Race.HazardRow, d.Race.Elem}, "the cell that both blocks touch: %s", text)
-	require.Equal(t, impls.WAR, d.Kind(), text)
+	require.Equal(t, inplace.WAR, d.Kind(), text)
 	require.Equal(t, d.Tensor, d.Race.Names[d.Race.Hazard.Storage], text)
 	require.Equal(t, owner[wrong], d.Race.Hazard.Other, "the block that reads: %s", text)
 	require.Equal(t, owner[touched], d.Race.Hazard.Writer, "the block that overwrites: %s", text)
@@ -149,7 +151,7 @@ func TestExplanationOfUpdates(t *testing.T) {
 				for range explainCases {
 					c := &corpus.Case{
 						Shape: drawShape(rng, layout), Block: 1 + rng.IntN(12), Schedule: drawOrder(rng),
-						Target: impls.Target{Update: update, Lowering: impls.DropWAR, Device: "sim"},
+						Target: window.Target{Update: update, Lowering: inplace.DropWAR, Device: "sim"},
 						Ops:    []corpus.Op{{Kind: corpus.Append, N: 1 + rng.IntN(8)}},
 					}
 					for range 1 + rng.IntN(8) {
@@ -188,7 +190,7 @@ func requireMany(t *testing.T, seen tally) {
 func wrongByHand(t *testing.T, c *corpus.Case) (op int, tensor string, wrong spot, cells int) {
 	t.Helper()
 	s, w := c.Shape, c.Shape.Window
-	cache, err := impls.New(c.Target, s, c.Block)
+	cache, err := window.New(c.Target, s, c.Block)
 	require.NoError(t, err)
 	cache.Order = func(_, _, blocks int) []int32 { return c.Schedule.Order(blocks) }
 	number := func(tensor, token int, at spot) uint32 {
@@ -238,10 +240,10 @@ func TestExplanationOfShifts(t *testing.T) {
 				for range explainCases {
 					c := &corpus.Case{
 						Shape: drawShape(rng, layout), Block: 1 + rng.IntN(12), Schedule: drawOrder(rng),
-						Target: impls.Target{Update: program, Lowering: impls.DropWAR, Device: "sim"},
+						Target: window.Target{Update: program, Lowering: inplace.DropWAR, Device: "sim"},
 					}
 					if program == "up-shift" && rng.IntN(2) == 0 {
-						c.Schedule = impls.Schedule{} // the order that a shift up dislikes most
+						c.Schedule = inplace.Schedule{} // the order that a shift up dislikes most
 					}
 					c.Shape.Window++
 					rows := c.Shape.Window
@@ -256,9 +258,9 @@ func TestExplanationOfShifts(t *testing.T) {
 						continue
 					}
 					require.Equal(t, cells, d.Wrong)
-					if c.Schedule.Kind == impls.Ascending {
+					if c.Schedule.Kind == inplace.Ascending {
 						c = c.Clone() // a list says the same, and can be looked up in
-						c.Schedule = impls.Schedule{Kind: impls.List, Blocks: []int{0}}
+						c.Schedule = inplace.Schedule{Kind: inplace.List, Blocks: []int{0}}
 						d = diverge(t, r, c)
 					}
 					seen.count(c.Shape, checkShift(t, c, d, rows, lo, hi, by, wrong), wrong)
@@ -312,7 +314,7 @@ func shiftByHand(c *corpus.Case, rows, lo, hi, by int) (first spot, wrong int) {
 // such block.
 func TestExplanationOfPrograms(t *testing.T) {
 	t.Parallel()
-	target := impls.Target{Update: "program", Lowering: impls.DropWAR, Device: "sim"}
+	target := window.Target{Update: "program", Lowering: inplace.DropWAR, Device: "sim"}
 	r := NewRunner()
 	draw := Draws(target, 3)
 	seen := map[impls.Layout]*tally{impls.HeadsFirst: {}, impls.TokensFirst: {}}
@@ -346,7 +348,7 @@ func TestExplanationOfPrograms(t *testing.T) {
 				b := (m.Cell + i) / c.Block
 				to, from := element{m.Dst, m.To + i}, element{m.Src, m.From + i}
 				writes = writes || b == h.Writer && to == touched
-				late := b == h.Other && (from == touched && h.Kind != impls.WAW || to == touched && h.Kind == impls.WAW)
+				late := b == h.Other && (from == touched && h.Kind != inplace.WAW || to == touched && h.Kind == inplace.WAW)
 				reads = reads || late
 				hits = hits || late && to == bad
 			}
@@ -372,7 +374,7 @@ func TestExplanationOfPrograms(t *testing.T) {
 // makes of it, and gives the first statement after which a cell differs.
 func programByHand(c *corpus.Case) (stmt, buffer int, wrong spot, cells int) {
 	s := c.Shape
-	start := func(plan *impls.Plan) [][]byte {
+	start := func(plan *inplace.Plan) [][]byte {
 		mem := make([][]byte, len(plan.Rows))
 		number := uint32(1)
 		for i, rows := range plan.Rows {
@@ -387,9 +389,9 @@ func programByHand(c *corpus.Case) (stmt, buffer int, wrong spot, cells int) {
 		}
 		return mem
 	}
-	sim := &impls.Sim{}
-	sound := impls.Compile(c.Program, impls.Eager, s, c.Block)
-	racy := impls.Compile(c.Program, impls.DropWAR, s, c.Block)
+	sim := &inplace.Sim{}
+	sound := inplace.Compile(c.Program, inplace.Eager, s, c.Block)
+	racy := inplace.Compile(c.Program, inplace.DropWAR, s, c.Block)
 	want, got := start(sound), start(racy)
 	for i := range c.Program.Stmts {
 		for _, k := range sound.Kernels {

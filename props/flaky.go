@@ -9,6 +9,8 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
@@ -166,7 +168,7 @@ func (f *flaky) count(ctx context.Context, c *corpus.Case, n int) *corpus.Runs {
 // offered says whether a worker can be asked: it has no blocks and no order, and
 // not every element type; and what the hunt leaves out stays out.
 func (f *flaky) offered(c *corpus.Case) bool {
-	return c.Schedule.Kind == impls.Native && c.Block == 1 && slices.Contains(f.dtypes, c.Shape.DType) &&
+	return c.Schedule.Kind == inplace.Native && c.Block == 1 && slices.Contains(f.dtypes, c.Shape.DType) &&
 		!anyOf(FeaturesOf(c), f.r.Without)
 }
 
@@ -261,12 +263,12 @@ func (f *flaky) confirm(ctx context.Context) (best keptCase, runs int) {
 // liken looks for the known-bad lowering and the order under which sim fails on
 // a program too, and gives the divergence that case and its hazard.
 func (r *Runner) liken(ctx context.Context, c *corpus.Case, d *corpus.Divergence) {
-	for _, how := range []impls.Lowering{impls.DropClone, impls.DropWAR} {
-		for _, order := range []impls.ScheduleKind{impls.Ascending, impls.Descending} {
+	for _, how := range []inplace.Lowering{inplace.DropClone, inplace.DropWAR} {
+		for _, order := range []inplace.ScheduleKind{inplace.Ascending, inplace.Descending} {
 			on := c.Clone()
-			on.Target = impls.Target{Update: "program", Lowering: how, Device: "sim"}
+			on.Target = window.Target{Update: "program", Lowering: how, Device: "sim"}
 			on.Program = worker.Cloned(c.Program) // as the worker has it
-			on.Schedule = impls.Schedule{Kind: order}
+			on.Schedule = inplace.Schedule{Kind: order}
 			// A block a row, as large shapes have. The cells of a row share its
 			// fate, so one is enough: a hunt on a GPU has rows of a million.
 			on.Shape.Dim, on.Block = 1, 1

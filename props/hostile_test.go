@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // words are what mutations put into a case: the format's own, numbers at its
@@ -62,7 +62,7 @@ func TestHostileFiles(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	runner := NewRunner()
 	runner.Limit = limit
-	targets := impls.Targets()
+	targets := window.Targets()
 	parsed, diverged, refused := 0, 0, 0
 	for range n {
 		in := make([]byte, r.IntN(24))

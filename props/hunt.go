@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
@@ -43,7 +44,7 @@ type Finding struct {
 
 // HuntResult is what a hunt in one target came to.
 type HuntResult struct {
-	Target      impls.Target
+	Target      window.Target
 	Seed        uint64
 	Cases       int
 	Elapsed     time.Duration
@@ -79,7 +80,7 @@ func (r HuntResult) Unexpected() string {
 		return ""
 	case r.Ended != "":
 		return "not all cases could be run: " + r.Ended
-	case !r.Target.Sound() && len(r.Findings) == 0 && !(impls.OrdersItself(r.Target.Device) && r.Target.Racy()):
+	case !r.Target.Sound() && len(r.Findings) == 0 && !(window.OrdersItself(r.Target.Device) && r.Target.Racy()):
 		return "a known-bad target was not caught"
 	}
 	return ""
@@ -102,7 +103,7 @@ type hunter struct {
 // Hunt runs random cases of one target against the oracle and shrinks what it
 // finds. The same seed gives the same cases. It ends early, without an error,
 // when ctx does.
-func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult, err error) {
+func Hunt(ctx context.Context, t window.Target, o HuntOptions) (result HuntResult, err error) {
 	result.Target, result.Seed = t, o.Seed
 	h, err := newHunter(ctx, t, o, &result)
 	if err != nil {
@@ -110,7 +111,7 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 	}
 	defer func() { result.Elapsed = time.Since(h.start) }()
 	run := ctx
-	if o.Time > 0 && t.Device == impls.Worker {
+	if o.Time > 0 && t.Device == window.Worker {
 		// It may take longer than that for one reply.
 		var stop context.CancelFunc
 		run, stop = context.WithDeadline(ctx, h.start.Add(o.Time))
@@ -138,7 +139,7 @@ func Hunt(ctx context.Context, t impls.Target, o HuntOptions) (result HuntResult
 	return result, nil
 }
 
-func newHunter(ctx context.Context, t impls.Target, o HuntOptions, result *HuntResult) (*hunter, error) {
+func newHunter(ctx context.Context, t window.Target, o HuntOptions, result *HuntResult) (*hunter, error) {
 	if err := t.Check(); err != nil {
 		return nil, err
 	}
@@ -150,10 +151,10 @@ func newHunter(ctx context.Context, t impls.Target, o HuntOptions, result *HuntR
 		start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{},
 	}
 	h.r.Limit, h.r.Timeout = o.Limit, o.Timeout
-	if impls.OnGPU(t.Device) {
+	if window.OnGPU(t.Device) {
 		h.batch = gpuBatch
 	}
-	if t.Device != impls.Worker {
+	if t.Device != window.Worker {
 		return h, nil
 	}
 	h.r.Worker, h.r.ShrinkTime, h.r.Without = o.Worker, o.ShrinkTime, o.Without
@@ -256,7 +257,7 @@ const moreTries = 10
 // too rarely to be met again, if it shows more often.
 func (h *hunter) showsMore(ctx context.Context, f *Finding, c *corpus.Case, d *corpus.Divergence) error {
 	old := f.Divergence.Runs
-	if t := h.result.Target; !c.Native() || t.Device == impls.Worker || d.Race == nil || old == nil || old.Wrong >= enoughFailures || f.Seen > moreTries {
+	if t := h.result.Target; !c.Native() || t.Device == window.Worker || d.Race == nil || old == nil || old.Wrong >= enoughFailures || f.Seen > moreTries {
 		return nil
 	}
 	from := time.Now()
@@ -284,7 +285,7 @@ const gpuBatch = 2000
 // runAll runs cases of one target. There are fewer results than cases where the
 // device failed too often or the context ended.
 func (r *Runner) runAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
-	if impls.OnGPU(cases[0].Target.Device) {
+	if window.OnGPU(cases[0].Target.Device) {
 		return r.RunAll(ctx, cases)
 	}
 	if len(cases) > 1 {
@@ -302,7 +303,7 @@ func (r *Runner) runAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Di
 const maxDraw = 56
 
 // Draws gives the random cases of a hunt, one a call.
-func Draws(t impls.Target, seed uint64) func() *corpus.Case {
+func Draws(t window.Target, seed uint64) func() *corpus.Case {
 	h := fnv.New64a()
 	h.Write([]byte(t.String()))
 	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
@@ -322,8 +323,8 @@ func Draws(t impls.Target, seed uint64) func() *corpus.Case {
 		if t.IsProgram() {
 			c.Ops = nil
 		}
-		if impls.OrdersItself(t.Device) {
-			c.Schedule = impls.Schedule{Kind: impls.Native}
+		if window.OrdersItself(t.Device) {
+			c.Schedule = inplace.Schedule{Kind: inplace.Native}
 		}
 		return c
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // Minimize shrinks a case that shows d, keeping the same failure, and says
@@ -23,11 +23,11 @@ import (
 //     then fails alike, and run on the device again in the end.
 func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats, error) {
 	switch {
-	case d.Fault == corpus.FaultHang, d.Fault == corpus.FaultCrash && c.Target.Device != impls.Worker:
+	case d.Fault == corpus.FaultHang, d.Fault == corpus.FaultCrash && c.Target.Device != window.Worker:
 		small := cutAfter(c, d)
 		small.Expect = d.Expect()
 		return small, d, corpus.ShrinkStats{Bounded: true}, nil
-	case c.Target.Device == impls.Worker:
+	case c.Target.Device == window.Worker:
 		return r.minimizeWorker(ctx, c, d)
 	case c.Native() && d.Race != nil:
 		c, d, err := r.Native(ctx, c, d)
@@ -58,7 +58,7 @@ func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Diverge
 // smallest failed.
 func (r *Runner) minimizeOrdered(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats) {
 	start := c
-	if impls.OnGPU(c.Target.Device) {
+	if window.OnGPU(c.Target.Device) {
 		onSim := c.Clone()
 		onSim.Target.Device = "sim"
 		same, err := r.Run(ctx, onSim)

@@ -5,7 +5,8 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/oracle"
 )
 
@@ -97,8 +98,8 @@ func (r *Runner) onSim(ctx context.Context, c *corpus.Case, d *corpus.Divergence
 	}
 	// First the block that the hazard names, then the orders in which shifts to
 	// the left and to the right go wrong.
-	for _, s := range [...]impls.Schedule{
-		{Kind: impls.List, Blocks: []int{d.Race.Hazard.Witness()}}, {Kind: impls.Descending}, {Kind: impls.Ascending},
+	for _, s := range [...]inplace.Schedule{
+		{Kind: inplace.List, Blocks: []int{d.Race.Hazard.Witness()}}, {Kind: inplace.Descending}, {Kind: inplace.Ascending},
 	} {
 		on.Schedule = s
 		for _, want.Tensor = range [...]string{want.Tensor, oracle.Keys.String(), oracle.Values.String()} {
@@ -124,7 +125,7 @@ func (r *Runner) Sample(ctx context.Context, c *corpus.Case, n int) (Sampled, er
 	if err := r.check(c); err != nil {
 		return Sampled{}, err
 	}
-	if impls.OnGPU(c.Target.Device) {
+	if window.OnGPU(c.Target.Device) {
 		return r.sampleOnDevice(ctx, c, n)
 	}
 	var s Sampled

@@ -6,13 +6,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
 // hostRace is a race on host that shows nearly always: 4,096 blocks.
 func hostRace(t *testing.T, expect string) *corpus.Case {
 	t.Helper()
-	if impls.RaceEnabled {
+	if inplace.RaceEnabled {
 		t.Skip("with -race host runs such a kernel on one goroutine")
 	}
 	c, err := corpus.Parse("case", []byte("slidefuzz case v1\nshape batch=1 heads=1 window=4096 dim=1 dtype=F32 layout=heads-first\n"+
@@ -70,7 +70,7 @@ func TestReplayNative(t *testing.T) {
 	require.Contains(t, v.String(), "NOT AS EXPECTED: want ok")
 
 	sound := hostRace(t, "expect op=2 tensor=keys hazard=WAR\n")
-	sound.Target.Lowering = impls.Fused
+	sound.Target.Lowering = inplace.Fused
 	v, err = r.Replay(t.Context(), sound, 100)
 	require.NoError(t, err)
 	require.False(t, v.OK, v)
@@ -84,12 +84,12 @@ func TestReplayNative(t *testing.T) {
 // In an order that the case gives every run must be as expected.
 func TestReplayOrdered(t *testing.T) {
 	c := hostRace(t, "expect op=2 tensor=keys hazard=WAR\n")
-	c.Target.Device, c.Schedule = "sim", impls.Schedule{Kind: impls.Descending}
+	c.Target.Device, c.Schedule = "sim", inplace.Schedule{Kind: inplace.Descending}
 	v, err := NewRunner().Replay(t.Context(), c, 3)
 	require.NoError(t, err)
 	require.True(t, v.OK, v)
 	require.Contains(t, v.String(), "as expected (3 of 3 runs diverged)")
-	c.Schedule = impls.Schedule{}
+	c.Schedule = inplace.Schedule{}
 	v, err = NewRunner().Replay(t.Context(), c, 3)
 	require.NoError(t, err)
 	require.False(t, v.OK, v)

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/gpu"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
 // An independent judge: the detector's verdict on every kernel of random
@@ -39,14 +39,14 @@ func TestOclgrindAgrees(t *testing.T) {
 		}
 		c := corpus.DecodeProgram(buf[:10+rng.IntN(maxDraw-10)])
 		c.Block = 1 + c.Block%12
-		c.Target.Lowering = [...]impls.Lowering{impls.DropWAR, impls.DropWAR, impls.DropClone, impls.Fused, impls.Eager}[rng.IntN(5)]
+		c.Target.Lowering = [...]inplace.Lowering{inplace.DropWAR, inplace.DropWAR, inplace.DropClone, inplace.Fused, inplace.Eager}[rng.IntN(5)]
 		rec, err := r.record(c)
 		require.NoError(t, err)
 		races, err := o.Races(context.Background(), rec.script)
 		require.NoError(t, err)
 		next := 0
 		for _, s := range rec.script.Steps {
-			if s.Kind != impls.Move {
+			if s.Kind != inplace.Move {
 				continue
 			}
 			got := s.Kernel.Conflict()
@@ -56,7 +56,7 @@ func TestOclgrindAgrees(t *testing.T) {
 			if got {
 				conflicts++
 				hazard := false
-				s.Kernel.Hazards(func(impls.Hazard) bool { hazard = true; return false })
+				s.Kernel.Hazards(func(inplace.Hazard) bool { hazard = true; return false })
 				if !hazard {
 					benign++
 				}

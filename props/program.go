@@ -7,17 +7,18 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/oracle"
 )
 
 // runProgram runs a program, statement by statement, against value semantics.
-func (r *Runner) runProgram(ctx context.Context, p impls.Program, device impls.Device) (*corpus.Divergence, error) {
+func (r *Runner) runProgram(ctx context.Context, p inplace.Program, device inplace.Device) (*corpus.Divergence, error) {
 	s := r.c.Shape
 	code, err := r.encoding(s)
 	if err != nil {
 		return nil, err
 	}
-	plan := impls.Compile(p, r.c.Target.Lowering, s, r.c.Block)
+	plan := inplace.Compile(p, r.c.Target.Lowering, s, r.c.Block)
 	mem := make([][]byte, len(plan.Rows))
 	for i, rows := range plan.Rows {
 		mem[i] = make([]byte, s.Lanes()*rows*s.RowBytes())
@@ -44,7 +45,7 @@ func (r *Runner) runProgram(ctx context.Context, p impls.Program, device impls.D
 
 // statementFault says where a wrong cell of a buffer comes from, after the
 // statement of the operation, whose kernels are from to to-1.
-func (r *Runner) statementFault(d *corpus.Divergence, p impls.Program, plan *impls.Plan, from, to, buffer int) *corpus.Divergence {
+func (r *Runner) statementFault(d *corpus.Divergence, p inplace.Program, plan *inplace.Plan, from, to, buffer int) *corpus.Divergence {
 	d.Op, d.OpKind, d.Fault, d.Where = r.op+1, "statement", corpus.FaultRows, "stored"
 	names := make([]string, len(p.Buffers))
 	for b := range p.Buffers {
@@ -70,12 +71,12 @@ type values struct {
 
 // labels are values by name alone.
 type labels struct {
-	p     impls.Program
+	p     inplace.Program
 	rows  [][]oracle.Label // of each buffer
 	names map[string][]oracle.Label
 }
 
-func newLabels(p impls.Program) *labels {
+func newLabels(p inplace.Program) *labels {
 	v := &labels{p: p, names: map[string][]oracle.Label{}}
 	for i, b := range p.Buffers {
 		rows := make([]oracle.Label, b.Rows)
@@ -103,7 +104,7 @@ func (v *labels) positions(buffer int) []int32 {
 
 // newValues fills the buffers with rows that name their origin: the rows of
 // all buffers are positions of one long sequence.
-func newValues(p impls.Program, s impls.Shape, code *oracle.Encoding, mem [][]byte) *values {
+func newValues(p inplace.Program, s impls.Shape, code *oracle.Encoding, mem [][]byte) *values {
 	v := &values{labels: *newLabels(p), shape: s}
 	position := 0
 	for i, b := range p.Buffers {
@@ -120,7 +121,7 @@ func newValues(p impls.Program, s impls.Shape, code *oracle.Encoding, mem [][]by
 }
 
 // statement runs one statement. A view shares its labels as it shares memory.
-func (v *labels) statement(s impls.Stmt) {
+func (v *labels) statement(s inplace.Stmt) {
 	e := v.expr(s.Src)
 	switch {
 	case s.Define:
@@ -132,8 +133,8 @@ func (v *labels) statement(s impls.Stmt) {
 	}
 }
 
-func (v *labels) expr(e impls.Expr) []oracle.Label {
-	if e.Op == impls.OpView {
+func (v *labels) expr(e inplace.Expr) []oracle.Label {
+	if e.Op == inplace.OpView {
 		return v.names[e.Name][e.Lo:e.Hi]
 	}
 	args := make([][]oracle.Label, len(e.Args))
@@ -141,13 +142,13 @@ func (v *labels) expr(e impls.Expr) []oracle.Label {
 		args[i] = v.expr(a)
 	}
 	switch e.Op {
-	case impls.OpCat:
+	case inplace.OpCat:
 		return oracle.Cat(args...)
-	case impls.OpRoll:
+	case inplace.OpRoll:
 		return oracle.Roll(args[0], e.K)
-	case impls.OpGather:
+	case inplace.OpGather:
 		return oracle.Gather(args[0], e.Index)
-	case impls.OpIndexCopy:
+	case inplace.OpIndexCopy:
 		return oracle.IndexCopy(args[0], e.Index, args[1])
 	}
 	return oracle.Clone(args[0])

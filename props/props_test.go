@@ -14,6 +14,8 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // agrees is the property that a case agrees with the oracle; a failure is
@@ -31,18 +33,18 @@ func agrees(r *Runner, c *corpus.Case) (bool, error) {
 }
 
 // on is the case for another target; host chooses its own order.
-func on(c *corpus.Case, t impls.Target) *corpus.Case {
+func on(c *corpus.Case, t window.Target) *corpus.Case {
 	d := c.Clone()
 	d.Target = t
 	if t.Device == "host" {
-		d.Schedule = impls.Schedule{Kind: impls.Native}
+		d.Schedule = inplace.Schedule{Kind: inplace.Native}
 	}
 	return d
 }
 
-func soundTargets(program bool) []impls.Target {
-	var all []impls.Target
-	for _, t := range impls.Targets() {
+func soundTargets(program bool) []window.Target {
+	var all []window.Target
+	for _, t := range window.Targets() {
 		if t.Sound() && t.IsProgram() == program && (!program || t.Update == "program") {
 			all = append(all, t)
 		}
@@ -81,7 +83,7 @@ func TestSoundLoweringsKeepTheMeaningOfPrograms(t *testing.T) {
 // cache returned and what it stored in the end. Refused operations count too.
 func bytesOf(tb testing.TB, c *corpus.Case) []byte {
 	tb.Helper()
-	cache, err := impls.New(c.Target, c.Shape, c.Block)
+	cache, err := window.New(c.Target, c.Shape, c.Block)
 	require.NoError(tb, err)
 	cache.Order = func(_, _, blocks int) []int32 { return c.Schedule.Order(blocks) }
 	r := NewRunner()
@@ -126,7 +128,7 @@ func bytesOf(tb testing.TB, c *corpus.Case) []byte {
 func TestTheUpdatesEqualEachOther(t *testing.T) {
 	p := gopter.NewProperties(Parameters(t))
 	p.Property("every sound update returns and stores the same bytes", prop.ForAll(func(c *corpus.Case) (bool, error) {
-		first := impls.Target{Update: "shift-index", Lowering: impls.Eager, Device: "sim"}
+		first := window.Target{Update: "shift-index", Lowering: inplace.Eager, Device: "sim"}
 		want := bytesOf(t, on(c, first))
 		for _, target := range soundTargets(false) {
 			if target.Device == "sim" && !bytes.Equal(bytesOf(t, on(c, target)), want) {
@@ -147,9 +149,9 @@ func TestSoundTargetsDoNotDependOnTheSchedule(t *testing.T) {
 				continue
 			}
 			c.Target = target
-			c.Schedule = impls.Schedule{}
+			c.Schedule = inplace.Schedule{}
 			want := bytesOf(t, c)
-			for _, s := range []impls.Schedule{{Kind: impls.Descending}, {Kind: impls.Random, Seed: 1}, {Kind: impls.Random, Seed: 2}} {
+			for _, s := range []inplace.Schedule{{Kind: inplace.Descending}, {Kind: inplace.Random, Seed: 1}, {Kind: inplace.Random, Seed: 2}} {
 				c.Schedule = s
 				if !bytes.Equal(bytesOf(t, c), want) {
 					return false, fmt.Errorf("%s under %s", target, s)
@@ -165,10 +167,10 @@ func TestSameCaseSameBytesAtAnyGOMAXPROCS(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	p := gopter.NewProperties(Parameters(t))
 	p.Property("sim, and sound targets on host", prop.ForAll(func(c *corpus.Case) (bool, error) {
-		for _, target := range []impls.Target{
-			{Update: "roll", Lowering: impls.DropWAR, Device: "sim"},
-			{Update: "cat", Lowering: impls.Fused, Device: "sim"},
-			{Update: "cat", Lowering: impls.Fused, Device: "host"},
+		for _, target := range []window.Target{
+			{Update: "roll", Lowering: inplace.DropWAR, Device: "sim"},
+			{Update: "cat", Lowering: inplace.Fused, Device: "sim"},
+			{Update: "cat", Lowering: inplace.Fused, Device: "host"},
 		} {
 			c.Target = target
 			var want []byte
@@ -193,9 +195,9 @@ func TestDetectorPredictsPrograms(t *testing.T) {
 	hazards := 0
 	p := gopter.NewProperties(Parameters(t))
 	p.Property("no hazard, no divergence under any order; a hazard, and its witness diverges", prop.ForAll(func(c *corpus.Case) (bool, error) {
-		c.Target.Lowering = impls.DropWAR
+		c.Target.Lowering = inplace.DropWAR
 		c.Shape.DType = impls.F32 // exact: all cells differ
-		plan := impls.Compile(c.Program, impls.DropWAR, c.Shape, c.Block)
+		plan := inplace.Compile(c.Program, inplace.DropWAR, c.Shape, c.Block)
 		found := false
 		for i, k := range plan.Kernels {
 			h, hazard := k.Hazard()
@@ -205,7 +207,7 @@ func TestDetectorPredictsPrograms(t *testing.T) {
 			found = true
 			hazards++
 			// Cut after its statement, so that nothing hides the wrong cell.
-			c.Schedule = impls.Schedule{Kind: impls.List, Blocks: []int{h.Witness()}}
+			c.Schedule = inplace.Schedule{Kind: inplace.List, Blocks: []int{h.Witness()}}
 			c.Program.Stmts = c.Program.Stmts[:k.Stmt+1]
 			d, err := r.Run(t.Context(), c)
 			if err != nil || d != nil {
@@ -235,7 +237,7 @@ func TestErrorsAreTypedAndChangeNothing(t *testing.T) {
 	shape := impls.Shape{Batch: 2, Heads: 1, Window: 4, Dim: 2, DType: impls.BF16}
 	odd := func(change func(*impls.Shape)) impls.Shape { s := shape; change(&s); return s }
 	for _, target := range soundTargets(false) {
-		c, err := impls.New(target, shape, 3)
+		c, err := window.New(target, shape, 3)
 		require.NoError(t, err)
 		fill := func(n int) {
 			_, _, err := c.Update(impls.NewTensor(shape, n), impls.NewTensor(shape, n))
@@ -285,7 +287,7 @@ func TestBuiltInsConform(t *testing.T) {
 	t.Parallel()
 	for _, target := range soundTargets(false) {
 		t.Run(target.String(), func(t *testing.T) {
-			TestCache(t, func(s impls.Shape) (impls.Cache, error) { return impls.New(target, s, 3) })
+			TestCache(t, func(s impls.Shape) (impls.Cache, error) { return window.New(target, s, 3) })
 		})
 	}
 }
@@ -296,7 +298,7 @@ func TestReturnedViewIsTheBuffer(t *testing.T) {
 	s := impls.Shape{Batch: 1, Heads: 1, Window: 2, Dim: 1, DType: impls.U8}
 	chunk := func(b ...byte) impls.Tensor { return impls.TensorOver(s, len(b), b) }
 	for _, target := range soundTargets(false) {
-		c, err := impls.New(target, s, 1)
+		c, err := window.New(target, s, 1)
 		require.NoError(t, err)
 		k, _, err := c.Update(chunk(1, 2), chunk(3, 4))
 		require.NoError(t, err)
@@ -311,7 +313,7 @@ func TestReturnedViewIsTheBuffer(t *testing.T) {
 // each race within 100 cases, and the smallest case replays as it promises.
 func TestKnownBadTargetsAreCaught(t *testing.T) {
 	t.Parallel()
-	for _, target := range impls.Targets() {
+	for _, target := range window.Targets() {
 		if target.Sound() || target.Device != "sim" {
 			continue
 		}
@@ -340,10 +342,10 @@ func TestScenarioIssue159855(t *testing.T) {
 		t.Skip("-short: the scenario copies 20 GB")
 	}
 	for _, c := range Scenarios[0].Cases() {
-		if impls.OnGPU(c.Target.Device) {
+		if window.OnGPU(c.Target.Device) {
 			continue // TestScenarioOnDevices
 		}
-		if impls.RaceEnabled && c.Target.Lowering.Sound() && c.Target.Lowering != impls.Fused {
+		if inplace.RaceEnabled && c.Target.Lowering.Sound() && c.Target.Lowering != inplace.Fused {
 			continue // the race detector makes each case ten times slower
 		}
 		runScenario(t, c)
@@ -362,7 +364,7 @@ func TestScenarioOnDevices(t *testing.T) {
 			ran := 0
 			for _, c := range Scenarios[0].Cases() {
 				how := c.Target.Lowering
-				if c.Target.Device == name && c.Target.Update == "cat" && (how == impls.Fused || how == impls.DropWAR) && c.Schedule.Kind != impls.Native {
+				if c.Target.Device == name && c.Target.Update == "cat" && (how == inplace.Fused || how == inplace.DropWAR) && c.Schedule.Kind != inplace.Native {
 					runScenario(t, c)
 					ran++
 				}
@@ -383,6 +385,6 @@ func runScenario(t *testing.T, c *corpus.Case) {
 		require.Nil(t, d, c.Target)
 	case c.Target.Device != "host":
 		require.NotNil(t, d, c.Target)
-		require.Equal(t, impls.WAR, d.Kind())
+		require.Equal(t, inplace.WAR, d.Kind())
 	}
 }

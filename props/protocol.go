@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
@@ -102,7 +103,7 @@ func checkCache(ctx context.Context, w *worker.Client, hello *worker.Hello, s im
 // checkProgram runs a program that moves nothing over itself.
 func checkProgram(ctx context.Context, w *worker.Client, d impls.DType) error {
 	s := impls.Shape{Batch: 1, Heads: 2, Window: 1, Dim: 3, DType: d}
-	p := impls.Program{Buffers: []impls.Buffer{{Name: "x", Rows: 4}}, Stmts: []impls.Stmt{impls.Assign("x", 0, 2, impls.Clone(impls.View("x", 2, 4)))}}
+	p := inplace.Program{Buffers: []inplace.Buffer{{Name: "x", Rows: 4}}, Stmts: []inplace.Stmt{inplace.Assign("x", 0, 2, inplace.Clone(inplace.View("x", 2, 4)))}}
 	j := &worker.Job{Program: p, Buffers: []impls.Tensor{impls.NewTensor(s, 4)}}
 	if err := w.RunPrograms(ctx, []*worker.Job{j}); err != nil {
 		return fmt.Errorf("programs: %w", err)

@@ -9,7 +9,9 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/printable"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/oracle"
 )
@@ -35,11 +37,11 @@ type Runner struct {
 	// Without is what a worker's finding must not be shrunk to.
 	Without []Feature
 
-	caches  map[cacheKey]*impls.WindowCache
-	engines map[cacheKey]*impls.Engine
-	devices map[string]impls.Device
+	caches  map[cacheKey]*window.WindowCache
+	engines map[cacheKey]*window.Engine
+	devices map[string]inplace.Device
 	codes   map[codeKey]*oracle.Encoding
-	orders  map[orderKey]*impls.Orders
+	orders  map[orderKey]*inplace.Orders
 
 	workers []*Runner // who record cases for a device
 
@@ -52,11 +54,11 @@ type Runner struct {
 	// What the case under way needs.
 	c      *corpus.Case
 	cache  subject
-	window *impls.WindowCache // the cache, where it is one of ours
-	store  impls.Storer       // the cache, where it shows its buffers
+	window *window.WindowCache // the cache, where it is one of ours
+	store  impls.Storer        // the cache, where it shows its buffers
 	code   *oracle.Encoding
 	op     int // index of the operation
-	order  *impls.Orders
+	order  *inplace.Orders
 	buffer [2]*byte // where the cache's buffers are
 	judge  contract
 	// refused is the operation, counted from 1, that was refused since rows
@@ -65,7 +67,7 @@ type Runner struct {
 }
 
 type cacheKey struct {
-	target impls.Target
+	target window.Target
 	shape  impls.Shape
 	block  int
 }
@@ -76,7 +78,7 @@ type codeKey struct {
 }
 
 type orderKey struct {
-	kind impls.ScheduleKind
+	kind inplace.ScheduleKind
 	seed uint64
 	list string
 }
@@ -93,11 +95,11 @@ const maxKept = 64 << 10
 // NewRunner makes a runner.
 func NewRunner() *Runner {
 	return &Runner{
-		caches:  map[cacheKey]*impls.WindowCache{},
-		engines: map[cacheKey]*impls.Engine{},
-		devices: map[string]impls.Device{},
+		caches:  map[cacheKey]*window.WindowCache{},
+		engines: map[cacheKey]*window.Engine{},
+		devices: map[string]inplace.Device{},
 		codes:   map[codeKey]*oracle.Encoding{},
-		orders:  map[orderKey]*impls.Orders{},
+		orders:  map[orderKey]*inplace.Orders{},
 		history: oracle.NewHistory(1, 1, 1),
 		saved:   map[int]*oracle.History{},
 	}
@@ -110,10 +112,10 @@ func (r *Runner) Run(ctx context.Context, c *corpus.Case) (*corpus.Divergence, e
 	if err := r.check(c); err != nil {
 		return nil, err
 	}
-	if c.Target.Device == impls.Worker {
+	if c.Target.Device == window.Worker {
 		return r.runWorker(ctx, c)
 	}
-	if impls.OnGPU(c.Target.Device) {
+	if window.OnGPU(c.Target.Device) {
 		d, err := r.RunAll(ctx, []*corpus.Case{c})
 		if err != nil {
 			return nil, err
@@ -133,7 +135,7 @@ func (r *Runner) Run(ctx context.Context, c *corpus.Case) (*corpus.Divergence, e
 	if err != nil {
 		return nil, err
 	}
-	if c.Schedule.Kind != impls.Ascending && c.Schedule.Kind != impls.Native || len(c.Orders) > 0 {
+	if c.Schedule.Kind != inplace.Ascending && c.Schedule.Kind != inplace.Native || len(c.Orders) > 0 {
 		cache.Order = r.blockOrder
 	}
 	r.window, r.store = cache, cache
@@ -149,7 +151,7 @@ func (r *Runner) check(c *corpus.Case) error {
 	if err := c.Check(limit); err != nil {
 		return err
 	}
-	if c.Target.Device == "sim" && c.Schedule.Kind == impls.Native {
+	if c.Target.Device == "sim" && c.Schedule.Kind == inplace.Native {
 		return fmt.Errorf("schedule native on sim: sim needs an order; native is for devices with one of their own, as host")
 	}
 	return nil
@@ -186,11 +188,11 @@ func (r *Runner) runCache(ctx context.Context, cache subject, judge contract) (*
 	return nil, nil
 }
 
-func (r *Runner) device(name string) (impls.Device, error) {
+func (r *Runner) device(name string) (inplace.Device, error) {
 	if d, ok := r.devices[name]; ok {
 		return d, nil
 	}
-	d, err := impls.NewDevice(name)
+	d, err := inplace.NewDevice(name)
 	if err == nil {
 		r.devices[name] = d
 	}
@@ -199,7 +201,7 @@ func (r *Runner) device(name string) (impls.Device, error) {
 
 // empty is an empty cache for a case: a new one, or one that served an earlier
 // case of the same shape. Large ones are not kept.
-func (r *Runner) empty(c *corpus.Case, device impls.Device) (*impls.WindowCache, error) {
+func (r *Runner) empty(c *corpus.Case, device inplace.Device) (*window.WindowCache, error) {
 	key := cacheKey{c.Target, c.Shape, c.Block}
 	if cache, ok := r.caches[key]; ok {
 		cache.Renew()
@@ -220,12 +222,12 @@ func (r *Runner) empty(c *corpus.Case, device impls.Device) (*impls.WindowCache,
 }
 
 // engine compiles the programs of a case's target, shape and blocks.
-func (r *Runner) engine(c *corpus.Case) (*impls.Engine, error) {
+func (r *Runner) engine(c *corpus.Case) (*window.Engine, error) {
 	key := cacheKey{c.Target, c.Shape, c.Block}
 	if e, ok := r.engines[key]; ok {
 		return e, nil
 	}
-	e, err := impls.NewEngine(c.Target, c.Shape, c.Block)
+	e, err := window.NewEngine(c.Target, c.Shape, c.Block)
 	if err != nil {
 		return nil, err
 	}
@@ -252,9 +254,9 @@ func (r *Runner) encoding(s impls.Shape) (*oracle.Encoding, error) {
 	return &e, nil
 }
 
-func (r *Runner) orderOf(s impls.Schedule) *impls.Orders {
+func (r *Runner) orderOf(s inplace.Schedule) *inplace.Orders {
 	key := orderKey{kind: s.Kind, seed: s.Seed}
-	if s.Kind == impls.List {
+	if s.Kind == inplace.List {
 		key.list = s.String()
 	}
 	if o, ok := r.orders[key]; ok {
@@ -263,7 +265,7 @@ func (r *Runner) orderOf(s impls.Schedule) *impls.Orders {
 	if len(r.orders) >= maxRemembered {
 		clear(r.orders)
 	}
-	o := &impls.Orders{Schedule: s}
+	o := &inplace.Orders{Schedule: s}
 	r.orders[key] = o
 	return o
 }
@@ -617,11 +619,11 @@ func (r *Runner) fault(f corpus.Fault, tensor, detail string) *corpus.Divergence
 
 // explain looks for the hazard behind a wrong cell among the kernels of the
 // plan that ran, if one did.
-func (r *Runner) explain(d *corpus.Divergence, t oracle.Tensor, plan *impls.Plan) {
+func (r *Runner) explain(d *corpus.Divergence, t oracle.Tensor, plan *inplace.Plan) {
 	if plan == nil {
 		return
 	}
-	names := storageNames(plan, t.String(), impls.ChunkBuffer)
+	names := storageNames(plan, t.String(), window.ChunkBuffer)
 	for i := range plan.Kernels {
 		r.attach(d, plan, i, i, 0, names, func(blocks int) []int32 { return r.blockOrder(int(t), i, blocks) })
 	}
@@ -629,11 +631,11 @@ func (r *Runner) explain(d *corpus.Divergence, t oracle.Tensor, plan *impls.Plan
 
 // attach gives a divergence the hazard of a kernel: the one that computes the
 // wrong cell, else the first one found.
-func (r *Runner) attach(d *corpus.Divergence, plan *impls.Plan, kernel, index, storage int, names []string, order func(int) []int32) {
+func (r *Runner) attach(d *corpus.Divergence, plan *inplace.Plan, kernel, index, storage int, names []string, order func(int) []int32) {
 	k := plan.Kernels[kernel]
 	wrong := plan.Offset(storage, d.Lane, d.Row, d.Elem)
 	exact := false
-	k.Hazards(func(h impls.Hazard) bool {
+	k.Hazards(func(h inplace.Hazard) bool {
 		dst, off := k.Destination(h.At)
 		hit := dst == storage && off == wrong
 		if d.Race == nil || hit && !exact {
@@ -645,7 +647,7 @@ func (r *Runner) attach(d *corpus.Divergence, plan *impls.Plan, kernel, index, s
 	})
 }
 
-func storageNames(p *impls.Plan, first ...string) []string {
+func storageNames(p *inplace.Plan, first ...string) []string {
 	names := append([]string(nil), first...)
 	for i := len(names); i < len(p.Rows); i++ {
 		names = append(names, fmt.Sprintf("temporary %d", i-len(first)+1))

@@ -3,6 +3,8 @@ package props
 import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // Scenario is a named list of cases.
@@ -29,7 +31,7 @@ func issue159855() []*corpus.Case {
 	// 4812 and 7 is what Gemma 2's tokenizer makes of them.
 	const long, short, decodes = 4812, 7, 20
 	var cases []*corpus.Case
-	add := func(t impls.Target, order impls.Schedule) {
+	add := func(t window.Target, order inplace.Schedule) {
 		c := &corpus.Case{
 			// Gemma 2 2B: 4 KV heads, head dim 256, sliding window 4096.
 			Shape:    impls.Shape{Batch: 2, Heads: 4, Window: 4096, Dim: 256, DType: impls.BF16},
@@ -43,16 +45,16 @@ func issue159855() []*corpus.Case {
 		}
 		cases = append(cases, c)
 	}
-	for _, device := range impls.Devices {
-		for _, t := range impls.TargetsOn(device) {
-			if u, ok := impls.LookupUpdate(t.Update); !ok || !u.Sound() {
+	for _, device := range window.Devices {
+		for _, t := range window.TargetsOn(device) {
+			if u, ok := window.LookupUpdate(t.Update); !ok || !u.Sound() {
 				continue
 			}
-			if !impls.OrdersItself(device) {
-				add(t, impls.Schedule{Kind: impls.Random, Seed: 159855})
+			if !window.OrdersItself(device) {
+				add(t, inplace.Schedule{Kind: inplace.Random, Seed: 159855})
 			}
 			if device != "sim" {
-				add(t, impls.Schedule{Kind: impls.Native})
+				add(t, inplace.Schedule{Kind: inplace.Native})
 			}
 		}
 	}

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // Every regression case does what its last line says.
@@ -32,11 +33,11 @@ func TestRegressions(t *testing.T) {
 // corpus.Scope are run, which gives the true minimum of each of its failures;
 // random failing cases must shrink to exactly that.
 func TestShrinkReachesTheMinimum(t *testing.T) {
-	if testing.Short() || impls.RaceEnabled {
+	if testing.Short() || inplace.RaceEnabled {
 		t.Skip("runs a million cases a target: without -short and without -race only")
 	}
 	const starts = 1000
-	for _, target := range impls.Targets() {
+	for _, target := range window.Targets() {
 		if target.Sound() || target.Device != "sim" || target.Update == "program" {
 			continue
 		}
@@ -120,7 +121,7 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 // lane, dim 1, a window of two rows, two blocks, and the second first.
 func TestSmallestRace(t *testing.T) {
 	for _, update := range []string{"cat", "roll"} {
-		target := impls.Target{Update: update, Lowering: impls.DropWAR, Device: "sim"}
+		target := window.Target{Update: update, Lowering: inplace.DropWAR, Device: "sim"}
 		result, err := Hunt(t.Context(), target, HuntOptions{Seed: 3, Cases: 100})
 		require.NoError(t, err)
 		require.NotEmpty(t, result.Findings)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // Option changes what TestCache expects.
@@ -65,7 +66,7 @@ func (s *suite) fit(c *corpus.Case) *corpus.Case {
 			c.Ops[i] = corpus.Op{Kind: corpus.Append, N: 1}
 		}
 	}
-	c.Target = impls.Target{Update: "cache under test", Device: "sim"}
+	c.Target = window.Target{Update: "cache under test", Device: "sim"}
 	return c
 }
 

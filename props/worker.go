@@ -10,6 +10,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
@@ -22,7 +23,7 @@ func (r *Runner) runWorker(ctx context.Context, c *corpus.Case) (*corpus.Diverge
 	r.c, r.window, r.store, r.op = c, nil, nil, 0
 	r.order = r.orderOf(c.Schedule)
 	if p, ok := c.TheProgram(); ok {
-		all, err := r.runPrograms(ctx, []*corpus.Case{c}, []impls.Program{p})
+		all, err := r.runPrograms(ctx, []*corpus.Case{c}, []inplace.Program{p})
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +161,7 @@ func fitWorker(c *corpus.Case, h *worker.Hello, shape FixedShape, without []Feat
 			}
 		}
 	}
-	c.Block, c.Schedule = 1, impls.Schedule{Kind: impls.Native}
+	c.Block, c.Schedule = 1, inplace.Schedule{Kind: inplace.Native}
 	c.Orders = nil
 	c.Shape.Layout = impls.HeadsFirst
 	if c.Shape.Window == 1 && slices.Contains(without, WindowOne) {
@@ -187,7 +188,7 @@ func fitWorker(c *corpus.Case, h *worker.Hello, shape FixedShape, without []Feat
 
 // runPrograms runs cases of programs on the worker, together. A program that
 // the worker cannot run is a divergence of its own.
-func (r *Runner) runPrograms(ctx context.Context, cases []*corpus.Case, programs []impls.Program) ([]*corpus.Divergence, error) {
+func (r *Runner) runPrograms(ctx context.Context, cases []*corpus.Case, programs []inplace.Program) ([]*corpus.Divergence, error) {
 	jobs := make([]*worker.Job, len(cases))
 	all := make([]*values, len(cases))
 	for i, c := range cases {
@@ -250,7 +251,7 @@ func (r *Runner) runPrograms(ctx context.Context, cases []*corpus.Case, programs
 // went wrong alone.
 func (r *Runner) huntPrograms(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
 	all := make([]*corpus.Divergence, 0, len(cases))
-	programs := make([]impls.Program, len(cases))
+	programs := make([]inplace.Program, len(cases))
 	for i, c := range cases {
 		if err := r.check(c); err != nil {
 			return nil, err

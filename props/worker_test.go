@@ -20,6 +20,8 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
@@ -56,31 +58,31 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 	if kind == "position it does not hold" {
 		hello.Contract = "chunks"
 	}
-	target := impls.Target{Update: "roll", Lowering: impls.Fused, Device: "sim"}
+	target := window.Target{Update: "roll", Lowering: inplace.Fused, Device: "sim"}
 	r := rand.New(rand.NewPCG(1, 2)) // the same test each time
 	switch kind {
 	case "race":
-		target.Lowering = impls.DropWAR
+		target.Lowering = inplace.DropWAR
 	case "racy programs":
-		return worker.ServePrograms(context.Background(), in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
-			return runTestProgram(p, buffers, impls.DropClone, []impls.ScheduleKind{impls.Ascending, impls.Descending}[r.IntN(2)])
+		return worker.ServePrograms(context.Background(), in, out, hello, func(p inplace.Program, buffers []impls.Tensor) error {
+			return runTestProgram(p, buffers, inplace.DropClone, []inplace.ScheduleKind{inplace.Ascending, inplace.Descending}[r.IntN(2)])
 		})
 	case "racy programs on a GPU":
 		// From half a million cells on always, below that the smaller the rarer.
 		hello.Device = "cuda (a test)"
-		return worker.ServePrograms(context.Background(), in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
-			how := impls.Eager
+		return worker.ServePrograms(context.Background(), in, out, hello, func(p inplace.Program, buffers []impls.Tensor) error {
+			how := inplace.Eager
 			if r.IntN(1<<19) < len(buffers[0].Data)/buffers[0].DType.Size() {
-				how = impls.DropClone
+				how = inplace.DropClone
 			}
-			return runTestProgram(worker.Cloned(p), buffers, how, impls.Ascending)
+			return runTestProgram(worker.Cloned(p), buffers, how, inplace.Ascending)
 		})
 	case "index writes":
 		// Sound, but for writes by an index of two rows or more.
-		return worker.ServePrograms(context.Background(), in, out, hello, func(p impls.Program, buffers []impls.Tensor) error {
-			err := runTestProgram(p, buffers, impls.Eager, impls.Ascending)
+		return worker.ServePrograms(context.Background(), in, out, hello, func(p inplace.Program, buffers []impls.Tensor) error {
+			err := runTestProgram(p, buffers, inplace.Eager, inplace.Ascending)
 			for _, s := range p.Stmts {
-				b := slices.IndexFunc(p.Buffers, func(b impls.Buffer) bool { return b.Name == s.Dst })
+				b := slices.IndexFunc(p.Buffers, func(b inplace.Buffer) bool { return b.Name == s.Dst })
 				if len(s.Index) > 1 && b >= 0 {
 					buffers[b].Data[0] ^= 1
 					return err
@@ -96,19 +98,19 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 		return errors.New("no such model")
 	}
 	return worker.Serve(context.Background(), in, &liar{out: out, kind: kind}, hello, func(s impls.Shape) (impls.Cache, error) {
-		e, err := impls.NewEngine(target, s, 1)
+		e, err := window.NewEngine(target, s, 1)
 		if err != nil {
 			return nil, err
 		}
-		c := e.NewCache(&impls.Sim{})
+		c := e.NewCache(&inplace.Sim{})
 		if kind == "race" {
 			// A race that shows in one update of four.
 			c.Order = func(_, _, blocks int) []int32 {
-				kind := impls.Ascending
+				kind := inplace.Ascending
 				if r.IntN(4) == 0 {
-					kind = impls.Descending
+					kind = inplace.Descending
 				}
-				return impls.Schedule{Kind: kind}.Order(blocks)
+				return inplace.Schedule{Kind: kind}.Order(blocks)
 			}
 		}
 		return &testCache{c, kind}, nil
@@ -116,10 +118,10 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 }
 
 // runTestProgram runs a program that a compiler may have spoiled.
-func runTestProgram(p impls.Program, buffers []impls.Tensor, how impls.Lowering, order impls.ScheduleKind) error {
+func runTestProgram(p inplace.Program, buffers []impls.Tensor, how inplace.Lowering, order inplace.ScheduleKind) error {
 	x := buffers[0]
 	s := impls.Shape{Batch: x.Batch, Heads: x.Heads, Window: 1, Dim: x.Dim, DType: x.DType}
-	plan := impls.Compile(p, how, s, x.Dim)
+	plan := inplace.Compile(p, how, s, x.Dim)
 	mem := make([][]byte, len(plan.Rows))
 	for i, rows := range plan.Rows {
 		mem[i] = make([]byte, s.Lanes()*rows*s.RowBytes())
@@ -128,14 +130,14 @@ func runTestProgram(p impls.Program, buffers []impls.Tensor, how impls.Lowering,
 		mem[i] = buffers[i].Data
 	}
 	for _, k := range plan.Kernels {
-		(&impls.Sim{}).Run(k, mem, s.DType.Size(), impls.Schedule{Kind: order}.Order(k.Blocks()))
+		(&inplace.Sim{}).Run(k, mem, s.DType.Size(), inplace.Schedule{Kind: order}.Order(k.Blocks()))
 	}
 	return nil
 }
 
 // testCache lies about its rows.
 type testCache struct {
-	*impls.WindowCache
+	*window.WindowCache
 	kind string
 }
 
@@ -286,7 +288,7 @@ func TestLiars(t *testing.T) {
 			}
 			start := time.Now()
 			defer func() { require.Less(t, time.Since(start), 20*time.Second) }()
-			r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: cases, Worker: client, ShrinkTime: shrink})
+			r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: cases, Worker: client, ShrinkTime: shrink})
 			require.NoError(t, err)
 			require.Equal(t, cases, r.Cases, "the hunt goes on")
 			require.NotEmpty(t, r.Findings)
@@ -313,7 +315,7 @@ func TestLiars(t *testing.T) {
 func TestRefusalThatChanges(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "refusal that changes the cache")
-	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 200, Worker: client, ShrinkTime: 5 * time.Second})
+	r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 200, Worker: client, ShrinkTime: 5 * time.Second})
 	require.NoError(t, err)
 	for _, f := range r.Findings {
 		if f.Divergence.Fault == corpus.FaultChanged {
@@ -330,7 +332,7 @@ func TestHonestWorkers(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"honest", "flood on stderr"} {
 		client := testWorker(t, kind)
-		r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 200, Worker: client})
+		r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 200, Worker: client})
 		require.NoError(t, err)
 		require.Equal(t, 200, r.Cases)
 		require.Empty(t, r.Findings, kind)
@@ -345,10 +347,10 @@ func TestHonestWorkers(t *testing.T) {
 // A worker that does not start is no finding: nothing was asked of it.
 func TestWorkerThatDoesNotStart(t *testing.T) {
 	client := testWorker(t, "exit at the start")
-	_, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 1, Worker: client})
+	_, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 1, Worker: client})
 	require.ErrorContains(t, err, "no such model")
 	none := &worker.Client{Args: []string{"/no/such/command"}}
-	_, err = Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 1, Worker: none})
+	_, err = Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 1, Worker: none})
 	require.ErrorContains(t, err, "starting the worker")
 }
 
@@ -356,7 +358,7 @@ func TestWorkerThatDoesNotStart(t *testing.T) {
 func TestWithout(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "honest")
-	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 300, Worker: client, Without: []Feature{Crossing, Empty, OddChunks, WindowOne}})
+	r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 300, Worker: client, Without: []Feature{Crossing, Empty, OddChunks, WindowOne}})
 	require.NoError(t, err)
 	for _, f := range []Feature{Crossing, Empty, OddChunks, OtherBatch, WindowOne, Crops, Snapshots} {
 		require.Zero(t, r.Met[f], f)
@@ -370,7 +372,7 @@ func TestWithout(t *testing.T) {
 func TestShrinkFlaky(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "race")
-	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 60, Worker: client, ShrinkTime: 20 * time.Second})
+	r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 60, Worker: client, ShrinkTime: 20 * time.Second})
 	require.NoError(t, err)
 	require.NotEmpty(t, r.Findings)
 	counted := 0
@@ -396,15 +398,15 @@ func TestShrinkFlaky(t *testing.T) {
 func TestShrinkSteered(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "racy programs")
-	target := impls.Target{Update: "program", Device: impls.Worker}
+	target := window.Target{Update: "program", Device: window.Worker}
 	r, err := Hunt(t.Context(), target, HuntOptions{Seed: 1, Cases: 320, Worker: client, ShrinkTime: 20 * time.Second})
 	require.NoError(t, err)
 	require.NotEmpty(t, r.Findings)
 	for _, f := range r.Findings {
 		d := f.Divergence
 		require.NotNil(t, d.Sim, "%s\n%s", d, f.Small.Text())
-		require.Equal(t, impls.DropClone, d.Sim.Target.Lowering)
-		require.Equal(t, impls.WAR, d.Kind())
+		require.Equal(t, inplace.DropClone, d.Sim.Target.Lowering)
+		require.Equal(t, inplace.WAR, d.Kind())
 		require.NotNil(t, d.Runs)
 		again, err := NewRunner().Run(t.Context(), d.Sim)
 		require.NoError(t, err)
@@ -424,7 +426,7 @@ func TestShrinkOnGPU(t *testing.T) {
 		t.Skip("some GiB through a pipe")
 	}
 	client := testWorker(t, "racy programs on a GPU")
-	target := impls.Target{Update: "program", Device: impls.Worker}
+	target := window.Target{Update: "program", Device: window.Worker}
 	r, err := Hunt(t.Context(), target, HuntOptions{Seed: 2, Cases: 64, Worker: client, ShrinkTime: 20 * time.Second})
 	require.NoError(t, err)
 	require.NotEmpty(t, r.Findings)
@@ -448,7 +450,7 @@ func TestShrinkOnGPU(t *testing.T) {
 func TestShrinkCoincidence(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "index writes")
-	target := impls.Target{Update: "program", Device: impls.Worker}
+	target := window.Target{Update: "program", Device: window.Worker}
 	r, err := Hunt(t.Context(), target, HuntOptions{Seed: 1, Cases: 640, Worker: client, ShrinkTime: 20 * time.Second})
 	require.NoError(t, err)
 	require.NotEmpty(t, r.Findings)
@@ -470,7 +472,7 @@ func TestInterruptedWorker(t *testing.T) {
 		ctx, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer stop()
 		start := time.Now()
-		r, err := Hunt(ctx, impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 1 << 30, Worker: client})
+		r, err := Hunt(ctx, window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 1 << 30, Worker: client})
 		require.NoError(t, err)
 		require.Less(t, time.Since(start), 1300*time.Millisecond)
 		require.True(t, r.Interrupted)
@@ -486,7 +488,7 @@ func TestHangs(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "silence at the second update")
 	client.Timeout = 300 * time.Millisecond
-	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 2000, Worker: client})
+	r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 2000, Worker: client})
 	require.NoError(t, err)
 	require.Equal(t, "it hung 3 times at append", r.Ended)
 	require.Equal(t, "a sound target diverged", r.Unexpected())
@@ -514,7 +516,7 @@ func TestShrinkTime(t *testing.T) {
 		client := testWorker(t, kind)
 		r := NewRunner()
 		r.Worker, r.ShrinkTime = client, limit
-		target := impls.WorkerTarget("test")
+		target := window.WorkerTarget("test")
 		hello, err := client.Hello(t.Context())
 		require.NoError(t, err)
 		draw := Draws(target, 1)
@@ -544,7 +546,7 @@ func TestTooSlow(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "silence")
 	start := time.Now()
-	r, err := Hunt(t.Context(), impls.WorkerTarget("test"), HuntOptions{Seed: 1, Time: 500 * time.Millisecond, Worker: client})
+	r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Time: 500 * time.Millisecond, Worker: client})
 	require.NoError(t, err)
 	require.Less(t, time.Since(start), 3*time.Second)
 	require.Zero(t, r.Cases)
@@ -555,7 +557,7 @@ func TestTooSlow(t *testing.T) {
 
 // What is fixed of a shape is fixed, and the rest is drawn.
 func TestFixedShape(t *testing.T) {
-	target := impls.WorkerTarget("test")
+	target := window.WorkerTarget("test")
 	draw := Draws(target, 1)
 	u8 := impls.U8
 	seen := map[impls.Shape]bool{}

@@ -13,7 +13,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 var doctorCommand = command{
@@ -35,9 +36,9 @@ device that is not there.`,
 			fmt.Fprintf(w, "GOMAXPROCS  %d\n", runtime.GOMAXPROCS(0))
 			fmt.Fprintf(w, "memory      %s\n", memory())
 			var errs []error
-			for _, d := range impls.Devices {
+			for _, d := range window.Devices {
 				note := "ok"
-				if d == "host" && impls.RaceEnabled {
+				if d == "host" && inplace.RaceEnabled {
 					note = "ok; built with -race, so kernels with a conflict run on one goroutine"
 				} else if d == "host" && runtime.GOMAXPROCS(0) == 1 {
 					note = "ok, but with one core no race can show on it; use sim"

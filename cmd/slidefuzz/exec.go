@@ -14,6 +14,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props"
 )
@@ -90,11 +91,11 @@ func splitCommand(text string) ([]string, error) {
 
 // workerTarget is what a hunt in a worker hunts in: its programs where it runs
 // programs, else its cache.
-func workerTarget(h *worker.Hello) impls.Target {
+func workerTarget(h *worker.Hello) window.Target {
 	if h.Programs {
-		return impls.Target{Update: "program", Device: impls.Worker}
+		return window.Target{Update: "program", Device: window.Worker}
 	}
-	return impls.WorkerTarget(h.Name)
+	return window.WorkerTarget(h.Name)
 }
 
 // aboutWorker is a worker in a line.

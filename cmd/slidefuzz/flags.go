@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/gpu"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props"
 )
 
@@ -48,9 +48,9 @@ func memoryFlag(fs *flag.FlagSet) *sizeFlag {
 // aboutDevice is what a device is; the error says why this machine lacks it.
 func aboutDevice(ctx context.Context, name string) (string, error) {
 	switch {
-	case !slices.Contains(impls.Devices, name):
+	case !slices.Contains(window.Devices, name):
 		return "", noDevice(name)
-	case !impls.OnGPU(name):
+	case !window.OnGPU(name):
 		return "", nil
 	}
 	d, err := gpu.Open(props.DeviceName(name))
@@ -74,7 +74,7 @@ func (d *devicesFlag) Set(text string) error {
 
 func (d *devicesFlag) check() error {
 	for _, name := range *d {
-		if !slices.Contains(impls.Devices, name) {
+		if !slices.Contains(window.Devices, name) {
 			return noDevice(name)
 		}
 	}
@@ -82,14 +82,14 @@ func (d *devicesFlag) check() error {
 }
 
 func noDevice(name string) error {
-	return fmt.Errorf("no device is called %q; want one of %s", name, strings.Join(impls.Devices, ", "))
+	return fmt.Errorf("no device is called %q; want one of %s", name, strings.Join(window.Devices, ", "))
 }
 
 // has reports whether the targets of a device take part. Without a list those
 // of every machine do, and others where they are named.
 func (d *devicesFlag) has(device string, named bool) bool {
 	if len(*d) == 0 {
-		return !impls.OnGPU(device) || named
+		return !window.OnGPU(device) || named
 	}
 	return slices.Contains(*d, device)
 }

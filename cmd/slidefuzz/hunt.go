@@ -15,7 +15,8 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props"
 )
@@ -86,7 +87,7 @@ func huntFlags(fs *flag.FlagSet) action {
 // job is one line of a hunt: random cases of a target, or those of a scenario
 // that are the target's.
 type job struct {
-	target   impls.Target
+	target   window.Target
 	scenario *props.Scenario
 	cases    []*corpus.Case
 }
@@ -126,7 +127,7 @@ func plan(words []string, devices *devicesFlag) ([]job, error) {
 			return nil, err
 		}
 		for _, t := range targets {
-			if u, ok := impls.LookupUpdate(t.Update); ok && u.Harmful() && !strings.HasPrefix(w, t.Update+"/") {
+			if u, ok := window.LookupUpdate(t.Update); ok && u.Harmful() && !strings.HasPrefix(w, t.Update+"/") {
 				continue // only by its own name
 			}
 			add(job{target: t}, deviceOf(w) == t.Device)
@@ -139,17 +140,17 @@ func plan(words []string, devices *devicesFlag) ([]job, error) {
 }
 
 // allTargets are those of every device.
-func allTargets() (all []impls.Target) {
-	for _, device := range impls.Devices {
-		all = append(all, impls.TargetsOn(device)...)
-		all = append(all, impls.Harmful(device)...)
+func allTargets() (all []window.Target) {
+	for _, device := range window.Devices {
+		all = append(all, window.TargetsOn(device)...)
+		all = append(all, window.Harmful(device)...)
 	}
 	return all
 }
 
 // match finds the built-in targets of a name or pattern.
-func match(pattern string) ([]impls.Target, error) {
-	var found []impls.Target
+func match(pattern string) ([]window.Target, error) {
+	var found []window.Target
 	for _, t := range allTargets() {
 		ok, err := path.Match(pattern, t.String())
 		if err != nil {
@@ -168,7 +169,7 @@ func match(pattern string) ([]impls.Target, error) {
 // scenarioJobs groups the cases of a scenario by target.
 func scenarioJobs(s *props.Scenario) []job {
 	var jobs []job
-	at := map[impls.Target]int{}
+	at := map[window.Target]int{}
 	for _, c := range s.Cases() {
 		i, ok := at[c.Target]
 		if !ok {
@@ -387,13 +388,13 @@ func (o huntOptions) scenario(ctx context.Context, out *outcome, slice time.Dura
 		}
 		out.Cases++
 		if d == nil {
-			if c.Schedule.Kind != impls.Native { // else the device is free not to show it
+			if c.Schedule.Kind != inplace.Native { // else the device is free not to show it
 				agreed++
 			}
 			continue
 		}
 		f := d.Failure(c.Target)
-		key := sceneKey{f, c.Schedule.Kind == impls.Native}
+		key := sceneKey{f, c.Schedule.Kind == inplace.Native}
 		if i, ok := seen[key]; ok {
 			out.Findings[i].Seen++
 			continue

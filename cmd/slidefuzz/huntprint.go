@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props"
 )
 
@@ -37,14 +37,14 @@ func (p *textPrinter) target(o *outcome) {
 		fmt.Fprintf(p.w, "  cases with %s\n", o.met())
 	}
 	for _, f := range o.Findings {
-		if f.Divergence.Runs != nil && o.target.Device != impls.Worker {
+		if f.Divergence.Runs != nil && o.target.Device != window.Worker {
 			fmt.Fprintf(p.w, "  native: %s\n", f.Divergence.Runs)
 		}
 	}
 	if o.unexpected != "" {
 		for _, f := range o.Findings {
 			seen := ""
-			if o.target.Device == impls.Worker {
+			if o.target.Device == window.Worker {
 				seen = fmt.Sprintf("in %s, first at case %d after %s, shrunk in %s: ", plural(f.Seen, "case"), f.At, seconds(f.After), seconds(f.Shrinking))
 			}
 			fmt.Fprintf(p.w, "  %s%s\n%s\n", seen, f.Divergence, indent(f.Small.Text()))

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
 // call runs the program in this process.
@@ -116,7 +116,7 @@ func TestInterrupted(t *testing.T) {
 }
 
 func TestScenario(t *testing.T) {
-	if impls.RaceEnabled || testing.Short() {
+	if inplace.RaceEnabled || testing.Short() {
 		t.Skip("some seconds, ten times that with -race")
 	}
 	status, out, stderr := call(t, "", "hunt", "issue-159855", "--device", "sim")

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
 // sink remembers the first error of a writer.
@@ -105,9 +105,9 @@ func inWords(c *corpus.Case) string {
 		what += ", " + plural(len(c.Ops), "op")
 	}
 	switch {
-	case c.Schedule.Kind == impls.List && len(c.Schedule.Blocks) == 1:
+	case c.Schedule.Kind == inplace.List && len(c.Schedule.Blocks) == 1:
 		what += fmt.Sprintf(", block %d first", c.Schedule.Blocks[0])
-	case c.Schedule.Kind == impls.List:
+	case c.Schedule.Kind == inplace.List:
 		what += ", blocks " + c.Schedule.String() + " first"
 	default:
 		what += ", " + c.Schedule.String()

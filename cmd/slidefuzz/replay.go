@@ -5,7 +5,7 @@ import (
 	"flag"
 	"fmt"
 
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props"
 )
 
@@ -67,7 +67,7 @@ command: --exec.`,
 type verdict struct {
 	props.Verdict
 	path   string
-	target impls.Target
+	target window.Target
 }
 
 func (v verdict) String() string { return fmt.Sprintf("%s: %s: %s", v.path, v.target, v.Verdict) }

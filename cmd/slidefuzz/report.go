@@ -5,7 +5,7 @@ import (
 	"flag"
 	"fmt"
 
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 var reportCommand = command{
@@ -24,7 +24,7 @@ a new folder, for a bug tracker. Minimize the case first.`,
 			if err != nil {
 				return 0, err
 			}
-			if c.Native() && c.Target.Device != impls.Worker {
+			if c.Native() && c.Target.Device != window.Worker {
 				if c, d, err = r.Native(ctx, c, d); err != nil {
 					return 0, err
 				}

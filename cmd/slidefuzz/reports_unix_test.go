@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/gpu"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
 // moduleProxy serves the packages of this checkout as a released version of
@@ -126,7 +126,7 @@ var hunts = []struct{ name, hunt string }{
 // report's folder, and does what the page says; a Go test fails on the finding.
 // SLIDEFUZZ_REPORTS sets how many reports; a hundred take some minutes.
 func TestReports(t *testing.T) {
-	if testing.Short() || impls.RaceEnabled {
+	if testing.Short() || inplace.RaceEnabled {
 		t.Skip("builds a Go test for each report: without -short and without -race only")
 	}
 	n := 10

@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"text/tabwriter"
 
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props"
 )
 
@@ -80,17 +81,17 @@ func targetsJSON(e *env, jobs []job, scenarios bool) error {
 }
 
 // about says what a target is in a few words.
-func about(t impls.Target) string {
+func about(t window.Target) string {
 	what := "random in-place programs, or a case file's own"
-	if u, ok := impls.LookupUpdate(t.Update); ok {
+	if u, ok := window.LookupUpdate(t.Update); ok {
 		what = u.About
-	} else if p, ok := impls.BuiltinProgram(t.Update, 4); ok {
+	} else if p, ok := window.BuiltinProgram(t.Update, 4); ok {
 		what = p.Stmts[0].String() + ", for any window"
 	}
 	switch {
-	case t.Racy() && t.Lowering == impls.DropWAR:
+	case t.Racy() && t.Lowering == inplace.DropWAR:
 		what += "; reads a row that it overwrites (pytorch#159855)"
-	case t.Racy() && t.Lowering == impls.DropClone:
+	case t.Racy() && t.Lowering == inplace.DropClone:
 		what += "; drops a clone (pytorch#197829)"
 	}
 	return what

@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props"
 )
@@ -26,37 +28,37 @@ is a worker that hunt --exec must catch.`,
 			if len(args) != 1 {
 				return 0, errors.New("want one target, as in roll/fused/sim")
 			}
-			t, err := impls.ParseTarget(args[0])
+			t, err := window.ParseTarget(args[0])
 			if err != nil {
 				return 0, err
 			}
-			if _, ok := impls.LookupUpdate(t.Update); !ok && t.Update != "program" || t.Device != "sim" {
+			if _, ok := window.LookupUpdate(t.Update); !ok && t.Update != "program" || t.Device != "sim" {
 				return 0, fmt.Errorf("%s: want an update, or program, on sim; slidefuzz targets '*/*/sim' lists them", t)
 			}
-			schedule, err := impls.ParseSchedule(*order)
+			schedule, err := inplace.ParseSchedule(*order)
 			if err != nil {
 				return 0, fmt.Errorf("--schedule: %w", err)
 			}
-			if *block < 1 || schedule.Kind == impls.Native {
+			if *block < 1 || schedule.Kind == inplace.Native {
 				return 0, errors.New("--block and --schedule: want at least 1, and an order")
 			}
 			hello := worker.Hello{
 				Name: t.Update + "-" + t.Lowering.String(), Version: buildVersion(), Contract: "single", Device: "sim",
 				DTypes: []impls.DType{impls.F32, impls.BF16, impls.F16, impls.F8E4M3, impls.U8},
 			}
-			orders := &impls.Orders{Schedule: schedule}
+			orders := &inplace.Orders{Schedule: schedule}
 			if t.Update == "program" {
-				return exitOK, worker.ServePrograms(ctx, e.in, e.out, hello, func(p impls.Program, buffers []impls.Tensor) error {
+				return exitOK, worker.ServePrograms(ctx, e.in, e.out, hello, func(p inplace.Program, buffers []impls.Tensor) error {
 					return runOnSim(p, buffers, t.Lowering, *block, orders)
 				})
 			}
 			hello.Crop, hello.Snapshot = true, true
 			return exitOK, worker.Serve(ctx, e.in, e.out, hello, func(s impls.Shape) (impls.Cache, error) {
-				engine, err := impls.NewEngine(t, s, *block)
+				engine, err := window.NewEngine(t, s, *block)
 				if err != nil {
 					return nil, err
 				}
-				c := engine.NewCache(&impls.Sim{})
+				c := engine.NewCache(&inplace.Sim{})
 				c.Order = func(_, _, blocks int) []int32 { return orders.Of(blocks) }
 				return c, nil
 			})
@@ -65,13 +67,13 @@ is a worker that hunt --exec must catch.`,
 }
 
 // runOnSim runs a program in place.
-func runOnSim(p impls.Program, buffers []impls.Tensor, how impls.Lowering, block int, orders *impls.Orders) error {
+func runOnSim(p inplace.Program, buffers []impls.Tensor, how inplace.Lowering, block int, orders *inplace.Orders) error {
 	if len(buffers) == 0 {
 		return errors.New("a program without a buffer")
 	}
 	x := buffers[0]
 	s := impls.Shape{Batch: x.Batch, Heads: x.Heads, Window: 1, Dim: x.Dim, DType: x.DType}
-	plan := impls.Compile(p, how, s, block)
+	plan := inplace.Compile(p, how, s, block)
 	mem := make([][]byte, len(plan.Rows))
 	for i, rows := range plan.Rows {
 		mem[i] = make([]byte, s.Lanes()*rows*s.RowBytes())
@@ -79,7 +81,7 @@ func runOnSim(p impls.Program, buffers []impls.Tensor, how impls.Lowering, block
 	for i := range buffers {
 		mem[i] = buffers[i].Data
 	}
-	sim := &impls.Sim{}
+	sim := &inplace.Sim{}
 	for _, k := range plan.Kernels {
 		sim.Run(k, mem, s.DType.Size(), orders.Of(k.Blocks()))
 	}

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/printable"
 	"github.com/slidefuzz/slidefuzz/impls/subprocess"
 )
@@ -264,7 +264,7 @@ func (d *Device) Close() {
 // Result is what a script came to on a device: an outcome, or how the device
 // failed.
 type Result struct {
-	impls.Outcome
+	inplace.Outcome
 	Err error // a *FailedError, or an extent too large for the device
 	// NotRun says that earlier scripts made the device fail too often.
 	NotRun bool
@@ -284,7 +284,7 @@ const maxBatch = 1 << 30
 // Run runs scripts; the small ones that ask for an order share launches. The
 // results are in the order of the scripts. An error means that there is no
 // device, or that ctx has ended.
-func (d *Device) Run(ctx context.Context, scripts []*impls.Script) ([]Result, error) {
+func (d *Device) Run(ctx context.Context, scripts []*inplace.Script) ([]Result, error) {
 	// The records are made before the device is taken, so that callers who run
 	// side by side keep it busy.
 	var parts []part
@@ -302,7 +302,7 @@ func (d *Device) Run(ctx context.Context, scripts []*impls.Script) ([]Result, er
 			n += int64(s.Elements(id) * s.Shape.DType.Size())
 		}
 		for k := range s.Steps {
-			if s.Steps[k].Kind == impls.Move {
+			if s.Steps[k].Kind == inplace.Move {
 				blocks += s.Steps[k].Kernel.Blocks()
 			}
 		}
@@ -342,8 +342,8 @@ type part struct {
 	batch *batch
 }
 
-func newPart(scripts []*impls.Script, which []int) part {
-	picked := make([]*impls.Script, len(which))
+func newPart(scripts []*inplace.Script, which []int) part {
+	picked := make([]*inplace.Script, len(which))
 	for k, i := range which {
 		picked[k] = scripts[i]
 	}
@@ -352,7 +352,7 @@ func newPart(scripts []*impls.Script, which []int) part {
 
 // together runs scripts in one launch. Where the device fails they are run in
 // halves, each on a fresh child, until the one to blame is found.
-func (d *Device) together(ctx context.Context, scripts []*impls.Script, p part, results []Result) error {
+func (d *Device) together(ctx context.Context, scripts []*inplace.Script, p part, results []Result) error {
 	if d.failures >= maxFailures {
 		for _, i := range p.which {
 			results[i].NotRun = true
@@ -365,7 +365,7 @@ func (d *Device) together(ctx context.Context, scripts []*impls.Script, p part, 
 		r.Groups, r.Blocks, r.Ticketed = bytesOf(p.batch.groups), nil, true
 		var rep *reply
 		if rep, err = d.ask(ctx, &request{Run: r}); err == nil {
-			p.batch.outcomes(rep, func(k int, o impls.Outcome) { results[p.which[k]].Outcome = o })
+			p.batch.outcomes(rep, func(k int, o inplace.Outcome) { results[p.which[k]].Outcome = o })
 			return nil
 		}
 		var failed *FailedError
@@ -388,11 +388,11 @@ func (d *Device) together(ctx context.Context, scripts []*impls.Script, p part, 
 }
 
 // alone runs one script, a launch a step.
-func (d *Device) alone(ctx context.Context, s *impls.Script, result *Result) error {
+func (d *Device) alone(ctx context.Context, s *inplace.Script, result *Result) error {
 	if result.NotRun = d.failures >= maxFailures; result.NotRun {
 		return nil
 	}
-	b := encode([]*impls.Script{s}, false)
+	b := encode([]*inplace.Script{s}, false)
 	if b.err != nil {
 		result.Err = b.err
 		return nil
@@ -400,7 +400,7 @@ func (d *Device) alone(ctx context.Context, s *impls.Script, result *Result) err
 	r := b.request()
 	r.Ticketed = !s.Native
 	if s.Graph {
-		numbers := map[*impls.Plan]int{nil: 0}
+		numbers := map[*inplace.Plan]int{nil: 0}
 		for i := range s.Steps {
 			p := s.Steps[i].Plan
 			if _, ok := numbers[p]; !ok {
@@ -419,7 +419,7 @@ func (d *Device) alone(ctx context.Context, s *impls.Script, result *Result) err
 	if err != nil {
 		return err
 	}
-	b.outcomes(rep, func(_ int, o impls.Outcome) { result.Outcome = o })
+	b.outcomes(rep, func(_ int, o inplace.Outcome) { result.Outcome = o })
 	return nil
 }
 
@@ -429,16 +429,16 @@ func (b *batch) request() *runRequest {
 }
 
 // outcomes reads the states that a child sent back.
-func (b *batch) outcomes(r *reply, each func(i int, o impls.Outcome)) {
+func (b *batch) outcomes(r *reply, each func(i int, o inplace.Outcome)) {
 	state := wordsOf(r.State)
 	next := 0
 	for i := range b.scripts {
 		w := state[stateWords*i:]
 		if w[0] == 0 {
-			each(i, impls.Outcome{})
+			each(i, inplace.Outcome{})
 			continue
 		}
-		each(i, impls.Outcome{Failed: true, Step: int(w[1]), Wrong: int(w[0]), First: int(w[2]), Memory: r.Memory[next]})
+		each(i, inplace.Outcome{Failed: true, Step: int(w[1]), Wrong: int(w[0]), First: int(w[2]), Memory: r.Memory[next]})
 		next++
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // open is a device of the test's own, or a skip where the machine lacks it and
@@ -42,19 +44,19 @@ func onEach(t *testing.T, test func(t *testing.T, d *Device)) {
 // shift is a script that fills a buffer of rows one-byte rows and shifts it to
 // the left by one, racing, blocks descending; the check expects what a sound
 // shift gives. The values are the positions plus one.
-func shift(rows int) *impls.Script {
+func shift(rows int) *inplace.Script {
 	s := impls.Shape{Batch: 1, Heads: 1, Window: rows, Dim: 1, DType: impls.U8}
-	p, _ := impls.BuiltinProgram("down-shift", rows)
-	plan := impls.Compile(p, impls.DropClone, s, 1)
-	script := impls.ProgramScript(plan, s)
-	script.Code = impls.Code{Codes: 254, Stride: 1, Half: 254, Offsets: make([]uint32, 2)}
+	p, _ := window.BuiltinProgram("down-shift", rows)
+	plan := inplace.Compile(p, inplace.DropClone, s, 1)
+	script := inplace.ProgramScript(plan, s)
+	script.Code = inplace.Code{Codes: 254, Stride: 1, Half: 254, Offsets: make([]uint32, 2)}
 	start, want := make([]int32, rows), make([]int32, rows)
 	for i := range start {
 		start[i], want[i] = int32(i), int32(min(i+1, rows-1))
 	}
 	script.Start(0, start)
 	k := plan.Kernels[0]
-	script.RunKernel(plan, k, impls.Schedule{Kind: impls.Descending}.Order(k.Blocks()))
+	script.RunKernel(plan, k, inplace.Schedule{Kind: inplace.Descending}.Order(k.Blocks()))
 	script.CheckBuffer(0, want)
 	return script
 }
@@ -62,12 +64,12 @@ func shift(rows int) *impls.Script {
 func TestShift(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Device) {
 		s := shift(4)
-		results, err := d.Run(context.Background(), []*impls.Script{s, s})
+		results, err := d.Run(context.Background(), []*inplace.Script{s, s})
 		require.NoError(t, err)
 		for _, r := range results {
 			require.NoError(t, r.Err)
 			// Each block reads what the one before it has just written.
-			require.Equal(t, impls.Outcome{Failed: true, Step: 2, Wrong: 2, First: 0, Memory: []byte{4, 4, 4, 4}}, r.Outcome)
+			require.Equal(t, inplace.Outcome{Failed: true, Step: 2, Wrong: 2, First: 0, Memory: []byte{4, 4, 4, 4}}, r.Outcome)
 			require.Equal(t, s.Run(), r.Outcome)
 		}
 	})
@@ -90,8 +92,8 @@ func TestAlone(t *testing.T) {
 		for rows := range 20 {
 			s := shift(2 + rows)
 			k := s.Steps[1].Kernel
-			s.Steps[1].Order = impls.Schedule{Kind: impls.Random, Seed: uint64(rows)}.Order(k.Blocks())
-			results, err := d.Run(context.Background(), []*impls.Script{s})
+			s.Steps[1].Order = inplace.Schedule{Kind: inplace.Random, Seed: uint64(rows)}.Order(k.Blocks())
+			results, err := d.Run(context.Background(), []*inplace.Script{s})
 			require.NoError(t, err)
 			require.NoError(t, results[0].Err)
 			require.Equal(t, s.Run(), results[0].Outcome, rows)
@@ -107,10 +109,10 @@ func TestAlone(t *testing.T) {
 func TestKilled(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Device) {
 		endless := shift(4)
-		endless.Steps = []impls.Step{{Kind: impls.Endless}}
+		endless.Steps = []inplace.Step{{Kind: inplace.Endless}}
 		pid := d.child.Pid()
 		time.AfterFunc(200*time.Millisecond, func() { kill(pid) })
-		results, err := d.Run(context.Background(), []*impls.Script{endless})
+		results, err := d.Run(context.Background(), []*inplace.Script{endless})
 		require.NoError(t, err)
 		var failed *FailedError
 		require.ErrorAs(t, results[0].Err, &failed)
@@ -122,12 +124,12 @@ func TestKilled(t *testing.T) {
 		require.NoError(t, err)
 		kill(d.child.Pid())
 		time.Sleep(100 * time.Millisecond)
-		results, err = d.Run(context.Background(), []*impls.Script{shift(4)})
+		results, err = d.Run(context.Background(), []*inplace.Script{shift(4)})
 		require.NoError(t, err)
 		if results[0].Err != nil { // it took the request before it died
 			require.ErrorAs(t, results[0].Err, &failed)
 		}
-		results, err = d.Run(context.Background(), []*impls.Script{shift(4)})
+		results, err = d.Run(context.Background(), []*inplace.Script{shift(4)})
 		require.NoError(t, err)
 		require.NoError(t, results[0].Err)
 		require.True(t, results[0].Failed)
@@ -139,8 +141,8 @@ func TestHang(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Device) {
 		d.SetTimeout(time.Second)
 		endless := shift(4)
-		endless.Steps = []impls.Step{{Kind: impls.Endless}}
-		results, err := d.Run(context.Background(), []*impls.Script{shift(4), shift(5), endless, shift(6)})
+		endless.Steps = []inplace.Step{{Kind: inplace.Endless}}
+		results, err := d.Run(context.Background(), []*inplace.Script{shift(4), shift(5), endless, shift(6)})
 		require.NoError(t, err)
 		var failed *FailedError
 		require.ErrorAs(t, results[2].Err, &failed)
@@ -158,9 +160,9 @@ func TestOutOfBounds(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Device) {
 		wild := shift(4)
 		// The low 32 bits, without a sign, are 2^31: what an int of 32 bits cannot hold.
-		wild.Steps[1].Kernel = impls.NewKernel(0, 1, []impls.Copy{{From: -1 << 31, N: 1}})
+		wild.Steps[1].Kernel = inplace.NewKernel(0, 1, []inplace.Copy{{From: -1 << 31, N: 1}})
 		wild.Steps[1].Order = nil
-		results, err := d.Run(context.Background(), []*impls.Script{shift(4), wild})
+		results, err := d.Run(context.Background(), []*inplace.Script{shift(4), wild})
 		require.NoError(t, err)
 		require.NoError(t, results[0].Err)
 		var failed *FailedError
@@ -173,11 +175,11 @@ func TestOutOfBounds(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Device) {
 		endless := shift(4)
-		endless.Steps = []impls.Step{{Kind: impls.Endless}}
+		endless.Steps = []inplace.Step{{Kind: inplace.Endless}}
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		defer cancel()
 		start := time.Now()
-		_, err := d.Run(ctx, []*impls.Script{endless})
+		_, err := d.Run(ctx, []*inplace.Script{endless})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Less(t, time.Since(start), 10*time.Second)
 	})
@@ -198,7 +200,7 @@ func TestMissing(t *testing.T) {
 	_, err = d.About(t.Context())
 	require.ErrorAs(t, err, &missing)
 	require.Contains(t, err.Error(), "finds no platform")
-	_, err = d.Run(context.Background(), []*impls.Script{shift(4)})
+	_, err = d.Run(context.Background(), []*inplace.Script{shift(4)})
 	require.ErrorAs(t, err, &missing)
 }
 
@@ -235,7 +237,7 @@ func TestLeaks(t *testing.T) {
 		n, batch = 5_000, 100
 	}
 	onEach(t, func(t *testing.T, d *Device) {
-		scripts := make([]*impls.Script, batch)
+		scripts := make([]*inplace.Script, batch)
 		for i := range scripts {
 			scripts[i] = shift(2 + i%60)
 		}
@@ -279,13 +281,13 @@ func BenchmarkCheck(b *testing.B) {
 				}
 				s := impls.Shape{Batch: 4, Heads: 8, Dim: 256, DType: dtype}
 				s.Window = int(bytes) / (s.Lanes() * s.RowBytes())
-				script := &impls.Script{Shape: s, Sizes: []int{s.Window}, Native: true}
-				script.Code = impls.Code{Codes: 254 << 23, Half: 254 << 23, Low: 1 << 23}
+				script := &inplace.Script{Shape: s, Sizes: []int{s.Window}, Native: true}
+				script.Code = inplace.Code{Codes: 254 << 23, Half: 254 << 23, Low: 1 << 23}
 				switch dtype {
 				case impls.BF16:
-					script.Code = impls.Code{Codes: 65024, Stride: 101, Half: 32512, Low: 128, High: 32896}
+					script.Code = inplace.Code{Codes: 65024, Stride: 101, Half: 32512, Low: 128, High: 32896}
 				case impls.U8:
-					script.Code = impls.Code{Codes: 254, Stride: 101, Half: 254, Low: 1}
+					script.Code = inplace.Code{Codes: 254, Stride: 101, Half: 254, Low: 1}
 				}
 				if dtype != impls.F32 {
 					for i := range 2 * s.Lanes() * s.Dim {
@@ -298,7 +300,7 @@ func BenchmarkCheck(b *testing.B) {
 				}
 				script.Start(0, labels)
 				script.CheckBuffer(0, labels)
-				batch := encode([]*impls.Script{script}, false)
+				batch := encode([]*inplace.Script{script}, false)
 				require.NoError(b, batch.err)
 				r := &benchRequest{Run: *batch.request(), Fill: []int{0}, Step: 1, Bytes: bytes, Rounds: rounds}
 				for b.Loop() {

@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
 // JudgedCells is the most cells of a block that Oclgrind judges: a work-item
@@ -35,8 +35,8 @@ func NewOclgrind(ctx context.Context, dir string) (*Oclgrind, error) {
 
 // Races reports for each kernel of a script, its Move steps in order, whether
 // Oclgrind sees a race with one work-item a block.
-func (o *Oclgrind) Races(ctx context.Context, s *impls.Script) ([]bool, error) {
-	b := encode([]*impls.Script{s}, false)
+func (o *Oclgrind) Races(ctx context.Context, s *inplace.Script) ([]bool, error) {
+	b := encode([]*inplace.Script{s}, false)
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -57,7 +57,7 @@ func (o *Oclgrind) Races(ctx context.Context, s *impls.Script) ([]bool, error) {
 	}
 	var races []bool
 	for i := range s.Steps {
-		if s.Steps[i].Kind == impls.Move {
+		if s.Steps[i].Kind == inplace.Move {
 			races = append(races, rep.Racy[i])
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
 // The layout of the records, as kernel.cl has it.
@@ -38,7 +39,7 @@ const checkBlock = 1 << 16
 
 // batch is scripts as the kernel reads them.
 type batch struct {
-	scripts []*impls.Script
+	scripts []*inplace.Script
 	words   []uint32
 	groups  []uint32  // the slot that each group works for
 	blocks  [][]int   // of each step of each script
@@ -56,7 +57,7 @@ const maxWords = 64 << 20
 
 // encode lays scripts out, each in memory of its own. Where grouped, groups
 // lists whose blocks the groups of one launch do.
-func encode(scripts []*impls.Script, grouped bool) *batch {
+func encode(scripts []*inplace.Script, grouped bool) *batch {
 	// An estimate, so that the records are seldom moved: a step's record, and
 	// what it points to.
 	n := slotWords * len(scripts)
@@ -112,11 +113,11 @@ func (b *batch) take(n int64) int64 {
 
 // moveKey is what the copies of a move depend on.
 type moveKey struct {
-	kernel *impls.Kernel
+	kernel *inplace.Kernel
 	first  *int
 }
 
-func (b *batch) slot(i int, s *impls.Script) {
+func (b *batch) slot(i int, s *inplace.Script) {
 	size := s.Shape.DType.Size()
 	start := b.take(0)
 	b.labels = nil
@@ -140,9 +141,9 @@ func (b *batch) slot(i int, s *impls.Script) {
 		w[stepKind] = uint32(step.Kind)
 		var blocks int
 		switch step.Kind {
-		case impls.Endless:
+		case inplace.Endless:
 			blocks = 1
-		case impls.Move:
+		case inplace.Move:
 			key := moveKey{step.Kernel, &step.Storage[0]}
 			at, ok := copies[key]
 			if !ok {
@@ -194,7 +195,7 @@ func (b *batch) slot(i int, s *impls.Script) {
 const scratchAbove = 8 * smallGroup
 
 // rows encodes a Fill or a Check and returns its blocks.
-func (b *batch) rows(s *impls.Script, step *impls.Step, w *[stepWords]uint32, at int64) int {
+func (b *batch) rows(s *inplace.Script, step *inplace.Step, w *[stepWords]uint32, at int64) int {
 	sh := s.Shape
 	lane, row := step.Rows*sh.Dim, sh.Dim
 	if sh.Layout == impls.TokensFirst {
@@ -225,8 +226,8 @@ func (b *batch) rows(s *impls.Script, step *impls.Step, w *[stepWords]uint32, at
 
 // labelWord is a label as the kernel adds it: the number of the first cell of
 // the row in lane 0, or the row's distance from position 0.
-func labelWord(s *impls.Script, position int32) uint32 {
-	if position == impls.Empty {
+func labelWord(s *inplace.Script, position int32) uint32 {
+	if position == inplace.Empty {
 		return emptyLabel
 	}
 	p := uint64(position + 1)

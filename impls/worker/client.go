@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/printable"
 )
 
@@ -409,7 +410,7 @@ func (c *Client) gone(ctx context.Context, when string) error {
 // without slidefuzz. The request is called script, and is part of the
 // capability of that name: it holds the text of the case, and for a program its
 // PyTorch code as source; the reply holds name and script.
-func (c *Client) Script(ctx context.Context, text []byte, p impls.Program) (Script, error) {
+func (c *Client) Script(ctx context.Context, text []byte, p inplace.Program) (Script, error) {
 	hello, err := c.Hello(ctx)
 	if err != nil || !hello.Script {
 		return Script{}, err

@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/printable"
 )
 
 // Job is a program and the memory of its buffers, [batch, heads, rows, dim],
 // which RunPrograms replaces by what the program made of it.
 type Job struct {
-	Program impls.Program
+	Program inplace.Program
 	Buffers []impls.Tensor
 	// Err is how the worker refused this program; its buffers are then as
 	// they were.
@@ -71,7 +72,7 @@ func (c *Client) RunPrograms(ctx context.Context, jobs []*Job) error {
 }
 
 // lines are the statements of a program as a case file has them.
-func lines(p impls.Program) string {
+func lines(p inplace.Program) string {
 	text := make([]string, len(p.Stmts))
 	for i, s := range p.Stmts {
 		text[i] = s.String()
@@ -100,7 +101,7 @@ func unpackJobs(m *Message) ([]*Job, error) {
 			if line == "" {
 				continue
 			}
-			s, err := impls.ParseStmt(line)
+			s, err := inplace.ParseStmt(line)
 			if err != nil {
 				return nil, fmt.Errorf("program.%d: %w", i, err)
 			}
@@ -116,7 +117,7 @@ func unpackJobs(m *Message) ([]*Job, error) {
 			if err != nil {
 				return nil, fmt.Errorf("tensor %s: %w", m.Tensors[t].Name, err)
 			}
-			j.Program.Buffers = append(j.Program.Buffers, impls.Buffer{Name: name, Rows: x.Rows})
+			j.Program.Buffers = append(j.Program.Buffers, inplace.Buffer{Name: name, Rows: x.Rows})
 			j.Buffers = append(j.Buffers, x)
 		}
 		if err := j.Program.Check(); err != nil {
@@ -130,11 +131,11 @@ func unpackJobs(m *Message) ([]*Job, error) {
 // Cloned is the program with a clone of each bare view that a statement writes
 // elsewhere: a program reads its right-hand side whole first, where PyTorch's
 // copy_ between overlapping rows is undefined.
-func Cloned(p impls.Program) impls.Program {
+func Cloned(p inplace.Program) inplace.Program {
 	p.Stmts = slices.Clone(p.Stmts)
 	for i := range p.Stmts {
-		if s := &p.Stmts[i]; s.Src.Op == impls.OpView && !s.Define {
-			s.Src = impls.Clone(s.Src)
+		if s := &p.Stmts[i]; s.Src.Op == inplace.OpView && !s.Define {
+			s.Src = inplace.Clone(s.Src)
 		}
 	}
 	return p
@@ -142,7 +143,7 @@ func Cloned(p impls.Program) impls.Program {
 
 // PyTorch prints a program as a Python function of its buffers, which are
 // tensors [batch, heads, rows, dim].
-func PyTorch(p impls.Program, name string) string {
+func PyTorch(p inplace.Program, name string) string {
 	var b strings.Builder
 	names := make([]string, len(p.Buffers))
 	for i := range names {
@@ -166,8 +167,8 @@ func PyTorch(p impls.Program, name string) string {
 	return b.String()
 }
 
-func pyExpr(e impls.Expr) string {
-	if e.Op == impls.OpView {
+func pyExpr(e inplace.Expr) string {
+	if e.Op == inplace.OpView {
 		return fmt.Sprintf("%s[:, :, %d:%d]", e.Name, e.Lo, e.Hi)
 	}
 	args := make([]string, len(e.Args))
@@ -175,21 +176,21 @@ func pyExpr(e impls.Expr) string {
 		args[i] = pyExpr(a)
 	}
 	switch e.Op {
-	case impls.OpCat:
+	case inplace.OpCat:
 		return "torch.cat((" + strings.Join(args, ", ") + ",), 2)"
-	case impls.OpRoll:
+	case inplace.OpRoll:
 		return fmt.Sprintf("torch.roll(%s, %d, 2)", args[0], e.K)
-	case impls.OpGather:
+	case inplace.OpGather:
 		return fmt.Sprintf("%s[:, :, %s]", args[0], pyList(e.Index))
-	case impls.OpIndexCopy:
+	case inplace.OpIndexCopy:
 		return fmt.Sprintf("torch.index_copy(%s, 2, torch.tensor(%s, device=%s.device), %s)", args[0], pyList(e.Index), firstName(e), args[1])
 	}
 	return args[0] + ".clone()"
 }
 
 // firstName is a tensor of the expression, for its device.
-func firstName(e impls.Expr) string {
-	for e.Op != impls.OpView {
+func firstName(e inplace.Expr) string {
+	for e.Op != inplace.OpView {
 		e = e.Args[0]
 	}
 	return e.Name

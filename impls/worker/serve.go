@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
 // Serve answers requests for caches that make makes, until bye, the end of in or
@@ -24,7 +25,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, hello Hello, make f
 // ServePrograms answers requests to run programs, until bye, the end of in or that
 // of ctx.
 // run runs one program in place; its error refuses this program alone.
-func ServePrograms(ctx context.Context, in io.Reader, out io.Writer, hello Hello, run func(p impls.Program, buffers []impls.Tensor) error) error {
+func ServePrograms(ctx context.Context, in io.Reader, out io.Writer, hello Hello, run func(p inplace.Program, buffers []impls.Tensor) error) error {
 	hello.Programs = true
 	return serve(ctx, in, out, func(m *Message) (*Message, error) {
 		switch op := m.Meta["op"]; op {

@@ -1,16 +1,21 @@
-package impls
+package window
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+)
 
 // Engine compiles the programs of one target for one shape and block size, and
 // remembers them. It may serve many caches, one at a time.
 type Engine struct {
 	Target Target
-	Shape  Shape
+	Shape  impls.Shape
 	Block  int
 	update *Update
-	plans  map[planKey]*Plan
-	last   *Plan // the plan asked for last: a full window asks for one again and again
+	plans  map[planKey]*inplace.Plan
+	last   *inplace.Plan // the plan asked for last: a full window asks for one again and again
 	lastOf planKey
 }
 
@@ -21,7 +26,7 @@ type planKey struct {
 }
 
 // NewEngine prepares an update for a shape. block is in cells.
-func NewEngine(t Target, s Shape, block int) (*Engine, error) {
+func NewEngine(t Target, s impls.Shape, block int) (*Engine, error) {
 	u, ok := LookupUpdate(t.Update)
 	if !ok {
 		return nil, fmt.Errorf("no update is called %q; slidefuzz targets lists them", t.Update)
@@ -32,11 +37,11 @@ func NewEngine(t Target, s Shape, block int) (*Engine, error) {
 	if block < 1 {
 		return nil, fmt.Errorf("block %d: want at least one cell", block)
 	}
-	return &Engine{Target: t, Shape: s, Block: block, update: u, plans: map[planKey]*Plan{}}, nil
+	return &Engine{Target: t, Shape: s, Block: block, update: u, plans: map[planKey]*inplace.Plan{}}, nil
 }
 
 // plan is the compiled program for q new rows where n tokens have been seen.
-func (e *Engine) plan(n, q int, full bool) *Plan {
+func (e *Engine) plan(n, q int, full bool) *inplace.Plan {
 	w := e.Shape.Window
 	key := planKey{min(n, w), q, full}
 	if q > w {
@@ -49,7 +54,7 @@ func (e *Engine) plan(n, q int, full bool) *Plan {
 		e.last, e.lastOf = p, key
 		return p
 	}
-	var stmts []Stmt
+	var stmts []inplace.Stmt
 	switch {
 	case e.update.asWritten != nil:
 		stmts = e.update.writtenProgram(w, key.n, q, full)
@@ -60,7 +65,7 @@ func (e *Engine) plan(n, q int, full bool) *Plan {
 	default:
 		stmts = e.update.step(w, key.n, q)
 	}
-	p := Compile(Program{[]Buffer{{CacheBuffer, w}, {ChunkBuffer, q}}, stmts}, e.Target.Lowering, e.Shape, e.Block)
+	p := inplace.Compile(inplace.Program{Buffers: []inplace.Buffer{{Name: CacheBuffer, Rows: w}, {Name: ChunkBuffer, Rows: q}}, Stmts: stmts}, e.Target.Lowering, e.Shape, e.Block)
 	e.plans[key] = p
 	return p
 }

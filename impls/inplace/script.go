@@ -1,10 +1,14 @@
-package impls
+package inplace
+
+import (
+	"github.com/slidefuzz/slidefuzz/impls"
+)
 
 // Script is all that a case does to memory, in order: addresses do not depend
 // on data, so what an update will do is known before it is done. Devices that
 // run whole cases by themselves take scripts.
 type Script struct {
-	Shape Shape
+	Shape impls.Shape
 	Code  Code
 	Sizes []int // rows of each storage, in every lane
 	Steps []Step
@@ -66,7 +70,7 @@ type Code struct {
 }
 
 // Cell is the bits of one cell; position is a label.
-func (c *Code) Cell(s *Shape, tensor, lane, elem int, position int32) uint32 {
+func (c *Code) Cell(s *impls.Shape, tensor, lane, elem int, position int32) uint32 {
 	if position == Empty {
 		return 0
 	}
@@ -129,7 +133,7 @@ func (s *Script) Run() Outcome {
 			continue
 		}
 		out := Outcome{Step: i, First: -1}
-		x := TensorOver(s.Shape, step.Rows, mem[step.At][:s.Shape.Lanes()*step.Rows*s.Shape.RowBytes()])
+		x := impls.TensorOver(s.Shape, step.Rows, mem[step.At][:s.Shape.Lanes()*step.Rows*s.Shape.RowBytes()])
 		for lane := range x.Lanes() {
 			for row := step.From; row < step.To; row++ {
 				cells := x.Row(lane, row)
@@ -174,7 +178,7 @@ func (s *Script) AddStorage(rows int) int {
 }
 
 // ProgramScript is the script of a program: the buffers come first.
-func ProgramScript(p *Plan, s Shape) *Script {
+func ProgramScript(p *Plan, s impls.Shape) *Script {
 	return &Script{Shape: s, Sizes: append([]int(nil), p.Rows...)}
 }
 

@@ -1,8 +1,10 @@
-package impls
+package inplace
 
 import (
 	"fmt"
 	"slices"
+
+	"github.com/slidefuzz/slidefuzz/impls"
 )
 
 // Op is what an expression does.
@@ -105,8 +107,8 @@ func (p Program) Check() error {
 		if _, twice := rows[b.Name]; twice {
 			return fmt.Errorf("buffer %s is declared twice", b.Name)
 		}
-		if b.Rows < 1 || b.Rows > MaxExtent {
-			return fmt.Errorf("buffer %s: %d rows is outside 1..%d", b.Name, b.Rows, MaxExtent)
+		if b.Rows < 1 || b.Rows > impls.MaxExtent {
+			return fmt.Errorf("buffer %s: %d rows is outside 1..%d", b.Name, b.Rows, impls.MaxExtent)
 		}
 		rows[b.Name] = b.Rows
 	}
@@ -221,8 +223,8 @@ func checkExpr(e Expr, rows map[string]int, depth int) (int, error) {
 		}
 		sum += n[i]
 	}
-	if sum > MaxExtent {
-		return 0, fmt.Errorf("%d rows is more than %d", sum, MaxExtent)
+	if sum > impls.MaxExtent {
+		return 0, fmt.Errorf("%d rows is more than %d", sum, impls.MaxExtent)
 	}
 	switch e.Op {
 	case OpCat:

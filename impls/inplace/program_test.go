@@ -1,4 +1,4 @@
-package impls
+package inplace
 
 import (
 	"testing"
@@ -47,46 +47,6 @@ func TestCheckNamesTheStatement(t *testing.T) {
 		err := Program{x, []Stmt{s}}.Check()
 		require.ErrorContains(t, err, want)
 		require.ErrorContains(t, err, "statement 1: ")
-	}
-}
-
-func kernels(how Lowering, stmts ...Stmt) *Plan {
-	return Compile(Program{[]Buffer{{"x", 4}, {"new", 1}}, stmts}, how, Shape{Batch: 1, Heads: 1, Window: 4, Dim: 1, DType: U8}, 1)
-}
-
-// What each lowering makes of the three updates: the number of kernels, and
-// whether one of them races.
-func TestLoweringsOfTheUpdates(t *testing.T) {
-	for _, c := range []struct {
-		update   string
-		how      Lowering
-		kernels  int
-		hazard   bool
-		describe string
-	}{
-		{"cat", Eager, 2, false, "cat, copy"},
-		{"cat", Fused, 2, false, "materialised, copied"},
-		{"cat", DropWAR, 1, true, "one kernel in place"},
-		{"cat", DropClone, 2, false, "no clone here"},
-		{"roll", Eager, 5, false, "roll; the row, then all rows, each through a buffer of its own"},
-		{"roll", Fused, 2, false, "the chain is one kernel, materialised"},
-		{"roll", DropWAR, 1, true, "one kernel in place"},
-		{"roll-index", DropWAR, 3, false, "the assignment by index is a barrier"},
-		{"shift-index", DropWAR, 3, false, "index_copy is a barrier"},
-		{"shift-index", Fused, 3, false, "gather, scatter, copy back"},
-		{"shift-index", Eager, 5, false, "gather, copy, scatter, and back through a buffer"},
-	} {
-		u, ok := LookupUpdate(c.update)
-		require.True(t, ok)
-		plan := kernels(c.how, u.step(4, 4, 1)...)
-		hazard := false
-		for _, k := range plan.Kernels {
-			_, found := k.Hazard()
-			hazard = hazard || found
-		}
-		require.Equal(t, c.hazard, hazard, "%s %s", c.update, c.how)
-		t.Logf("%s/%s: %d kernels", c.update, c.how, len(plan.Kernels))
-		require.Len(t, plan.Kernels, c.kernels, "%s %s: %s", c.update, c.how, c.describe)
 	}
 }
 

@@ -1,4 +1,4 @@
-package impls
+package inplace
 
 import (
 	"runtime"

@@ -1,12 +1,17 @@
-package impls
+package window
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+)
 
 // WindowCache is a cache that an Engine runs: it keeps the contract "single"
 // of pytorch#159855 with a guard of its own, unless the update is written
 // without one.
 type WindowCache struct {
-	Shape Shape
+	Shape impls.Shape
 	// Order gives the order of the blocks of a kernel of the update under
 	// way: tensor 0 is keys, 1 values. Nil is ascending everywhere.
 	Order func(tensor, kernel, blocks int) []int32
@@ -16,7 +21,7 @@ type WindowCache struct {
 	n       int // tokens that the caller has appended
 	counted int // tokens that an update without guard believes it has
 	saved   map[int]saved
-	last    *Plan
+	last    *inplace.Plan
 }
 
 // saved is what a snapshot holds beside the rows.
@@ -25,7 +30,7 @@ type saved struct{ n, counted int }
 // storage is where the rows of a WindowCache are, and what is done to them.
 type storage interface {
 	// run runs a plan on keys, then on values.
-	run(p *Plan, keys, values *Tensor, order func(tensor, kernel, blocks int) []int32)
+	run(p *inplace.Plan, keys, values *impls.Tensor, order func(tensor, kernel, blocks int) []int32)
 	// renew zeroes everything and forgets what was saved. clear zeroes the rows
 	// of a tensor from row on; anew gives the tensors other memory, all zero.
 	renew()
@@ -35,11 +40,11 @@ type storage interface {
 	// brings them back.
 	save(id int, view bool)
 	load(id int)
-	stored() (keys, values Tensor)
+	stored() (keys, values impls.Tensor)
 }
 
 // NewCache makes an empty cache.
-func (e *Engine) NewCache(d Device) *WindowCache {
+func (e *Engine) NewCache(d inplace.Device) *WindowCache {
 	return &WindowCache{Shape: e.Shape, engine: e, rows: newMemory(e, d)}
 }
 
@@ -52,12 +57,12 @@ func (c *WindowCache) Renew() {
 }
 
 // New makes an empty cache of a built-in update.
-func New(t Target, s Shape, block int) (*WindowCache, error) {
+func New(t Target, s impls.Shape, block int) (*WindowCache, error) {
 	e, err := NewEngine(t, s, block)
 	if err != nil {
 		return nil, err
 	}
-	d, err := NewDevice(t.Device)
+	d, err := inplace.NewDevice(t.Device)
 	if err != nil {
 		return nil, err
 	}
@@ -65,19 +70,19 @@ func New(t Target, s Shape, block int) (*WindowCache, error) {
 }
 
 // Stored implements Storer.
-func (c *WindowCache) Stored() (keys, values Tensor) { return c.rows.stored() }
+func (c *WindowCache) Stored() (keys, values impls.Tensor) { return c.rows.stored() }
 
 // Len is the number of tokens appended.
 func (c *WindowCache) Len() int { return c.n }
 
 // LastPlan is what the last Update ran, nil if it ran nothing. The storages
 // are the cache, the chunk, then temporaries.
-func (c *WindowCache) LastPlan() *Plan { return c.last }
+func (c *WindowCache) LastPlan() *inplace.Plan { return c.last }
 
 // guard is the contract "single".
-func (c *WindowCache) guard(keys, values *Tensor) error {
+func (c *WindowCache) guard(keys, values *impls.Tensor) error {
 	s := &c.Shape
-	for i, t := range [...]*Tensor{keys, values} {
+	for i, t := range [...]*impls.Tensor{keys, values} {
 		name := [...]string{"keys", "values"}[i]
 		switch {
 		case t.DType != s.DType:
@@ -103,14 +108,14 @@ func (c *WindowCache) guard(keys, values *Tensor) error {
 }
 
 // Update implements Cache.
-func (c *WindowCache) Update(keys, values Tensor) (Tensor, Tensor, error) {
+func (c *WindowCache) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tensor, error) {
 	c.last = nil
 	u := c.engine.update
 	if u.asWritten != nil {
 		return c.updateAsWritten(keys, values)
 	}
 	if err := c.guard(&keys, &values); err != nil {
-		return Tensor{}, Tensor{}, err
+		return impls.Tensor{}, impls.Tensor{}, err
 	}
 	q, w := keys.Rows, c.Shape.Window
 	full := c.n+q > w
@@ -137,26 +142,26 @@ func (c *WindowCache) Update(keys, values Tensor) (Tensor, Tensor, error) {
 }
 
 // updateAsWritten does what the code of the issue does without a guard.
-func (c *WindowCache) updateAsWritten(keys, values Tensor) (Tensor, Tensor, error) {
+func (c *WindowCache) updateAsWritten(keys, values impls.Tensor) (impls.Tensor, impls.Tensor, error) {
 	s := &c.Shape
 	q := keys.Rows
 	dense := true
-	for _, t := range [...]*Tensor{&keys, &values} {
+	for _, t := range [...]*impls.Tensor{&keys, &values} {
 		for _, e := range [...][2]int{{t.Batch, s.Batch}, {t.Heads, s.Heads}, {t.Dim, s.Dim}} {
 			if e[0] != e[1] {
 				dense = false
 				if e[0] != 1 {
-					return Tensor{}, Tensor{}, fmt.Errorf("the size of tensor a (%d) must match the size of tensor b (%d)", e[1], e[0])
+					return impls.Tensor{}, impls.Tensor{}, fmt.Errorf("the size of tensor a (%d) must match the size of tensor b (%d)", e[1], e[0])
 				}
 			}
 		}
 		if t.DType != s.DType || t.Rows != q {
-			return Tensor{}, Tensor{}, fmt.Errorf("expected %s with %d rows, got %s with %d", s.DType, q, t.DType, t.Rows)
+			return impls.Tensor{}, impls.Tensor{}, fmt.Errorf("expected %s with %d rows, got %s with %d", s.DType, q, t.DType, t.Rows)
 		}
 	}
 	full := c.counted >= s.Window
 	if err := c.engine.update.asWritten(c, q, dense); err != nil {
-		return Tensor{}, Tensor{}, err
+		return impls.Tensor{}, impls.Tensor{}, err
 	}
 	k, v := keys, values
 	if !dense {
@@ -173,8 +178,8 @@ func (c *WindowCache) updateAsWritten(keys, values Tensor) (Tensor, Tensor, erro
 
 // broadcast repeats a chunk along every axis where it has one and the cache
 // has more.
-func (c *WindowCache) broadcast(t Tensor) Tensor {
-	out := NewTensor(c.Shape, t.Rows)
+func (c *WindowCache) broadcast(t impls.Tensor) impls.Tensor {
+	out := impls.NewTensor(c.Shape, t.Rows)
 	size := t.DType.Size()
 	for lane := range out.Lanes() {
 		from := min(lane/c.Shape.Heads, t.Batch-1)*t.Heads + min(lane%c.Shape.Heads, t.Heads-1)
@@ -189,7 +194,7 @@ func (c *WindowCache) broadcast(t Tensor) Tensor {
 	return out
 }
 
-func (c *WindowCache) run(p *Plan, keys, values *Tensor) {
+func (c *WindowCache) run(p *inplace.Plan, keys, values *impls.Tensor) {
 	c.last = p
 	c.rows.run(p, keys, values, c.Order)
 }
@@ -256,5 +261,5 @@ func (c *WindowCache) Restore(id int) error {
 }
 
 func refuse(op, format string, args ...any) error {
-	return &RefusedError{op, fmt.Sprintf(format, args...)}
+	return &impls.RefusedError{Op: op, Reason: fmt.Sprintf(format, args...)}
 }

@@ -1,16 +1,18 @@
-package impls
+package window
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
 // Target is what is tested: an update, or "program" or a built-in program,
 // under a lowering, on a device.
 type Target struct {
 	Update   string
-	Lowering Lowering
+	Lowering inplace.Lowering
 	Device   string
 }
 
@@ -55,7 +57,7 @@ func ParseTarget(s string) (Target, error) {
 	if len(f) != 3 {
 		return Target{}, fmt.Errorf("target %q: want update/lowering/device, as in roll/fused/sim", s)
 	}
-	how, err := ParseLowering(f[1])
+	how, err := inplace.ParseLowering(f[1])
 	if err != nil {
 		return Target{}, fmt.Errorf("target %q: %w", s, err)
 	}
@@ -98,10 +100,10 @@ func (t Target) Sound() bool {
 		return false
 	}
 	switch t.Lowering {
-	case DropWAR:
+	case inplace.DropWAR:
 		// A barrier between the read and the write spares these.
 		return t.Update == "shift-index" || t.Update == "shift-assign" || t.Update == "roll-index"
-	case DropClone:
+	case inplace.DropClone:
 		return ok
 	}
 	return true
@@ -124,7 +126,7 @@ func Harmful(device string) []Target {
 	var all []Target
 	for _, u := range Updates {
 		if u.Harmful() && (device == "opencl" || device == "cuda") {
-			all = append(all, Target{u.Name, Fused, device})
+			all = append(all, Target{u.Name, inplace.Fused, device})
 		}
 	}
 	return all
@@ -140,10 +142,10 @@ func TargetsOn(device string) []Target {
 		if u.Harmful() {
 			continue
 		}
-		for how := range Lowerings {
-			planted := Lowering(how) == Fused && (!OnGPU(device) || device == "cuda-graph" && u.fault == newBuffers)
+		for how := range inplace.Lowerings {
+			planted := inplace.Lowering(how) == inplace.Fused && (!OnGPU(device) || device == "cuda-graph" && u.fault == newBuffers)
 			if u.Sound() || planted {
-				all = append(all, Target{u.Name, Lowering(how), device})
+				all = append(all, Target{u.Name, inplace.Lowering(how), device})
 			}
 		}
 	}
@@ -151,8 +153,8 @@ func TargetsOn(device string) []Target {
 		return all // a program runs once
 	}
 	for _, name := range append(slices.Clone(BuiltinPrograms), "program") {
-		for how := range Lowerings {
-			all = append(all, Target{name, Lowering(how), device})
+		for how := range inplace.Lowerings {
+			all = append(all, Target{name, inplace.Lowering(how), device})
 		}
 	}
 	return all

@@ -1,6 +1,10 @@
-package impls
+package window
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+)
 
 // Names of the buffers in the programs of updates: the cache and the chunk.
 const (
@@ -14,7 +18,7 @@ type Update struct {
 	About string
 	// step is the program for q new rows in a cache of w rows that has seen n
 	// tokens, where the contract allows them.
-	step func(w, n, q int) []Stmt
+	step func(w, n, q int) []inplace.Stmt
 	// asWritten is the update without the guard of the contract, as the code
 	// of the issue behaves; nil for a guarded one.
 	asWritten func(c *WindowCache, q int, dense bool) error
@@ -90,8 +94,8 @@ func count(lo, n int) []int {
 
 // shiftIndex gathers the window by (arange(W) + shift) % W and writes the
 // chunk at its positions, clamped to the last row.
-func shiftIndex(assign bool) func(w, n, q int) []Stmt {
-	return func(w, n, q int) []Stmt {
+func shiftIndex(assign bool) func(w, n, q int) []inplace.Stmt {
+	return func(w, n, q int) []inplace.Stmt {
 		shift := 0
 		if n+q > w {
 			shift = 1
@@ -103,20 +107,20 @@ func shiftIndex(assign bool) func(w, n, q int) []Stmt {
 		for i := range at {
 			at[i] = min(at[i], w-1)
 		}
-		chunk := View(ChunkBuffer, 0, q)
-		s := []Stmt{Define("t", Gather(View(CacheBuffer, 0, w), from))}
+		chunk := inplace.View(ChunkBuffer, 0, q)
+		s := []inplace.Stmt{inplace.Define("t", inplace.Gather(inplace.View(CacheBuffer, 0, w), from))}
 		if assign {
-			s = append(s, Define("u", Clone(View("t", 0, w))), AssignIndex("u", at, chunk))
+			s = append(s, inplace.Define("u", inplace.Clone(inplace.View("t", 0, w))), inplace.AssignIndex("u", at, chunk))
 		} else {
-			s = append(s, Define("u", IndexCopy(View("t", 0, w), at, chunk)))
+			s = append(s, inplace.Define("u", inplace.IndexCopy(inplace.View("t", 0, w), at, chunk)))
 		}
-		return append(s, Assign(CacheBuffer, 0, w, View("u", 0, w)))
+		return append(s, inplace.Assign(CacheBuffer, 0, w, inplace.View("u", 0, w)))
 	}
 }
 
 // withFill is step once the window is full and fill before.
-func withFill(step func(w int) []Stmt, fill func(w, n, q int) []Stmt) func(w, n, q int) []Stmt {
-	return func(w, n, q int) []Stmt {
+func withFill(step func(w int) []inplace.Stmt, fill func(w, n, q int) []inplace.Stmt) func(w, n, q int) []inplace.Stmt {
+	return func(w, n, q int) []inplace.Stmt {
 		if n+q <= w {
 			return fill(w, n, q)
 		}
@@ -124,59 +128,59 @@ func withFill(step func(w int) []Stmt, fill func(w, n, q int) []Stmt) func(w, n,
 	}
 }
 
-func fillIndexCopy(w, n, q int) []Stmt {
-	return []Stmt{Assign(CacheBuffer, 0, w, IndexCopy(View(CacheBuffer, 0, w), count(n, q), View(ChunkBuffer, 0, q)))}
+func fillIndexCopy(w, n, q int) []inplace.Stmt {
+	return []inplace.Stmt{inplace.Assign(CacheBuffer, 0, w, inplace.IndexCopy(inplace.View(CacheBuffer, 0, w), count(n, q), inplace.View(ChunkBuffer, 0, q)))}
 }
 
-func fillAssign(w, n, q int) []Stmt {
-	return []Stmt{
-		Define("t", Clone(View(CacheBuffer, 0, w))),
-		AssignIndex("t", count(n, q), View(ChunkBuffer, 0, q)),
-		Assign(CacheBuffer, 0, w, View("t", 0, w)),
+func fillAssign(w, n, q int) []inplace.Stmt {
+	return []inplace.Stmt{
+		inplace.Define("t", inplace.Clone(inplace.View(CacheBuffer, 0, w))),
+		inplace.AssignIndex("t", count(n, q), inplace.View(ChunkBuffer, 0, q)),
+		inplace.Assign(CacheBuffer, 0, w, inplace.View("t", 0, w)),
 	}
 }
 
-func catStep(w int) []Stmt {
-	return []Stmt{Assign(CacheBuffer, 0, w, Cat(View(CacheBuffer, 1, w), View(ChunkBuffer, 0, 1)))}
+func catStep(w int) []inplace.Stmt {
+	return []inplace.Stmt{inplace.Assign(CacheBuffer, 0, w, inplace.Cat(inplace.View(CacheBuffer, 1, w), inplace.View(ChunkBuffer, 0, 1)))}
 }
 
-func rollStep(w int) []Stmt {
-	return []Stmt{
-		Define("t", Roll(View(CacheBuffer, 0, w), -1)),
-		Assign("t", w-1, w, View(ChunkBuffer, 0, 1)),
-		Assign(CacheBuffer, 0, w, View("t", 0, w)),
+func rollStep(w int) []inplace.Stmt {
+	return []inplace.Stmt{
+		inplace.Define("t", inplace.Roll(inplace.View(CacheBuffer, 0, w), -1)),
+		inplace.Assign("t", w-1, w, inplace.View(ChunkBuffer, 0, 1)),
+		inplace.Assign(CacheBuffer, 0, w, inplace.View("t", 0, w)),
 	}
 }
 
-func rollIndexStep(w int) []Stmt {
-	return []Stmt{
-		Define("t", Roll(View(CacheBuffer, 0, w), -1)),
-		AssignIndex("t", []int{w - 1}, View(ChunkBuffer, 0, 1)),
-		Assign(CacheBuffer, 0, w, View("t", 0, w)),
+func rollIndexStep(w int) []inplace.Stmt {
+	return []inplace.Stmt{
+		inplace.Define("t", inplace.Roll(inplace.View(CacheBuffer, 0, w), -1)),
+		inplace.AssignIndex("t", []int{w - 1}, inplace.View(ChunkBuffer, 0, 1)),
+		inplace.Assign(CacheBuffer, 0, w, inplace.View("t", 0, w)),
 	}
 }
 
 // keepLast stores the last w rows of a longer chunk.
-func keepLast(w, q int) []Stmt {
-	return []Stmt{Assign(CacheBuffer, 0, w, View(ChunkBuffer, q-w, q))}
+func keepLast(w, q int) []inplace.Stmt {
+	return []inplace.Stmt{inplace.Assign(CacheBuffer, 0, w, inplace.View(ChunkBuffer, q-w, q))}
 }
 
 // BuiltinProgram is a program that is a target by itself, on a buffer x of w
 // rows.
-func BuiltinProgram(name string, w int) (Program, bool) {
+func BuiltinProgram(name string, w int) (inplace.Program, bool) {
 	switch name {
 	case "up-shift":
 		return shift(w, 1, 0), true
 	case "down-shift":
 		return shift(w, 0, 1), true
 	}
-	return Program{}, false
+	return inplace.Program{}, false
 }
 
 // shift moves w-1 rows of x by way of a clone.
-func shift(w, to, from int) Program {
-	move := Assign(CacheBuffer, to, to+w-1, Clone(View(CacheBuffer, from, from+w-1)))
-	return Program{[]Buffer{{CacheBuffer, w}}, []Stmt{move}}
+func shift(w, to, from int) inplace.Program {
+	move := inplace.Assign(CacheBuffer, to, to+w-1, inplace.Clone(inplace.View(CacheBuffer, from, from+w-1)))
+	return inplace.Program{Buffers: []inplace.Buffer{{Name: CacheBuffer, Rows: w}}, Stmts: []inplace.Stmt{move}}
 }
 
 // BuiltinPrograms lists their names.
@@ -248,7 +252,7 @@ func writtenFill(c *WindowCache, q int, dense bool) error {
 
 // writtenProgram is what runs where asWritten raised nothing: the step of the
 // update for what its own counter believes, on any q.
-func (u *Update) writtenProgram(w, n, q int, full bool) []Stmt {
+func (u *Update) writtenProgram(w, n, q int, full bool) []inplace.Stmt {
 	switch {
 	case q > w:
 		return keepLast(w, q)
@@ -259,7 +263,7 @@ func (u *Update) writtenProgram(w, n, q int, full bool) []Stmt {
 	case !full:
 		return u.step(w, n, q)
 	case q == 0: // one row left of two, broadcast to both
-		return []Stmt{Assign(CacheBuffer, 0, w, Gather(View(CacheBuffer, 1, w), make([]int, w)))}
+		return []inplace.Stmt{inplace.Assign(CacheBuffer, 0, w, inplace.Gather(inplace.View(CacheBuffer, 1, w), make([]int, w)))}
 	}
 	return u.step(w, w, 1)
 }

@@ -1,4 +1,4 @@
-package impls
+package inplace
 
 // Sim runs the blocks one after the other, in exactly the order given.
 type Sim struct{ scratch []byte }

@@ -1,25 +1,30 @@
-package impls
+package window
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+)
 
 // memory is rows as bytes that a Device works on.
 type memory struct {
-	shape  Shape
-	device Device
+	shape  impls.Shape
+	device inplace.Device
 	bufs   [2][]byte
-	views  [2]Tensor
+	views  [2]impls.Tensor
 	stage  [2][]byte
 	mem    [][]byte // the storages of a plan
 	saves  map[int][2][]byte
 	// captured is which buffers a plan was first run on: an engine that
 	// replays a captured graph goes on using those. Nil for all others.
-	captured map[*Plan][2][]byte
+	captured map[*inplace.Plan][2][]byte
 }
 
-func newMemory(e *Engine, d Device) *memory {
+func newMemory(e *Engine, d inplace.Device) *memory {
 	m := &memory{shape: e.Shape, device: d}
 	if e.update.fault == newBuffers {
-		m.captured = map[*Plan][2][]byte{}
+		m.captured = map[*inplace.Plan][2][]byte{}
 	}
 	m.anew()
 	return m
@@ -28,7 +33,7 @@ func newMemory(e *Engine, d Device) *memory {
 func (m *memory) anew() {
 	for i := range m.bufs {
 		m.bufs[i] = make([]byte, m.shape.Lanes()*m.shape.Window*m.shape.RowBytes())
-		m.views[i] = TensorOver(m.shape, m.shape.Window, m.bufs[i])
+		m.views[i] = impls.TensorOver(m.shape, m.shape.Window, m.bufs[i])
 	}
 }
 
@@ -39,7 +44,7 @@ func (m *memory) renew() {
 	clear(m.captured)
 }
 
-func (m *memory) stored() (keys, values Tensor) { return m.views[0], m.views[1] }
+func (m *memory) stored() (keys, values impls.Tensor) { return m.views[0], m.views[1] }
 
 func (m *memory) clear(tensor, row int) {
 	if row == 0 {
@@ -75,7 +80,7 @@ func (m *memory) load(id int) {
 
 // run runs a plan on keys, then on values. All storages of a plan but the
 // cache and the chunk are temporaries, which keys and values share.
-func (m *memory) run(p *Plan, keys, values *Tensor, order func(tensor, kernel, blocks int) []int32) {
+func (m *memory) run(p *inplace.Plan, keys, values *impls.Tensor, order func(tensor, kernel, blocks int) []int32) {
 	chunks := [2][]byte{m.dense(keys, 0), m.dense(values, 1)}
 	if len(m.mem) < len(p.Rows) {
 		m.mem = append(m.mem, make([][]byte, len(p.Rows)-len(m.mem))...)
@@ -109,7 +114,7 @@ func (m *memory) run(p *Plan, keys, values *Tensor, order func(tensor, kernel, b
 // dense is the bytes of a chunk as the plan expects them: the chunk's own, or
 // a copy where its strides differ or where it is a view of this cache's
 // buffers, which are read before they are written.
-func (m *memory) dense(t *Tensor, which int) []byte {
+func (m *memory) dense(t *impls.Tensor, which int) []byte {
 	n := t.Lanes() * t.Rows * t.RowBytes()
 	if isDense(t, m.shape.Layout) && len(t.Data) >= n && !overlaps(t.Data, m.bufs[0]) && !overlaps(t.Data, m.bufs[1]) {
 		return t.Data[:n]
@@ -117,7 +122,7 @@ func (m *memory) dense(t *Tensor, which int) []byte {
 	if len(m.stage[which]) < n {
 		m.stage[which] = make([]byte, n)
 	}
-	s := TensorOver(m.shape, t.Rows, m.stage[which][:n])
+	s := impls.TensorOver(m.shape, t.Rows, m.stage[which][:n])
 	for lane := range s.Lanes() {
 		for r := range s.Rows {
 			copy(s.Row(lane, r), t.Row(lane, r))
@@ -127,8 +132,8 @@ func (m *memory) dense(t *Tensor, which int) []byte {
 }
 
 // isDense reports whether t is laid out as NewTensor would lay it out.
-func isDense(t *Tensor, layout Layout) bool {
-	if layout == TokensFirst {
+func isDense(t *impls.Tensor, layout impls.Layout) bool {
+	if layout == impls.TokensFirst {
 		return t.LaneStride == t.RowBytes() && t.RowStride == t.Lanes()*t.RowBytes()
 	}
 	return t.RowStride == t.RowBytes() && (t.LaneStride == t.Rows*t.RowBytes() || t.Lanes() == 1)

@@ -1,4 +1,4 @@
-package impls
+package inplace
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/impls"
 )
 
 // randomKernel is a kernel of up to 6 blocks over two storages of 8 cells, and
@@ -173,9 +175,14 @@ func TestDetectorIsExact(t *testing.T) {
 	require.Positive(t, exact)
 }
 
+// downShift moves the rows of x to the left by way of a clone.
+func downShift(rows int) Program {
+	return Program{[]Buffer{{"x", rows}}, []Stmt{Assign("x", 0, rows-1, Clone(View("x", 1, rows)))}}
+}
+
 func TestHazardOfAShift(t *testing.T) {
-	p, _ := BuiltinProgram("down-shift", 4)
-	plan := Compile(p, DropWAR, Shape{Batch: 1, Heads: 1, Window: 4, Dim: 1, DType: U8}, 1)
+	p := downShift(4)
+	plan := Compile(p, DropWAR, impls.Shape{Batch: 1, Heads: 1, Window: 4, Dim: 1, DType: impls.U8}, 1)
 	require.Len(t, plan.Kernels, 1)
 	h, found := plan.Kernels[0].Hazard()
 	require.True(t, found)
@@ -183,7 +190,7 @@ func TestHazardOfAShift(t *testing.T) {
 	require.Equal(t, Hazard{Kind: WAR, Storage: 0, Offset: 1, Writer: 1, Other: 0, At: 0}, h)
 	require.Equal(t, 1, h.Witness())
 	for _, how := range []Lowering{Eager, Fused} {
-		for _, k := range Compile(p, how, Shape{Batch: 1, Heads: 1, Window: 4, Dim: 1, DType: U8}, 1).Kernels {
+		for _, k := range Compile(p, how, impls.Shape{Batch: 1, Heads: 1, Window: 4, Dim: 1, DType: impls.U8}, 1).Kernels {
 			require.False(t, k.Conflict())
 		}
 	}
@@ -193,7 +200,7 @@ func TestWriteOfACellToItselfIsBenign(t *testing.T) {
 	// Rows 0 1 2 ← rows 0 1 1: block 1 writes row 1 to itself, block 2 reads it.
 	p := Program{[]Buffer{{"x", 3}}, []Stmt{Assign("x", 0, 3, Gather(View("x", 0, 3), []int{0, 1, 1}))}}
 	require.NoError(t, p.Check())
-	k := Compile(p, DropWAR, Shape{Batch: 1, Heads: 1, Window: 1, Dim: 1, DType: U8}, 1).Kernels
+	k := Compile(p, DropWAR, impls.Shape{Batch: 1, Heads: 1, Window: 1, Dim: 1, DType: impls.U8}, 1).Kernels
 	require.Len(t, k, 1)
 	require.True(t, k[0].Conflict())
 	_, found := k[0].Hazard()
@@ -203,8 +210,8 @@ func TestWriteOfACellToItselfIsBenign(t *testing.T) {
 // BenchmarkDetector finds every hazard of the shift of 65,536 cells, a block a
 // cell: the work that Oclgrind does in docs/bench.
 func BenchmarkDetector(b *testing.B) {
-	p, _ := BuiltinProgram("down-shift", 65_536)
-	k := Compile(p, DropWAR, Shape{Batch: 1, Heads: 1, Window: 65_536, Dim: 1, DType: F32}, 1).Kernels[0]
+	p := downShift(65_536)
+	k := Compile(p, DropWAR, impls.Shape{Batch: 1, Heads: 1, Window: 65_536, Dim: 1, DType: impls.F32}, 1).Kernels[0]
 	b.ReportAllocs()
 	for b.Loop() {
 		n := 0

@@ -1,9 +1,11 @@
-package impls
+package inplace
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/slidefuzz/slidefuzz/impls"
 )
 
 func (e Expr) String() string {
@@ -143,8 +145,8 @@ func (p *stmtParser) number() int {
 	// The text must be what strconv would print, so that printing a parsed
 	// statement gives the same bytes.
 	v, err := strconv.Atoi(p.rest[:n])
-	if err != nil || strconv.Itoa(v) != p.rest[:n] || v > MaxExtent || v < -MaxExtent {
-		p.fail(fmt.Sprintf("a number of at most %d", MaxExtent))
+	if err != nil || strconv.Itoa(v) != p.rest[:n] || v > impls.MaxExtent || v < -impls.MaxExtent {
+		p.fail(fmt.Sprintf("a number of at most %d", impls.MaxExtent))
 		return 0
 	}
 	p.rest = p.rest[n:]

@@ -1,9 +1,14 @@
-package impls
+package window
+
+import (
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+)
 
 // Recorder is the storage of a cache that notes in a script what is to be
 // done. Its tensors have no bytes.
 type Recorder struct {
-	Script *Script
+	Script *inplace.Script
 	cache  [2]int
 	chunk  [2]int
 	temps  []int
@@ -13,7 +18,7 @@ type Recorder struct {
 
 // Record is an empty cache that runs nothing and notes everything.
 func (e *Engine) Record() (*WindowCache, *Recorder) {
-	r := &Recorder{Script: &Script{Shape: e.Shape}, saves: map[int][2]int{}, fault: e.update.fault}
+	r := &Recorder{Script: &inplace.Script{Shape: e.Shape}, saves: map[int][2]int{}, fault: e.update.fault}
 	r.anew()
 	for t := range r.chunk {
 		r.chunk[t] = r.Script.AddStorage(0)
@@ -25,22 +30,22 @@ func (e *Engine) Record() (*WindowCache, *Recorder) {
 func (r *Recorder) FillChunk(tensor, rows int, labels [][]int32) {
 	size := &r.Script.Sizes[r.chunk[tensor]]
 	*size = max(*size, rows)
-	r.Script.AddRows(Fill, r.chunk[tensor], rows, 0, tensor, labels)
+	r.Script.AddRows(inplace.Fill, r.chunk[tensor], rows, 0, tensor, labels)
 }
 
 // CheckChunk checks that the chunk of a tensor still holds these rows.
 func (r *Recorder) CheckChunk(tensor, rows int, labels [][]int32) {
-	r.Script.AddRows(Check, r.chunk[tensor], rows, 0, tensor, labels)
+	r.Script.AddRows(inplace.Check, r.chunk[tensor], rows, 0, tensor, labels)
 }
 
 // CheckCache checks the whole buffer of a tensor.
 func (r *Recorder) CheckCache(tensor int, labels [][]int32) {
-	r.Script.AddRows(Check, r.cache[tensor], r.Script.Shape.Window, 0, tensor, labels)
+	r.Script.AddRows(inplace.Check, r.cache[tensor], r.Script.Shape.Window, 0, tensor, labels)
 }
 
-func (r *Recorder) stored() (keys, values Tensor) {
+func (r *Recorder) stored() (keys, values impls.Tensor) {
 	s := r.Script.Shape
-	t := Tensor{Batch: s.Batch, Heads: s.Heads, Rows: s.Window, Dim: s.Dim, DType: s.DType}
+	t := impls.Tensor{Batch: s.Batch, Heads: s.Heads, Rows: s.Window, Dim: s.Dim, DType: s.DType}
 	return t, t
 }
 
@@ -48,7 +53,7 @@ func (r *Recorder) renew() { r.clear(0, 0); r.clear(1, 0); clear(r.saves) }
 
 func (r *Recorder) clear(tensor, row int) {
 	w := r.Script.Shape.Window
-	r.Script.AddRows(Fill, r.cache[tensor], w, row, tensor, empty(w-row))
+	r.Script.AddRows(inplace.Fill, r.cache[tensor], w, row, tensor, empty(w-row))
 }
 
 func (r *Recorder) anew() {
@@ -89,15 +94,15 @@ const copyBlock = 1024
 
 // copy moves a whole buffer.
 func (r *Recorder) copy(to, from int) {
-	k := NewKernel(0, copyBlock, []Copy{{Cell: 0, Dst: 0, To: 0, Src: 1, From: 0, N: r.Script.Elements(to)}})
-	r.Script.Steps = append(r.Script.Steps, Step{Kind: Move, Kernel: k, Storage: []int{to, from}})
+	k := inplace.NewKernel(0, copyBlock, []inplace.Copy{{Cell: 0, Dst: 0, To: 0, Src: 1, From: 0, N: r.Script.Elements(to)}})
+	r.Script.Steps = append(r.Script.Steps, inplace.Step{Kind: inplace.Move, Kernel: k, Storage: []int{to, from}})
 }
 
 // farPast is where outOfBounds reads: 2^31 elements on. A device takes the low
 // 32 bits of an offset, without a sign; an int of 32 bits holds 2^31 only so.
 const farPast = -1 << 31
 
-func (r *Recorder) run(p *Plan, _, _ *Tensor, order func(tensor, kernel, blocks int) []int32) {
+func (r *Recorder) run(p *inplace.Plan, _, _ *impls.Tensor, order func(tensor, kernel, blocks int) []int32) {
 	for i := len(r.temps) + 2; i < len(p.Rows); i++ {
 		r.temps = append(r.temps, r.Script.AddStorage(0))
 	}
@@ -107,10 +112,10 @@ func (r *Recorder) run(p *Plan, _, _ *Tensor, order func(tensor, kernel, blocks 
 	}
 	switch r.fault {
 	case outOfBounds:
-		k := NewKernel(0, copyBlock, []Copy{{Cell: 0, Dst: 0, To: 0, Src: 0, From: farPast, N: 1}})
-		r.Script.Steps = append(r.Script.Steps, Step{Kind: Move, Kernel: k, Storage: []int{r.cache[0]}})
+		k := inplace.NewKernel(0, copyBlock, []inplace.Copy{{Cell: 0, Dst: 0, To: 0, Src: 0, From: farPast, N: 1}})
+		r.Script.Steps = append(r.Script.Steps, inplace.Step{Kind: inplace.Move, Kernel: k, Storage: []int{r.cache[0]}})
 	case endless:
-		r.Script.Steps = append(r.Script.Steps, Step{Kind: Endless})
+		r.Script.Steps = append(r.Script.Steps, inplace.Step{Kind: inplace.Endless})
 	}
 	for t := range r.cache {
 		at := append([]int{r.cache[t], r.chunk[t]}, r.temps[:len(p.Rows)-2]...)
@@ -119,7 +124,7 @@ func (r *Recorder) run(p *Plan, _, _ *Tensor, order func(tensor, kernel, blocks 
 			if order != nil {
 				o = order(t, i, k.Blocks())
 			}
-			r.Script.Steps = append(r.Script.Steps, Step{Kind: Move, Kernel: k, Storage: at, Order: o, Plan: p})
+			r.Script.Steps = append(r.Script.Steps, inplace.Step{Kind: inplace.Move, Kernel: k, Storage: at, Order: o, Plan: p})
 		}
 	}
 }
@@ -128,7 +133,7 @@ func (r *Recorder) run(p *Plan, _, _ *Tensor, order func(tensor, kernel, blocks 
 func empty(n int) [][]int32 {
 	labels := make([]int32, n)
 	for i := range labels {
-		labels[i] = Empty
+		labels[i] = inplace.Empty
 	}
 	return [][]int32{labels}
 }

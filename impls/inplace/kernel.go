@@ -1,8 +1,10 @@
-package impls
+package inplace
 
 import (
 	"fmt"
 	"sort"
+
+	"github.com/slidefuzz/slidefuzz/impls"
 )
 
 // Copy is a stretch of a map, resolved to storage and element offset: cells
@@ -142,13 +144,13 @@ func (k *Kernel) runBlock(b int, mem [][]byte, size int, scratch []byte) {
 type Plan struct {
 	Rows    []int // rows of each storage: the program's buffers, then temporaries
 	Kernels []*Kernel
-	shape   Shape
+	shape   impls.Shape
 }
 
 // Compile lowers a checked program and resolves it to cells of the given
 // shape; the rows of each storage are laid out as shape.Layout says. A block
 // takes block cells.
-func Compile(p Program, how Lowering, s Shape, block int) *Plan {
+func Compile(p Program, how Lowering, s impls.Shape, block int) *Plan {
 	low := lower(p, how)
 	plan := &Plan{Rows: low.rows, shape: s}
 	for _, m := range low.kernels {
@@ -158,7 +160,7 @@ func Compile(p Program, how Lowering, s Shape, block int) *Plan {
 }
 
 // resolve numbers the cells of a map in the memory order of its destination.
-func resolve(m rowMap, rows []int, s Shape) []Copy {
+func resolve(m rowMap, rows []int, s impls.Shape) []Copy {
 	var copies []Copy
 	cell := 0
 	add := func(to, src, from, n int) {
@@ -173,7 +175,7 @@ func resolve(m rowMap, rows []int, s Shape) []Copy {
 		cell += n
 	}
 	lanes, dim := s.Lanes(), s.Dim
-	if s.Layout == TokensFirst { // one row of all lanes is contiguous
+	if s.Layout == impls.TokensFirst { // one row of all lanes is contiguous
 		for _, r := range m.runs {
 			add(r.to*lanes*dim, r.src, r.from*lanes*dim, r.n*lanes*dim)
 		}
@@ -191,7 +193,7 @@ func resolve(m rowMap, rows []int, s Shape) []Copy {
 func (p *Plan) Cell(storage, offset int) (lane, row, elem int) {
 	elem = offset % p.shape.Dim
 	at := offset / p.shape.Dim
-	if p.shape.Layout == TokensFirst {
+	if p.shape.Layout == impls.TokensFirst {
 		return at % p.shape.Lanes(), at / p.shape.Lanes(), elem
 	}
 	return at / p.Rows[storage], at % p.Rows[storage], elem
@@ -199,7 +201,7 @@ func (p *Plan) Cell(storage, offset int) (lane, row, elem int) {
 
 // Offset is the inverse of Cell.
 func (p *Plan) Offset(storage, lane, row, elem int) int {
-	if p.shape.Layout == TokensFirst {
+	if p.shape.Layout == impls.TokensFirst {
 		return (row*p.shape.Lanes()+lane)*p.shape.Dim + elem
 	}
 	return (lane*p.Rows[storage]+row)*p.shape.Dim + elem
