@@ -253,9 +253,9 @@ func (c *Case) checkOp(o Op) error {
 	return nil
 }
 
-// blocks is the number of blocks of a whole window, the measure by which a
+// Blocks is the number of blocks of a whole window, the measure by which a
 // case has few of them.
-func (c *Case) blocks() int {
+func (c *Case) Blocks() int {
 	rows := c.Shape.Window
 	if c.Target.Update == "program" {
 		rows = 0
@@ -273,14 +273,14 @@ func (c *Case) blocks() int {
 func Compare(a, b *Case) int {
 	for _, d := range [...]int{
 		cmp.Compare(len(a.Ops)+len(a.Program.Stmts), len(b.Ops)+len(b.Program.Stmts)),
-		cmp.Compare(a.tokens(), b.tokens()),
+		cmp.Compare(a.Rows(), b.Rows()),
 		cmp.Compare(a.Shape.Window, b.Shape.Window),
 		cmp.Compare(a.Shape.Lanes(), b.Shape.Lanes()),
 		cmp.Compare(a.Shape.Batch, b.Shape.Batch),
 		cmp.Compare(a.Shape.Dim, b.Shape.Dim),
 		cmp.Compare(a.Shape.DType.Size(), b.Shape.DType.Size()),
 		cmp.Compare(b.Shape.DType, a.Shape.DType), // of one size the plainest, U8
-		cmp.Compare(a.blocks(), b.blocks()),
+		cmp.Compare(a.Blocks(), b.Blocks()),
 		cmp.Compare(len(a.Orders), len(b.Orders)),
 		compareSchedules(a.Schedule, b.Schedule),
 	} {
@@ -300,8 +300,9 @@ func Compare(a, b *Case) int {
 	return cmp.Compare(string(a.format()), string(b.format()))
 }
 
-// tokens counts rows of buffers as tokens where the case is a program.
-func (c *Case) tokens() int {
+// Rows is the number of tokens that the case appends, or of the rows of its
+// program\'s buffers.
+func (c *Case) Rows() int {
 	n := c.Tokens()
 	for _, b := range c.Program.Buffers {
 		n += b.Rows

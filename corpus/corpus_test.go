@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -184,17 +183,4 @@ func TestCompareIsTheOrderOfTheDesign(t *testing.T) {
 		require.Negative(t, Compare(last, d))
 		last = d
 	}
-}
-
-// A write by index through a name is one to what the name stands for.
-func TestShrinkInlinesIndexWrites(t *testing.T) {
-	c, err := Parse("test", []byte("slidefuzz case v1\nshape batch=1 heads=1 window=1 dim=1 dtype=F16 layout=heads-first\n"+
-		"target program/fused/sim\nblock 1\nschedule ascending\nbuffer x 5\nu = x[2:5]\nu[[1, 2]] = x[2:4]\n"), 0)
-	require.NoError(t, err)
-	small, _ := Shrink(t.Context(), c, func(c *Case) bool {
-		return slices.ContainsFunc(c.Program.Stmts, func(st inplace.Stmt) bool {
-			return len(st.Index) == 2 && st.Index[1] == st.Index[0]+1
-		})
-	})
-	require.Contains(t, string(small.Text()), "buffer x 2\nx[[0, 1]] = x[0:2]\n")
 }

@@ -116,7 +116,7 @@ func (r *Runs) String() string {
 	if r.Wrong == 0 {
 		return fmt.Sprintf("wrong when it was found, and in none of %d runs since", r.Of)
 	}
-	wrong := cells(r.Most)
+	wrong := Cells(r.Most)
 	if r.Most != r.Least {
 		wrong = fmt.Sprintf("%d to %s", r.Least, wrong)
 	}
@@ -127,7 +127,8 @@ func (r *Runs) String() string {
 	return s
 }
 
-func cells(n int) string {
+// Cells is a number of cells in words.
+func Cells(n int) string {
 	if n == 1 {
 		return "1 cell"
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -70,7 +71,7 @@ type keptCase struct {
 // and a candidate that is right there is not tried. Where the smallest there is
 // right on the worker, its statements are tried at the size found: a GPU shows a
 // race in large shapes alone.
-func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats, error) {
+func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
 	limit := cmp.Or(r.ShrinkTime, DefaultShrinkTime)
 	end := time.Now().Add(limit)
 	whole, stop := context.WithDeadline(ctx, end)
@@ -81,14 +82,14 @@ func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.D
 }
 
 // shrinkFlaky shrinks until steps ends, and counts until ctx does.
-func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats, error) {
+func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
 	c = c.Clone()
 	f := &flaky{r: r, want: d.Failure(c.Target), last: d, kept: []keptCase{{c, d}}}
 	again := f.count(steps, c, flakyRuns)
 	d.Runs = again
 	if again == nil || again.Wrong == 0 { // seen once: nothing to steer by
 		c.Expect = d.Expect()
-		stats := corpus.ShrinkStats{Bounded: true}
+		stats := shrink.Stats{Bounded: true}
 		if again != nil {
 			stats.Runs = again.Of
 		}
@@ -97,7 +98,7 @@ func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corp
 	f.rule(float64(again.Wrong) / float64(again.Of))
 	hello, err := r.Worker.Hello(ctx)
 	if err != nil && ctx.Err() == nil {
-		return nil, nil, corpus.ShrinkStats{}, err
+		return nil, nil, shrink.Stats{}, err
 	}
 	if hello != nil {
 		f.dtypes = hello.DTypes
@@ -110,7 +111,7 @@ func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corp
 		start = f.startOnSim(steps, c, d)
 		fails = func(c *corpus.Case) bool { return f.failsOnSim(steps, c, d) && f.try(steps, c) }
 	}
-	small, stats := corpus.ShrinkSteps(steps, start, fails)
+	small, stats := shrink.Steps(steps, start, fails)
 	stats.Runs += again.Of
 	if d.Sim != nil {
 		if c, alone := f.alone(steps, small, d); alone != nil {
@@ -203,7 +204,7 @@ func (f *flaky) failsOnSim(ctx context.Context, c *corpus.Case, d *corpus.Diverg
 // startOnSim is the finding c, or what sim alone makes of it where the worker
 // fails on that too: as it is, or in the shape that was found.
 func (f *flaky) startOnSim(ctx context.Context, c *corpus.Case, d *corpus.Divergence) *corpus.Case {
-	small, _ := corpus.ShrinkSteps(ctx, c, func(c *corpus.Case) bool { return f.failsOnSim(ctx, c, d) })
+	small, _ := shrink.Steps(ctx, c, func(c *corpus.Case) bool { return f.failsOnSim(ctx, c, d) })
 	wide := small.Clone()
 	wide.Shape = c.Shape
 	switch {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
@@ -36,7 +37,7 @@ type Finding struct {
 	Divergence *corpus.Divergence
 	At         int // the number of the case that found it, from 1
 	Seen       int // cases that showed the same failure
-	Stats      corpus.ShrinkStats
+	Stats      shrink.Stats
 	// After is how long the hunt had run before it, the shrinking of earlier
 	// findings left out; Shrinking is how long its own took.
 	After, Shrinking time.Duration

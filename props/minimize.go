@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
@@ -21,17 +22,17 @@ import (
 //   - What fails in a worker is shrunk as what may fail sometimes.
 //   - A case on a device that follows the case's order is shrunk on sim, which
 //     then fails alike, and run on the device again in the end.
-func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats, error) {
+func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
 	switch {
 	case d.Fault == corpus.FaultHang, d.Fault == corpus.FaultCrash && c.Target.Device != window.Worker:
 		small := cutAfter(c, d)
 		small.Expect = d.Expect()
-		return small, d, corpus.ShrinkStats{Bounded: true}, nil
+		return small, d, shrink.Stats{Bounded: true}, nil
 	case c.Target.Device == window.Worker:
 		return r.minimizeWorker(ctx, c, d)
 	case c.Native() && d.Race != nil:
 		c, d, err := r.Native(ctx, c, d)
-		return c, d, corpus.ShrinkStats{Bounded: true}, err
+		return c, d, shrink.Stats{Bounded: true}, err
 	}
 	small, last, stats := r.minimizeOrdered(ctx, c, d)
 	if ctx.Err() != nil {
@@ -56,7 +57,7 @@ func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Diverge
 
 // minimizeOrdered shrinks a case that has one outcome each time, and says how the
 // smallest failed.
-func (r *Runner) minimizeOrdered(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, corpus.ShrinkStats) {
+func (r *Runner) minimizeOrdered(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats) {
 	start := c
 	if window.OnGPU(c.Target.Device) {
 		onSim := c.Clone()
@@ -78,7 +79,7 @@ func (r *Runner) minimizeOrdered(ctx context.Context, c *corpus.Case, d *corpus.
 	if cut := cutAfter(start, d); len(cut.Ops) < len(start.Ops) && fails(cut) {
 		start = cut
 	}
-	small, stats := corpus.Shrink(ctx, start, fails)
+	small, stats := shrink.Case(ctx, start, fails)
 	if ctx.Err() != nil && start.Target != c.Target {
 		return c.Clone(), d, stats // what sim failed on the device was never asked
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/oracle"
@@ -104,7 +105,7 @@ func (r *Runner) onSim(ctx context.Context, c *corpus.Case, d *corpus.Divergence
 		on.Schedule = s
 		for _, want.Tensor = range [...]string{want.Tensor, oracle.Keys.String(), oracle.Values.String()} {
 			if fails(on) {
-				small, _ := corpus.Shrink(ctx, on, fails)
+				small, _ := shrink.Case(ctx, on, fails)
 				small = small.Clone()
 				small.Expect = last.Expect()
 				return small, last

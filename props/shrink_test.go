@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 )
@@ -46,7 +47,7 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 			r := NewRunner()
 			least := map[corpus.Failure]*corpus.Case{}
 			all := 0
-			corpus.EnumerateScope(target, corpus.Scope.Ops, corpus.Scope.Tokens, func(c *corpus.Case) bool {
+			shrink.EnumerateScope(target, shrink.Scope.Ops, shrink.Scope.Tokens, func(c *corpus.Case) bool {
 				all++
 				d, err := r.Run(t.Context(), c)
 				require.NoError(t, err)
@@ -64,7 +65,7 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 			reached, proven, odd, beyond := 0, 0, 0, 0
 			type shrunk struct {
 				small *corpus.Case
-				stats corpus.ShrinkStats
+				stats shrink.Stats
 			}
 			last := map[string]shrunk{}
 			for reached+proven+odd < starts && beyond < 10*starts {
@@ -84,7 +85,7 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 					d, err := r.Run(t.Context(), c)
 					return err == nil && d != nil && d.Failure(target) == want
 				}
-				small, stats := corpus.ShrinkSteps(t.Context(), c, fails)
+				small, stats := shrink.Steps(t.Context(), c, fails)
 				require.False(t, stats.Bounded)
 				if corpus.Compare(small, least) == 0 {
 					// The last stage would run every smaller case of Scope;
@@ -96,11 +97,11 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 				// nothing else: one run of it serves all starts that end there.
 				key := string(small.Text())
 				if _, ok := last[key]; !ok {
-					small, stats := corpus.Shrink(t.Context(), c, fails)
+					small, stats := shrink.Case(t.Context(), c, fails)
 					last[key] = shrunk{small, stats}
 				}
 				small, stats = last[key].small, last[key].stats
-				if !small.InScope() {
+				if !shrink.InScope(small) {
 					// Chunks of another shape lie outside Scope, and such a
 					// case may be smaller still.
 					require.Negative(t, corpus.Compare(small, least), "from\n%s\nto\n%s\nwhere the minimum is\n%s", c.Text(), small.Text(), least.Text())

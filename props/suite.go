@@ -9,6 +9,7 @@ import (
 	"github.com/leanovate/gopter/prop"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 )
@@ -95,7 +96,7 @@ func (s *suite) testOracle(t *testing.T) {
 			return err == nil, err
 		}
 		want := d.Failure(c.Target)
-		small, _ := corpus.Shrink(t.Context(), c, func(c *corpus.Case) bool {
+		small, _ := shrink.Case(t.Context(), c, func(c *corpus.Case) bool {
 			d, err := s.run(t.Context(), r, c)
 			return err == nil && d != nil && d.Failure(c.Target) == want
 		})

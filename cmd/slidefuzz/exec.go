@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/report"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
@@ -144,8 +145,8 @@ type reporter struct {
 }
 
 // report is the report of a case, for a folder.
-func (r reporter) report(ctx context.Context, dir string, c *corpus.Case, d *corpus.Divergence) *corpus.Report {
-	rep := &corpus.Report{Case: c, Divergence: d, Versions: versions(), ModuleVersion: moduleVersion()}
+func (r reporter) report(ctx context.Context, dir string, c *corpus.Case, d *corpus.Divergence) *report.Report {
+	rep := &report.Report{Case: c, Divergence: d, Versions: versions(), ModuleVersion: moduleVersion()}
 	if r.client == nil {
 		return rep
 	}

@@ -1,10 +1,11 @@
-package corpus
+package shrink
 
 import (
 	"context"
 	"math"
 	"slices"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
@@ -15,8 +16,8 @@ import (
 // from Decode need; it is there for cases of any size.
 const MaxRuns = 20_000
 
-// ShrinkStats says what a shrink did.
-type ShrinkStats struct {
+// Stats says what a shrink did.
+type Stats struct {
 	Runs int // times that the predicate was asked
 	// Minimal: every smaller case within Scope was tried and does not fail.
 	// Otherwise the case is 1-minimal: no single step of the shrinker makes
@@ -25,12 +26,12 @@ type ShrinkStats struct {
 	Bounded bool // the bound on runs, or the context, ended it
 }
 
-// Shrink makes a failing case small: the smallest in the sense of Compare
+// Case makes a failing case small: the smallest in the sense of Compare
 // that its steps reach and for which fails stays true, or a smaller one of
 // Scope; if it lies in Scope, it is the smallest of all. fails must answer for the same failure only,
 // and always the same for the same case. It is asked at most MaxRuns times by
 // the steps, and then once for each case of Scope that is smaller.
-func Shrink(ctx context.Context, c *Case, fails func(*Case) bool) (*Case, ShrinkStats) {
+func Case(ctx context.Context, c *corpus.Case, fails func(*corpus.Case) bool) (*corpus.Case, Stats) {
 	s := newShrinker(c, fails)
 	s.greedy(ctx)
 	if !s.stats.Bounded {
@@ -39,32 +40,32 @@ func Shrink(ctx context.Context, c *Case, fails func(*Case) bool) (*Case, Shrink
 	return s.best, s.stats
 }
 
-// ShrinkSteps is Shrink without its last stage.
-func ShrinkSteps(ctx context.Context, c *Case, fails func(*Case) bool) (*Case, ShrinkStats) {
+// Steps is Case without its last stage.
+func Steps(ctx context.Context, c *corpus.Case, fails func(*corpus.Case) bool) (*corpus.Case, Stats) {
 	s := newShrinker(c, fails)
 	s.greedy(ctx)
 	return s.best, s.stats
 }
 
-func newShrinker(c *Case, fails func(*Case) bool) *shrinker {
+func newShrinker(c *corpus.Case, fails func(*corpus.Case) bool) *shrinker {
 	s := &shrinker{best: c.Clone(), fails: fails}
 	s.best.Expect = nil
 	return s
 }
 
 type shrinker struct {
-	best  *Case
-	fails func(*Case) bool
-	stats ShrinkStats
+	best  *corpus.Case
+	fails func(*corpus.Case) bool
+	stats Stats
 }
 
 // try keeps a candidate that is smaller and still fails.
-func (s *shrinker) try(ctx context.Context, c *Case) bool {
+func (s *shrinker) try(ctx context.Context, c *corpus.Case) bool {
 	if s.stats.Runs >= MaxRuns || ctx.Err() != nil {
 		s.stats.Bounded = true
 		return false
 	}
-	if Compare(c, s.best) >= 0 || c.Check(DefaultLimit) != nil {
+	if corpus.Compare(c, s.best) >= 0 || c.Check(corpus.DefaultLimit) != nil {
 		return false
 	}
 	s.stats.Runs++
@@ -79,15 +80,15 @@ func (s *shrinker) try(ctx context.Context, c *Case) bool {
 // tryAny tries a candidate of another shape, then with as many blocks as
 // before, with two, and with a block a cell, and under the schedules that a race most likely shows
 // in: a smaller kernel has other blocks, and a schedule names them.
-func (s *shrinker) tryAny(ctx context.Context, c *Case) bool {
+func (s *shrinker) tryAny(ctx context.Context, c *corpus.Case) bool {
 	if s.try(ctx, c) {
 		return true
 	}
-	if Compare(c, s.best) >= 0 && c.Shape == s.best.Shape && c.tokens() == s.best.tokens() {
+	if corpus.Compare(c, s.best) >= 0 && c.Shape == s.best.Shape && c.Rows() == s.best.Rows() {
 		return false
 	}
-	for _, n := range [...]int{s.best.blocks(), 2, math.MaxInt32} {
-		d := c.withBlocks(n)
+	for _, n := range [...]int{s.best.Blocks(), 2, math.MaxInt32} {
+		d := withBlocks(c, n)
 		for _, x := range [...]inplace.Schedule{c.Schedule, {}, {Kind: inplace.List, Blocks: []int{1}}, {Kind: inplace.Descending}} {
 			d.Schedule = x
 			if s.try(ctx, d.Clone()) {
@@ -136,9 +137,9 @@ func (s *shrinker) dropOps(ctx context.Context) {
 func (s *shrinker) mergeOps(ctx context.Context) {
 	for i := 0; i+1 < len(s.best.Ops); i++ {
 		a, b := s.best.Ops[i], s.best.Ops[i+1]
-		if a.Kind == Append && b.Kind == Append {
+		if a.Kind == corpus.Append && b.Kind == corpus.Append {
 			c := s.best.Clone()
-			c.Ops[i] = Op{Kind: Append, N: a.N + b.N}
+			c.Ops[i] = corpus.Op{Kind: corpus.Append, N: a.N + b.N}
 			c.Ops = slices.Delete(c.Ops, i+1, i+2)
 			if s.tryAny(ctx, c) {
 				i--
@@ -160,7 +161,7 @@ func less(lo, n int) []int {
 // shrinkAppends takes tokens from appends.
 func (s *shrinker) shrinkAppends(ctx context.Context) {
 	for i := range s.best.Ops {
-		if s.best.Ops[i].Kind != Append {
+		if s.best.Ops[i].Kind != corpus.Append {
 			continue
 		}
 		for _, n := range less(0, s.best.Ops[i].N) {
@@ -226,7 +227,7 @@ func (s *shrinker) withWindow(ctx context.Context, w int) bool {
 	by := s.best.Shape.Window - w
 	for i, o := range s.best.Ops {
 		for _, d := range [...]int{by, 2 * by} {
-			if o.Kind != Append || o.N < d {
+			if o.Kind != corpus.Append || o.N < d {
 				continue
 			}
 			c := s.best.Clone()
@@ -246,9 +247,9 @@ func (s *shrinker) withWindow(ctx context.Context, w int) bool {
 func (s *shrinker) simplifyOps(ctx context.Context) {
 	for i := range s.best.Ops {
 		o := s.best.Ops[i]
-		plain := Op{Kind: o.Kind, N: o.N}
+		plain := corpus.Op{Kind: o.Kind, N: o.N}
 		if o.Odd(s.best.Shape) || o.Pad != nil || o.Batch+o.Heads+o.Dim > 0 || o.DType != "" {
-			for _, p := range [...]Op{
+			for _, p := range [...]corpus.Op{
 				plain,
 				{Kind: o.Kind, N: o.N, Batch: o.Batch},
 				{Kind: o.Kind, N: o.N, Heads: o.Heads},
@@ -262,11 +263,11 @@ func (s *shrinker) simplifyOps(ctx context.Context) {
 				}
 			}
 		}
-		if o.Kind != Append && o.Kind != Reset {
+		if o.Kind != corpus.Append && o.Kind != corpus.Reset {
 			for _, n := range less(0, o.N) {
 				c := s.best.Clone()
 				for j := range c.Ops { // a snapshot and its restores together
-					if c.Ops[j].Kind == o.Kind || o.Kind != Crop && c.Ops[j].Kind >= Snapshot {
+					if c.Ops[j].Kind == o.Kind || o.Kind != corpus.Crop && c.Ops[j].Kind >= corpus.Snapshot {
 						if c.Ops[j].N == o.N {
 							c.Ops[j].N = n
 						}
@@ -282,20 +283,20 @@ func (s *shrinker) simplifyOps(ctx context.Context) {
 
 // shrinkBlocks tries fewer blocks, then the smallest block that makes as many.
 func (s *shrinker) shrinkBlocks(ctx context.Context) {
-	for _, n := range less(1, s.best.blocks()) {
-		if s.tryAny(ctx, s.best.withBlocks(n)) {
+	for _, n := range less(1, s.best.Blocks()) {
+		if s.tryAny(ctx, withBlocks(s.best, n)) {
 			break
 		}
 	}
-	s.try(ctx, s.best.withBlocks(s.best.blocks()))
+	s.try(ctx, withBlocks(s.best, s.best.Blocks()))
 }
 
 // withBlocks is the case with the smallest block that makes n blocks of its
 // whole window.
-func (c *Case) withBlocks(n int) *Case {
+func withBlocks(c *corpus.Case, n int) *corpus.Case {
 	d := c.Clone()
 	d.Block = 1
-	cells := d.blocks()
+	cells := d.Blocks()
 	d.Block = (cells-1)/n + 1
 	return d
 }
@@ -323,13 +324,13 @@ func (s *shrinker) shrinkSchedule(ctx context.Context) {
 	// A hazard's witness is one block that runs first; among many blocks the
 	// first ones are as good as any, since every window has the same hazards
 	// all along.
-	for b := range min(s.best.blocks(), 64) {
+	for b := range min(s.best.Blocks(), 64) {
 		if set(inplace.Schedule{Kind: inplace.List, Blocks: []int{b}}) {
 			return
 		}
 	}
 	if s.best.Schedule.Kind != inplace.List {
-		n := min(s.best.blocks(), 64)
+		n := min(s.best.Blocks(), 64)
 		order := s.best.Schedule.Order(n)
 		list := make([]int, len(order))
 		for i, b := range order {

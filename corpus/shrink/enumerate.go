@@ -1,8 +1,9 @@
-package corpus
+package shrink
 
 import (
 	"context"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -20,7 +21,7 @@ import (
 var Scope = struct{ Ops, Tokens, Window, Heads, Dim int }{Ops: 3, Tokens: 4, Window: 3, Heads: 2, Dim: 2}
 
 // InScope reports whether the enumeration covers the case.
-func (c *Case) InScope() bool {
+func InScope(c *corpus.Case) bool {
 	s := c.Shape
 	if c.Target.Update == "program" || len(c.Ops) > Scope.Ops || c.Tokens() > Scope.Tokens || s.Window > Scope.Window ||
 		s.Batch > 1 || s.Heads > Scope.Heads || s.Dim > Scope.Dim || s.DType != impls.U8 ||
@@ -29,7 +30,7 @@ func (c *Case) InScope() bool {
 	}
 	for _, o := range c.Ops {
 		if o.Pad != nil || o.Batch+o.Heads+o.Dim > 0 || o.DType != "" ||
-			o.Kind == Crop && o.N > s.Window || o.Kind >= Snapshot && o.N > 0 {
+			o.Kind == corpus.Crop && o.N > s.Window || o.Kind >= corpus.Snapshot && o.N > 0 {
 			return false
 		}
 	}
@@ -47,12 +48,12 @@ func (s *shrinker) enumerate(ctx context.Context) {
 	if ops > Scope.Ops {
 		ops, tokens = Scope.Ops, Scope.Tokens
 	}
-	EnumerateScope(s.best.Target, ops, tokens, func(c *Case) bool {
+	EnumerateScope(s.best.Target, ops, tokens, func(c *corpus.Case) bool {
 		if ctx.Err() != nil {
 			s.stats.Bounded = true
 			return false
 		}
-		if Compare(c, s.best) >= 0 {
+		if corpus.Compare(c, s.best) >= 0 {
 			return true
 		}
 		s.stats.Runs++
@@ -62,15 +63,15 @@ func (s *shrinker) enumerate(ctx context.Context) {
 		return true
 	})
 	s.stats.Bounded = s.stats.Bounded || ctx.Err() != nil
-	s.stats.Minimal = !s.stats.Bounded && s.best.InScope()
+	s.stats.Minimal = !s.stats.Bounded && InScope(s.best)
 }
 
 // EnumerateScope calls yield with each case of Scope for a target with at most
 // that many operations, and with that many operations at most that many
 // tokens, until it returns false. The case is reused between calls: clone it
 // to keep it.
-func EnumerateScope(t window.Target, ops, tokens int, yield func(*Case) bool) {
-	c := &Case{Target: t}
+func EnumerateScope(t window.Target, ops, tokens int, yield func(*corpus.Case) bool) {
+	c := &corpus.Case{Target: t}
 	if t.IsProgram() {
 		enumerateShapes(c, yield)
 		return
@@ -81,7 +82,7 @@ func EnumerateScope(t window.Target, ops, tokens int, yield func(*Case) bool) {
 			most = min(most, tokens)
 		}
 		for total := 0; total <= most; total++ {
-			c.Ops = make([]Op, n)
+			c.Ops = make([]corpus.Op, n)
 			if !enumerateOps(c, 0, total, yield) {
 				return
 			}
@@ -91,12 +92,12 @@ func EnumerateScope(t window.Target, ops, tokens int, yield func(*Case) bool) {
 
 // enumerateOps fills operations from i on so that they append exactly left
 // tokens more.
-func enumerateOps(c *Case, i, left int, yield func(*Case) bool) bool {
+func enumerateOps(c *corpus.Case, i, left int, yield func(*corpus.Case) bool) bool {
 	if i == len(c.Ops) {
 		return left > 0 || enumerateShapes(c, yield)
 	}
 	for n := 0; n <= left; n++ {
-		c.Ops[i] = Op{Kind: Append, N: n}
+		c.Ops[i] = corpus.Op{Kind: corpus.Append, N: n}
 		if !enumerateOps(c, i+1, left-n, yield) {
 			return false
 		}
@@ -110,18 +111,18 @@ func enumerateOps(c *Case, i, left int, yield func(*Case) bool) bool {
 	return true
 }
 
-var smallOps = func() []Op {
-	ops := []Op{{Kind: Reset}, {Kind: Snapshot}, {Kind: Restore}}
+var smallOps = func() []corpus.Op {
+	ops := []corpus.Op{{Kind: corpus.Reset}, {Kind: corpus.Snapshot}, {Kind: corpus.Restore}}
 	for n := range Scope.Window + 1 {
-		ops = append(ops, Op{Kind: Crop, N: n})
+		ops = append(ops, corpus.Op{Kind: corpus.Crop, N: n})
 	}
 	return ops
 }()
 
-func enumerateShapes(c *Case, yield func(*Case) bool) bool {
+func enumerateShapes(c *corpus.Case, yield func(*corpus.Case) bool) bool {
 	crop := 0
 	for _, o := range c.Ops {
-		if o.Kind == Crop {
+		if o.Kind == corpus.Crop {
 			crop = max(crop, o.N)
 		}
 	}
@@ -138,7 +139,7 @@ func enumerateShapes(c *Case, yield func(*Case) bool) bool {
 	return true
 }
 
-func enumerateSchedules(c *Case, yield func(*Case) bool) bool {
+func enumerateSchedules(c *corpus.Case, yield func(*corpus.Case) bool) bool {
 	cells := c.Shape.Heads * c.Shape.Window * c.Shape.Dim
 	last := 0
 	for block := cells; block >= 1; block-- {

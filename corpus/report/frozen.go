@@ -1,4 +1,4 @@
-package corpus
+package report
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 )
@@ -32,7 +33,7 @@ type frozen struct {
 // freeze spells a kernel out. ok is false where the table would be too long, or
 // where the kernel means more than "read everything, then write": a
 // read-after-write hazard needs what the kernel itself wrote before.
-func freeze(race *Race) (f frozen, ok bool) {
+func freeze(race *corpus.Race) (f frozen, ok bool) {
 	k := race.Kernel
 	if k.Cells() > maxTestCells || race.Hazard.Kind == inplace.RAW {
 		return f, false
@@ -45,7 +46,7 @@ func freeze(race *Race) (f frozen, ok bool) {
 		}
 	}
 	for i := range f.blocks {
-		f.order = append(f.order, race.at(i))
+		f.order = append(f.order, blockAt(race, i))
 	}
 	return f, true
 }
@@ -130,7 +131,7 @@ func (r Report) goTest() (goTest, error) {
 	if r.overWorker() {
 		return goTest{None: "the fault needs the worker; `slidefuzz replay` runs it"}, nil
 	}
-	if d.Fault.ofProcess() {
+	if ofProcess(d.Fault) {
 		return goTest{None: "the fault needs the device, which it takes down; `slidefuzz replay` runs it"}, nil
 	}
 	if race := d.Race; race != nil && r.ordered() {
@@ -144,9 +145,9 @@ func (r Report) goTest() (goTest, error) {
 	switch {
 	case window.OnGPU(device):
 		return goTest{None: "the fault needs the device; `slidefuzz replay` runs it"}, nil
-	case device == "host" && (d.Race != nil || d.Runs != nil) && !d.Runs.always():
+	case device == "host" && (d.Race != nil || d.Runs != nil) && !always(d.Runs):
 		return goTest{None: "the device orders the blocks itself, and the case does not fail in every run; `slidefuzz replay` runs it"}, nil
-	case c.Check(DefaultLimit) != nil:
+	case c.Check(corpus.DefaultLimit) != nil:
 		return goTest{None: "the case takes more memory than a test is given; `slidefuzz replay` runs it"}, nil
 	}
 	source, err := r.fill(frozen{})

@@ -1,8 +1,9 @@
-package corpus
+package report
 
 import (
 	"bytes"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 
@@ -22,8 +23,8 @@ import (
 
 // Report is what a bug tracker needs of one failing case.
 type Report struct {
-	Case       *Case
-	Divergence *Divergence
+	Case       *corpus.Case
+	Divergence *corpus.Divergence
 	Versions   []string // of slidefuzz, of Go, …
 	// ModuleVersion is that of slidefuzz as its build has it; what a Go test
 	// that calls slidefuzz asks for if it is a released one, else the latest.
@@ -102,7 +103,7 @@ func (r Report) WriteDir(dir string) error {
 		}
 	}
 	for _, f := range files {
-		if err := WriteFile(filepath.Join(dir, f.name), f.data); err != nil {
+		if err := corpus.WriteFile(filepath.Join(dir, f.name), f.data); err != nil {
 			return err
 		}
 	}
@@ -126,7 +127,7 @@ func (r Report) ScriptFile() string {
 }
 
 // withExpect is the case with the outcome that is reported.
-func (r Report) withExpect() *Case {
+func (r Report) withExpect() *corpus.Case {
 	if r.Case.Expect != nil {
 		return r.Case
 	}
@@ -142,7 +143,7 @@ func (r Report) overWorker() bool { return r.Worker != "" || r.Case.Target.Devic
 func (r Report) native() bool { return r.Case.Native() }
 
 // raceCase is the case that the race, its plan and its order belong to.
-func (r Report) raceCase() *Case {
+func (r Report) raceCase() *corpus.Case {
 	if sim := r.Divergence.Sim; sim != nil {
 		return sim
 	}
@@ -154,17 +155,19 @@ func (r Report) ordered() bool { return r.Divergence.Sim != nil || !r.native() }
 
 // ofProcess reports whether a fault ended or misled what runs the case, so that
 // nothing is known of rows.
-func (f Fault) ofProcess() bool { return f == FaultCrash || f == FaultHang || f == FaultProtocol }
+func ofProcess(f corpus.Fault) bool {
+	return f == corpus.FaultCrash || f == corpus.FaultHang || f == corpus.FaultProtocol
+}
 
 // always reports whether every run was counted and diverged.
-func (r *Runs) always() bool { return r != nil && r.Of > 0 && r.Wrong == r.Of }
+func always(r *corpus.Runs) bool { return r != nil && r.Of > 0 && r.Wrong == r.Of }
 
 // often says in how many runs the case failed.
-func (r *Runs) often() string {
+func often(r *corpus.Runs) string {
 	switch {
 	case r.Wrong == 0:
 		return fmt.Sprintf("It failed when it was found, and in none of %d runs since.", r.Of)
-	case !r.always():
+	case !always(r):
 		return fmt.Sprintf("It failed in %d of %d runs.", r.Wrong, r.Of)
 	case r.Of == 1:
 		return "It failed in the one run that was counted."
@@ -182,7 +185,7 @@ func (r Report) Extent() string {
 	return extent(r.Case)
 }
 
-func extent(c *Case) string {
+func extent(c *corpus.Case) string {
 	s := c.Shape
 	text := fmt.Sprintf("batch %d, heads %d, dim %d, %s", s.Batch, s.Heads, s.Dim, s.DType)
 	if len(c.Program.Buffers) == 0 {
@@ -201,7 +204,7 @@ func (r Report) CaseText() string { return string(r.withExpect().Text()) }
 func (r Report) SimText() string { return string(r.Divergence.Sim.Text()) }
 
 // WrongCells is how many cells are wrong, in words.
-func (r Report) WrongCells() string { return cells(r.Divergence.Wrong) }
+func (r Report) WrongCells() string { return corpus.Cells(r.Divergence.Wrong) }
 
 // folder is a report with the test that stands beside it.
 type folder struct {
@@ -256,11 +259,11 @@ func (r folder) Commands() string {
 func (r Report) outcome() string {
 	d := r.Divergence
 	switch {
-	case d.Runs != nil && d.Runs.Wrong < sureFailures && !d.Runs.always():
+	case d.Runs != nil && d.Runs.Wrong < sureFailures && !always(d.Runs):
 		return fmt.Sprintf("%d of %d runs failed; the next may all pass", d.Runs.Wrong, d.Runs.Of)
 	case d.Runs != nil:
 		return fmt.Sprintf("%d of %d runs failed", d.Runs.Wrong, d.Runs.Of)
-	case d.Fault.ofProcess() || r.overWorker():
+	case ofProcess(d.Fault) || r.overWorker():
 		return ""
 	case r.native():
 		return "the device chooses the order"
@@ -279,17 +282,17 @@ func (r Report) shrinkable() bool {
 	d := r.Divergence
 	switch {
 	case r.overWorker():
-		return d.Fault != FaultHang
-	case d.Fault.ofProcess():
+		return d.Fault != corpus.FaultHang
+	case ofProcess(d.Fault):
 		return false
 	}
-	return !r.native() || d.Race == nil && (d.Runs == nil || d.Runs.always())
+	return !r.native() || d.Race == nil && (d.Runs == nil || always(d.Runs))
 }
 
 // memoryArg is the flag that a case needs which takes more than commands allow.
-func memoryArg(c *Case) string {
+func memoryArg(c *corpus.Case) string {
 	n := c.Bytes()
-	if n <= DefaultLimit {
+	if n <= corpus.DefaultLimit {
 		return ""
 	}
 	const mib = 1 << 20
@@ -325,7 +328,7 @@ func (r Report) Title() string {
 // slidefuzz.
 func (r Report) Explanation() string {
 	d := r.Divergence
-	if d.Fault.ofProcess() {
+	if ofProcess(d.Fault) {
 		if r.overWorker() {
 			return "The worker failed: the cache that it drives may be to blame, or the worker itself."
 		}
@@ -334,7 +337,7 @@ func (r Report) Explanation() string {
 	var say []string
 	add := func(text string) { say = append(say, text) }
 	if d.Race != nil {
-		add(d.Race.does())
+		add(does(d.Race))
 		if r.native() {
 			add("The blocks of a kernel run in no fixed order, so the result may depend on timing.")
 		} else {
@@ -355,7 +358,7 @@ func (r Report) Explanation() string {
 	}
 	switch {
 	case d.Runs != nil:
-		add(d.Runs.often())
+		add(often(d.Runs))
 	case r.native() && !r.overWorker():
 		add("How often it fails was not counted.")
 	}
@@ -363,7 +366,7 @@ func (r Report) Explanation() string {
 	switch {
 	case sim == nil && r.native() && !r.overWorker() && d.Race != nil:
 		add("No order of its blocks was found in which sim goes wrong.")
-	case sim == nil && r.native() && !r.overWorker() && d.Fault == FaultRows:
+	case sim == nil && r.native() && !r.overWorker() && d.Fault == corpus.FaultRows:
 		add("No two blocks of a kernel conflict here: the fault does not depend on their order.")
 	case sim != nil && r.overWorker():
 		add(fmt.Sprintf("sim, which runs the blocks in an order that is given, fails on the same program where the compiler loses the check that %s stands for (%s): sim.txt fails in this way every time, without the worker.",
@@ -378,7 +381,7 @@ func (r Report) Explanation() string {
 }
 
 // does says what the two blocks do to each other.
-func (r *Race) does() string {
+func does(r *corpus.Race) string {
 	h := r.Hazard
 	cell := fmt.Sprintf("row %d of %s", r.HazardRow, r.Names[h.Storage])
 	switch h.Kind {
@@ -390,8 +393,8 @@ func (r *Race) does() string {
 	return fmt.Sprintf("Block %d overwrites %s while block %d has yet to read it (write-after-read).", h.Writer, cell, h.Other)
 }
 
-// at is the block that runs as number i, from 0, in the order of the race.
-func (r *Race) at(i int) int {
+// blockAt is the block that runs as number i, from 0, in the order of the race.
+func blockAt(r *corpus.Race, i int) int {
 	if r.Order == nil {
 		return i
 	}
@@ -400,9 +403,9 @@ func (r *Race) at(i int) int {
 
 // strikes reports whether the hazard changes the result in the order of the race:
 // a block runs before the one that it should have waited for.
-func (r *Race) strikes() bool {
+func strikes(r *corpus.Race) bool {
 	for i := range r.Kernel.Blocks() {
-		if b := r.at(i); b == r.Hazard.Writer || b == r.Hazard.Other {
+		if b := blockAt(r, i); b == r.Hazard.Writer || b == r.Hazard.Other {
 			return b == r.Hazard.Witness()
 		}
 	}
@@ -414,13 +417,13 @@ func (r *Race) strikes() bool {
 // known.
 func (r Report) Steps() []string {
 	race := r.Divergence.Race
-	if race == nil || !r.ordered() || !race.strikes() {
+	if race == nil || !r.ordered() || !strikes(race) {
 		return nil
 	}
 	var steps []string
 	h := race.Hazard
 	for i := range race.Kernel.Blocks() {
-		b := race.at(i)
+		b := blockAt(race, i)
 		note := ""
 		switch b {
 		case h.Writer:
@@ -488,7 +491,7 @@ const (
 func (r Report) picture() picture {
 	d := r.Divergence
 	var p picture
-	if d.Fault != FaultRows {
+	if d.Fault != corpus.FaultRows {
 		return p
 	}
 	race := d.Race
@@ -553,7 +556,7 @@ func (r Report) wrongRow() wrongRow {
 	d, race := r.Divergence, r.Divergence.Race
 	if race == nil {
 		rows := r.Case.Shape.Window
-		if i := d.Op - 1; i >= 0 && i < len(r.Case.Ops) && r.Case.Ops[i].Kind == Append && d.Where == "returned" {
+		if i := d.Op - 1; i >= 0 && i < len(r.Case.Ops) && r.Case.Ops[i].Kind == corpus.Append && d.Where == "returned" {
 			rows = max(rows, r.Case.Ops[i].N) // a long chunk is returned whole
 		}
 		for _, b := range r.Case.Program.Buffers {
@@ -581,7 +584,7 @@ func (r Report) wrongRow() wrongRow {
 }
 
 // blockOf is the block that writes the first element of a row.
-func blockOf(race *Race, storage, lane, row int) (int, bool) {
+func blockOf(race *corpus.Race, storage, lane, row int) (int, bool) {
 	at := race.Plan.Offset(storage, lane, row, 0)
 	for _, c := range race.Kernel.Copies {
 		if c.Dst == storage && at >= c.To && at < c.To+c.N {

@@ -1,4 +1,4 @@
-package corpus
+package report
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"go/ast"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 
@@ -31,7 +32,7 @@ import (
 // hand: this package runs nothing.
 func raced(t *testing.T) Report {
 	t.Helper()
-	c, err := Parse("page", []byte(page), 0)
+	c, err := corpus.Parse("page", []byte(designPage), 0)
 	require.NoError(t, err)
 	p := inplace.Program{
 		Buffers: []inplace.Buffer{{Name: "x", Rows: 2}, {Name: "new", Rows: 1}},
@@ -40,9 +41,9 @@ func raced(t *testing.T) Report {
 	plan := inplace.Compile(p, inplace.DropWAR, c.Shape, 1)
 	h, found := plan.Kernels[0].Hazard()
 	require.True(t, found)
-	d := &Divergence{
-		Op: 2, OpKind: "append", Tensor: "keys", Where: "returned", Fault: FaultRows, Wrong: 1, Want: "token 1", Got: "token 2",
-		Race: &Race{Hazard: h, Kernel: plan.Kernels[0], Plan: plan, Order: []int32{1, 0}, HazardRow: 1, Names: []string{"keys", "new"}},
+	d := &corpus.Divergence{
+		Op: 2, OpKind: "append", Tensor: "keys", Where: "returned", Fault: corpus.FaultRows, Wrong: 1, Want: "token 1", Got: "token 2",
+		Race: &corpus.Race{Hazard: h, Kernel: plan.Kernels[0], Plan: plan, Order: []int32{1, 0}, HazardRow: 1, Names: []string{"keys", "new"}},
 	}
 	return Report{Case: c, Divergence: d, Versions: []string{"slidefuzz <test>"}}
 }
@@ -55,7 +56,7 @@ func TestReportFolder(t *testing.T) {
 		require.NoError(t, err)
 		return string(b)
 	}
-	require.Equal(t, page, read("case.txt"))
+	require.Equal(t, designPage, read("case.txt"))
 	for _, want := range []string{
 		"row 0 holds token 1", "it holds token 2", "Block 1 overwrites row 1 of keys while block 0 has yet to read it",
 		"slidefuzz replay case.txt", "slidefuzz <test>", "schedule descending",
@@ -103,7 +104,7 @@ func natively(t *testing.T, device string, k int) Report {
 	// The case that was found is larger than what was made of it on sim.
 	r.Case.Shape.Window = 7
 	r.Divergence.Row, r.Divergence.Lane = 5, 1
-	r.Divergence.Runs = &Runs{Of: 20, Wrong: k, Least: 1, Most: 3}
+	r.Divergence.Runs = &corpus.Runs{Of: 20, Wrong: k, Least: 1, Most: 3}
 	return r
 }
 
@@ -139,14 +140,14 @@ func TestReportTestStandsAlone(t *testing.T) {
 
 // A test is written where it fails on the finding, and nowhere else.
 func TestReportHasATestThatFailsOrNone(t *testing.T) {
-	simple := func(device string, f Fault) Report {
-		c := Decode(nil)
+	simple := func(device string, f corpus.Fault) Report {
+		c := corpus.Decode(nil)
 		c.Target.Device = device
-		return Report{Case: c, Divergence: &Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: f, Detail: "2 rows after 1"}}
+		return Report{Case: c, Divergence: &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: f, Detail: "2 rows after 1"}}
 	}
 	counted := func(k int) Report {
-		r := simple("host", FaultAccepted)
-		r.Divergence.Runs = &Runs{Of: 20, Wrong: k}
+		r := simple("host", corpus.FaultAccepted)
+		r.Divergence.Runs = &corpus.Runs{Of: 20, Wrong: k}
 		return r
 	}
 	changed := func(r Report, change func(r *Report)) Report {
@@ -175,13 +176,13 @@ func TestReportHasATestThatFailsOrNone(t *testing.T) {
 		"a race on host, its order lost": {changed(natively(t, "host", 3), func(r *Report) { r.Divergence.Sim, r.Divergence.Runs = nil, nil }), false, "", "does not fail in every run"},
 		"found on a GPU alone":           {changed(natively(t, "opencl", 20), func(r *Report) { r.Divergence.Sim, r.Divergence.Race = nil, nil }), false, "", "needs the device"},
 		"a worker's":                     {changed(natively(t, "host", 20), func(r *Report) { r.Worker = "./w" }), false, "", "needs the worker"},
-		"no race, sim":                   {simple("sim", FaultAccepted), false, "props.Replay(t, `slidefuzz case v1", ""},
-		"no race, host":                  {simple("host", FaultAccepted), false, "props.Replay(t, `slidefuzz case v1", ""},
+		"no race, sim":                   {simple("sim", corpus.FaultAccepted), false, "props.Replay(t, `slidefuzz case v1", ""},
+		"no race, host":                  {simple("host", corpus.FaultAccepted), false, "props.Replay(t, `slidefuzz case v1", ""},
 		"no race, host, each time":       {counted(20), false, "props.Replay(t, `slidefuzz case v1", ""},
 		"no race, host, sometimes":       {counted(19), false, "", "does not fail in every run"},
-		"a crash":                        {simple("cuda", FaultCrash), false, "", "takes down"},
-		"a hang":                         {simple("cuda", FaultHang), false, "", "takes down"},
-		"more than a test's memory": {changed(simple("sim", FaultAccepted), func(r *Report) {
+		"a crash":                        {simple("cuda", corpus.FaultCrash), false, "", "takes down"},
+		"a hang":                         {simple("cuda", corpus.FaultHang), false, "", "takes down"},
+		"more than a test's memory": {changed(simple("sim", corpus.FaultAccepted), func(r *Report) {
 			r.Case.Shape.Window, r.Case.Shape.Dim = 1<<20, 1<<10
 		}), false, "", "more memory"},
 	} {
@@ -218,7 +219,7 @@ func TestFrozenFollowsTheOrder(t *testing.T) {
 		f, ok := freeze(race)
 		require.True(t, ok)
 		require.Equal(t, x.fails, f.fails(), "%v", x.order)
-		require.Equal(t, x.fails, race.strikes(), "%v", x.order)
+		require.Equal(t, x.fails, strikes(race), "%v", x.order)
 	}
 	race.Order = []int32{1, 0}
 	f, _ := freeze(race)
@@ -303,8 +304,8 @@ func TestReportOfANativeOrder(t *testing.T) {
 }
 
 func TestReportWithoutARace(t *testing.T) {
-	c := Decode(nil)
-	r := Report{Case: c, Divergence: &Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: FaultAccepted, Detail: "2 rows after 1"}}
+	c := corpus.Decode(nil)
+	r := Report{Case: c, Divergence: &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: corpus.FaultAccepted, Detail: "2 rows after 1"}}
 	_, read := inFolder(t, r)
 	require.NotContains(t, read("window.html"), "<svg")
 	require.NotContains(t, read("README.md"), "window.html")
@@ -323,14 +324,14 @@ func TestReportWithoutARace(t *testing.T) {
 // A row of a long chunk, which is returned whole, lies outside the window; one of
 // a program in its buffer.
 func TestPictureWithoutARace(t *testing.T) {
-	c := Decode(nil)
-	c.Shape.Window, c.Ops = 2, []Op{{Kind: Append, N: 9}}
-	d := &Divergence{Op: 1, OpKind: "append", Tensor: "keys", Where: "returned", Fault: FaultRows, Row: 7, Want: "token 7", Got: "token 1"}
+	c := corpus.Decode(nil)
+	c.Shape.Window, c.Ops = 2, []corpus.Op{{Kind: corpus.Append, N: 9}}
+	d := &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "keys", Where: "returned", Fault: corpus.FaultRows, Row: 7, Want: "token 7", Got: "token 1"}
 	p := Report{Case: c, Divergence: d}.picture()
 	require.Len(t, p.Rows, 9)
 	require.True(t, p.Rows[7].Wrong)
-	c = DecodeProgram(nil)
-	d = &Divergence{Op: 1, OpKind: "statement", Tensor: "x", Where: "stored", Fault: FaultRows, Want: "a", Got: "b"}
+	c = corpus.DecodeProgram(nil)
+	d = &corpus.Divergence{Op: 1, OpKind: "statement", Tensor: "x", Where: "stored", Fault: corpus.FaultRows, Want: "a", Got: "b"}
 	require.Len(t, Report{Case: c, Divergence: d}.picture().Rows, c.Program.Buffers[0].Rows)
 }
 
@@ -344,7 +345,7 @@ func TestReportOfALargeWindow(t *testing.T) {
 	r.Case = r.Case.Clone()
 	r.Case.Shape = s
 	r.Divergence.Row, r.Divergence.Tensor = 2001, "x"
-	r.Divergence.Race = &Race{Hazard: h, Kernel: plan.Kernels[0], Plan: plan, HazardRow: 2002, Names: []string{"x"}}
+	r.Divergence.Race = &corpus.Race{Hazard: h, Kernel: plan.Kernels[0], Plan: plan, HazardRow: 2002, Names: []string{"x"}}
 	var b bytes.Buffer
 	require.NoError(t, r.WriteHTML(&b))
 	require.Contains(t, b.String(), "Rows 1989 to 2012 of 4096 are drawn.")
@@ -358,7 +359,7 @@ func TestWorkerReport(t *testing.T) {
 	r.Worker, r.ScriptName, r.Script = "python3 worker.py", "repro.py", []byte("import torch\n")
 	sim := r.Case.Clone()
 	r.Divergence.Sim = sim
-	r.Divergence.Runs = &Runs{Of: 20, Wrong: 7, Least: 1, Most: 3}
+	r.Divergence.Runs = &corpus.Runs{Of: 20, Wrong: 7, Least: 1, Most: 3}
 	dir := t.TempDir()
 	require.NoError(t, r.WriteDir(dir))
 	read := func(name string) string {
@@ -389,9 +390,9 @@ func TestWorkerReport(t *testing.T) {
 
 // What fails in every run does not vary from run to run.
 func TestWorkerThatAlwaysFails(t *testing.T) {
-	r := Report{Case: Decode(nil), Worker: "./w", Divergence: &Divergence{Op: 1, OpKind: "append", Tensor: "keys", Fault: FaultRows, Want: "a", Got: "b"}}
+	r := Report{Case: corpus.Decode(nil), Worker: "./w", Divergence: &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "keys", Fault: corpus.FaultRows, Want: "a", Got: "b"}}
 	for wrong, want := range map[int]string{20: "It failed in each of 20 runs.", 7: "It failed in 7 of 20 runs.", 0: "in none of 20 runs since."} {
-		r.Divergence.Runs = &Runs{Of: 20, Wrong: wrong, Least: 1, Most: 1}
+		r.Divergence.Runs = &corpus.Runs{Of: 20, Wrong: wrong, Least: 1, Most: 1}
 		require.Contains(t, r.Explanation(), want)
 		require.NotContains(t, r.Explanation(), "from run to run")
 	}
@@ -405,16 +406,16 @@ func TestReportCommands(t *testing.T) {
 	r := raced(t)
 	require.Equal(t, "slidefuzz replay case.txt               # the same outcome each time\n"+
 		"slidefuzz minimize case.txt             # is there a smaller one?\n", commands(r))
-	r.Divergence.Fault, r.Divergence.Race = FaultCrash, nil
+	r.Divergence.Fault, r.Divergence.Race = corpus.FaultCrash, nil
 	require.Equal(t, "slidefuzz replay case.txt\n", commands(r))
 	r.Worker = "./w"
 	require.Contains(t, commands(r), "minimize", "a worker that crashes can be asked again")
-	r.Divergence.Fault = FaultHang
+	r.Divergence.Fault = corpus.FaultHang
 	require.NotContains(t, commands(r), "minimize")
 	r = raced(t)
 	r.Case = r.Case.Clone()
 	r.Case.Shape.Window, r.Case.Shape.Dim = 1<<14, 1<<12
-	require.Greater(t, r.Case.Bytes(), int64(DefaultLimit))
+	require.Greater(t, r.Case.Bytes(), int64(corpus.DefaultLimit))
 	var mib int64
 	_, err := fmt.Sscanf(commands(r), "slidefuzz replay --memory %d case.txt", &mib)
 	require.NoError(t, err)
@@ -483,12 +484,14 @@ func TestHostileWordsStayInTheirPlace(t *testing.T) {
 }
 
 // commented is a case whose file holds words behind a #.
-func commented(words string) *Case {
-	c := Decode(nil)
-	c.Expect = &Expect{OK: true}
-	c.canon = string(c.format())
-	c.source = c.canon + "# " + words
-	return c
+func commented(words string) *corpus.Case {
+	c := corpus.Decode(nil)
+	c.Expect = &corpus.Expect{OK: true}
+	read, err := corpus.Parse("commented", []byte(string(c.Text())+"# "+strings.ReplaceAll(words, "\n", "\n# ")), 0)
+	if err != nil {
+		panic(err)
+	}
+	return read
 }
 
 // hostilePage is the page of a finding where a worker says words everywhere; its
@@ -500,7 +503,7 @@ func hostilePage(t *testing.T, words, script string) string {
 	}
 	r := Report{
 		Case: commented(words), Versions: []string{words}, Worker: words, ScriptName: "repro.py", Script: []byte(script),
-		Divergence: &Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: FaultRefused, Detail: words},
+		Divergence: &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: corpus.FaultRefused, Detail: words},
 	}
 	_, read := inFolder(t, r)
 	html := read("window.html")
@@ -519,7 +522,7 @@ func TestHostileWordsInAGoTest(t *testing.T) {
 	for _, words := range hostile {
 		c := commented(words)
 		for _, r := range []Report{
-			{Case: c, Divergence: &Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: FaultRefused, Detail: words}},
+			{Case: c, Divergence: &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: corpus.FaultRefused, Detail: words}},
 			raced(t),
 		} {
 			if r.Divergence.Race != nil {
@@ -542,7 +545,7 @@ func TestHostileWordsInAGoTest(t *testing.T) {
 				return true
 			})
 			if !test.Frozen {
-				require.Equal(t, c.source, text)
+				require.Equal(t, string(c.Text()), text)
 			}
 		}
 	}
@@ -572,7 +575,18 @@ func TestScriptFile(t *testing.T) {
 	r := raced(t)
 	r.Worker, r.ScriptName, r.Script = "./w", "case.txt", []byte("not a case\n")
 	_, read := inFolder(t, r)
-	require.Equal(t, page, read("case.txt"))
+	require.Equal(t, designPage, read("case.txt"))
 	require.Equal(t, "not a case\n", read("script.txt"))
 	require.Contains(t, read("README.md"), "Without slidefuzz, `script.txt`:")
 }
+
+// designPage is the case of the design page.
+const designPage = `slidefuzz case v1
+shape batch=1 heads=1 window=2 dim=1 dtype=F32 layout=heads-first
+target roll/drop-war/sim
+block 1                 # elements a block
+schedule descending
+append 2
+append 1
+expect op=2 tensor=keys hazard=WAR     # or: expect ok
+`

@@ -1,0 +1,3 @@
+// Package shrink makes a failing case small. It is handed a predicate and knows
+// no target.
+package shrink
