@@ -40,7 +40,7 @@ func device(tb testing.TB, name string) *gpu.Device {
 func drawn(targets []window.Target, n int) []*corpus.Case {
 	draws := make([]func() *corpus.Case, len(targets))
 	for i, t := range targets {
-		draws[i] = Draws(t, 7)
+		draws[i] = corpus.Draws(t, 7)
 	}
 	cases := make([]*corpus.Case, n)
 	for i := range cases {

@@ -316,7 +316,7 @@ func TestExplanationOfPrograms(t *testing.T) {
 	t.Parallel()
 	target := window.Target{Update: "program", Lowering: inplace.DropWAR, Device: "sim"}
 	r := NewRunner()
-	draw := Draws(target, 3)
+	draw := corpus.Draws(target, 3)
 	seen := map[impls.Layout]*tally{impls.HeadsFirst: {}, impls.TokensFirst: {}}
 	direct := 0
 	for range 5 * explainCases {

@@ -170,7 +170,7 @@ func (f *flaky) count(ctx context.Context, c *corpus.Case, n int) *corpus.Runs {
 // not every element type; and what the hunt leaves out stays out.
 func (f *flaky) offered(c *corpus.Case) bool {
 	return c.Schedule.Kind == inplace.Native && c.Block == 1 && slices.Contains(f.dtypes, c.Shape.DType) &&
-		!anyOf(FeaturesOf(c), f.r.Without)
+		!corpus.HasAny(corpus.FeaturesOf(c), f.r.Without)
 }
 
 // try keeps a candidate that fails often enough.

@@ -103,7 +103,7 @@ func Programs() gopter.Gen {
 }
 
 func randomBytes(r *rand.Rand) []byte {
-	b := make([]byte, 4+r.Intn(maxDraw-3))
+	b := make([]byte, 4+r.Intn(corpus.MaxDraw-3))
 	r.Read(b)
 	return b
 }

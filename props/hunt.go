@@ -3,13 +3,10 @@ package props
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
-	"math/rand/v2"
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/corpus/shrink"
-	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
@@ -25,9 +22,9 @@ type HuntOptions struct {
 
 	// Of hunts in workers.
 	Worker     *worker.Client
-	ShrinkTime time.Duration // of one finding, 0 for DefaultShrinkTime
-	Shape      FixedShape    // of every case
-	Without    []Feature     // what cases must not have, to hunt past a known fault
+	ShrinkTime time.Duration    // of one finding, 0 for DefaultShrinkTime
+	Shape      FixedShape       // of every case
+	Without    []corpus.Feature // what cases must not have, to hunt past a known fault
 }
 
 // Finding is one failure of a target.
@@ -52,7 +49,7 @@ type HuntResult struct {
 	Findings    []Finding // different failures, in the order found
 	Interrupted bool
 	// Met counts the cases with each feature, of hunts in workers.
-	Met map[Feature]int
+	Met map[corpus.Feature]int
 	// Ended says why the hunt ended before its last case, where the target is to
 	// blame: it failed or hung too often, or took too long for one case.
 	Ended string
@@ -148,7 +145,7 @@ func newHunter(ctx context.Context, t window.Target, o HuntOptions, result *Hunt
 		return nil, fmt.Errorf("a hunt needs a number of cases or a time")
 	}
 	h := &hunter{
-		r: NewRunner(), o: o, result: result, draw: Draws(t, o.Seed), batch: 1, most: maxFindings,
+		r: NewRunner(), o: o, result: result, draw: corpus.Draws(t, o.Seed), batch: 1, most: maxFindings,
 		start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{},
 	}
 	h.r.Limit, h.r.Timeout = o.Limit, o.Timeout
@@ -174,7 +171,7 @@ func newHunter(ctx context.Context, t window.Target, o HuntOptions, result *Hunt
 	if t.IsProgram() {
 		h.batch = workerBatch
 	} else {
-		result.Met = map[Feature]int{}
+		result.Met = map[corpus.Feature]int{}
 	}
 	return h, nil
 }
@@ -207,7 +204,7 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergenc
 	t, result := h.result.Target, h.result
 	result.Cases++
 	if result.Met != nil {
-		for _, f := range FeaturesOf(c) {
+		for _, f := range corpus.FeaturesOf(c) {
 			result.Met[f]++
 		}
 	}
@@ -297,36 +294,4 @@ func (r *Runner) runAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Di
 		return nil, err
 	}
 	return []*corpus.Divergence{d}, nil
-}
-
-// maxDraw bounds the bytes that a case is decoded from: the header's ten and
-// two for each of some twenty operations.
-const maxDraw = 56
-
-// Draws gives the random cases of a hunt, one a call.
-func Draws(t window.Target, seed uint64) func() *corpus.Case {
-	h := fnv.New64a()
-	h.Write([]byte(t.String()))
-	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
-	buf := make([]byte, maxDraw)
-	return func() *corpus.Case {
-		b := buf[:4+rng.IntN(maxDraw-3)]
-		for i := range b {
-			b[i] = byte(rng.Uint32())
-		}
-		var c *corpus.Case
-		if t.Update == "program" {
-			c = corpus.DecodeProgram(b)
-		} else {
-			c = corpus.Decode(b)
-		}
-		c.Target = t
-		if t.IsProgram() {
-			c.Ops = nil
-		}
-		if window.OrdersItself(t.Device) {
-			c.Schedule = inplace.Schedule{Kind: inplace.Native}
-		}
-		return c
-	}
 }

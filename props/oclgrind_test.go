@@ -32,12 +32,12 @@ func TestOclgrindAgrees(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	n := count(5_000)
 	kernels, conflicts, benign := 0, 0, 0
-	buf := make([]byte, maxDraw)
+	buf := make([]byte, corpus.MaxDraw)
 	for range n {
 		for i := range buf {
 			buf[i] = byte(rng.Uint32())
 		}
-		c := corpus.DecodeProgram(buf[:10+rng.IntN(maxDraw-10)])
+		c := corpus.DecodeProgram(buf[:10+rng.IntN(corpus.MaxDraw-10)])
 		c.Block = 1 + c.Block%12
 		c.Target.Lowering = [...]inplace.Lowering{inplace.DropWAR, inplace.DropWAR, inplace.DropClone, inplace.Fused, inplace.Eager}[rng.IntN(5)]
 		rec, err := r.record(c)

@@ -341,7 +341,7 @@ func TestScenarioIssue159855(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: the scenario copies 20 GB")
 	}
-	for _, c := range Scenarios[0].Cases() {
+	for _, c := range corpus.Scenarios[0].Cases() {
 		if window.OnGPU(c.Target.Device) {
 			continue // TestScenarioOnDevices
 		}
@@ -362,7 +362,7 @@ func TestScenarioOnDevices(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			device(t, name)
 			ran := 0
-			for _, c := range Scenarios[0].Cases() {
+			for _, c := range corpus.Scenarios[0].Cases() {
 				how := c.Target.Lowering
 				if c.Target.Device == name && c.Target.Update == "cat" && (how == inplace.Fused || how == inplace.DropWAR) && c.Schedule.Kind != inplace.Native {
 					runScenario(t, c)
@@ -377,7 +377,7 @@ func TestScenarioOnDevices(t *testing.T) {
 func runScenario(t *testing.T, c *corpus.Case) {
 	t.Helper()
 	r := NewRunner()
-	r.Limit, r.Timeout = Scenarios[0].Limit, busy
+	r.Limit, r.Timeout = corpus.Scenarios[0].Limit, busy
 	d, err := r.Run(t.Context(), c)
 	require.NoError(t, err)
 	switch {

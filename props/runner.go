@@ -35,7 +35,7 @@ type Runner struct {
 	// DefaultShrinkTime.
 	ShrinkTime time.Duration
 	// Without is what a worker's finding must not be shrunk to.
-	Without []Feature
+	Without []corpus.Feature
 
 	caches  map[cacheKey]*window.WindowCache
 	engines map[cacheKey]*window.Engine

@@ -61,7 +61,7 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 				return true
 			})
 			require.NotEmpty(t, least)
-			draw := Draws(target, 2)
+			draw := corpus.Draws(target, 2)
 			reached, proven, odd, beyond := 0, 0, 0, 0
 			type shrunk struct {
 				small *corpus.Case

@@ -140,7 +140,7 @@ func (f FixedShape) apply(c *corpus.Case) {
 
 // fitWorker makes a drawn case one that a worker can be asked: its element
 // types, heads first, what it offers, and nothing of without.
-func fitWorker(c *corpus.Case, h *worker.Hello, shape FixedShape, without []Feature) {
+func fitWorker(c *corpus.Case, h *worker.Hello, shape FixedShape, without []corpus.Feature) {
 	if !slices.Contains(h.DTypes, c.Shape.DType) {
 		c.Shape.DType = h.DTypes[int(c.Shape.DType)%len(h.DTypes)]
 	}
@@ -164,23 +164,23 @@ func fitWorker(c *corpus.Case, h *worker.Hello, shape FixedShape, without []Feat
 	c.Block, c.Schedule = 1, inplace.Schedule{Kind: inplace.Native}
 	c.Orders = nil
 	c.Shape.Layout = impls.HeadsFirst
-	if c.Shape.Window == 1 && slices.Contains(without, WindowOne) {
+	if c.Shape.Window == 1 && slices.Contains(without, corpus.WindowOne) {
 		c.Shape.Window = 2
 	}
 	shape.apply(c)
 	keep := c.Ops[:0]
-	var at tokens
+	var at corpus.Lengths
 	for _, o := range c.Ops {
-		of := at.features(o, c.Shape)
+		of := at.Features(o, c.Shape)
 		switch {
 		case o.Kind == corpus.Crop && !h.Crop, o.Kind >= corpus.Snapshot && !h.Snapshot:
 			continue
 		case o.DType != "" && !slices.ContainsFunc(h.DTypes, func(d impls.DType) bool { return d.String() == o.DType }):
 			continue
-		case anyOf(of, without):
+		case corpus.HasAny(of, without):
 			continue
 		}
-		at.after(o, c.Shape)
+		at.After(o, c.Shape)
 		keep = append(keep, o)
 	}
 	c.Ops = keep

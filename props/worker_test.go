@@ -336,8 +336,8 @@ func TestHonestWorkers(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 200, r.Cases)
 		require.Empty(t, r.Findings, kind)
-		require.Positive(t, r.Met[Exact])
-		require.Positive(t, r.Met[Crossing])
+		require.Positive(t, r.Met[corpus.Exact])
+		require.Positive(t, r.Met[corpus.Crossing])
 		require.Equal(t, 1, client.Starts())
 		require.NoError(t, client.Close(t.Context()))
 		require.NoError(t, CheckProtocol(t.Context(), testWorker(t, kind), func(string) {}))
@@ -358,13 +358,13 @@ func TestWorkerThatDoesNotStart(t *testing.T) {
 func TestWithout(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "honest")
-	r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 300, Worker: client, Without: []Feature{Crossing, Empty, OddChunks, WindowOne}})
+	r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 300, Worker: client, Without: []corpus.Feature{corpus.Crossing, corpus.Empty, corpus.OddChunks, corpus.WindowOne}})
 	require.NoError(t, err)
-	for _, f := range []Feature{Crossing, Empty, OddChunks, OtherBatch, WindowOne, Crops, Snapshots} {
+	for _, f := range []corpus.Feature{corpus.Crossing, corpus.Empty, corpus.OddChunks, corpus.OtherBatch, corpus.WindowOne, corpus.Crops, corpus.Snapshots} {
 		require.Zero(t, r.Met[f], f)
 	}
-	require.Positive(t, r.Met[Resets])
-	require.Positive(t, r.Met[LongChunks])
+	require.Positive(t, r.Met[corpus.Resets])
+	require.Positive(t, r.Met[corpus.LongChunks])
 }
 
 // A race that shows in a few runs of many is shrunk to one that still shows,
@@ -519,7 +519,7 @@ func TestShrinkTime(t *testing.T) {
 		target := window.WorkerTarget("test")
 		hello, err := client.Hello(t.Context())
 		require.NoError(t, err)
-		draw := Draws(target, 1)
+		draw := corpus.Draws(target, 1)
 		var c *corpus.Case
 		var d *corpus.Divergence
 		for d == nil || d.Fault != corpus.FaultRows {
@@ -558,7 +558,7 @@ func TestTooSlow(t *testing.T) {
 // What is fixed of a shape is fixed, and the rest is drawn.
 func TestFixedShape(t *testing.T) {
 	target := window.WorkerTarget("test")
-	draw := Draws(target, 1)
+	draw := corpus.Draws(target, 1)
 	u8 := impls.U8
 	seen := map[impls.Shape]bool{}
 	for range 300 {

@@ -167,7 +167,7 @@ hazard), and of those that agree, for each target, the smallest with each featur
 					continue
 				}
 				keys[i] = []string{c.Target.String()}
-				for _, f := range props.FeaturesOf(c) {
+				for _, f := range corpus.FeaturesOf(c) {
 					keys[i] = append(keys[i], c.Target.String()+" "+string(f))
 				}
 			}

@@ -214,11 +214,11 @@ func quoteWord(w string) string {
 }
 
 // featuresFlag is a comma-separated list of features.
-type featuresFlag []props.Feature
+type featuresFlag []corpus.Feature
 
 var featureNames = func() string {
-	names := make([]string, len(props.Features))
-	for i, f := range props.Features {
+	names := make([]string, len(corpus.Features))
+	for i, f := range corpus.Features {
 		names[i] = string(f)
 	}
 	return strings.Join(names, ", ")
@@ -228,8 +228,8 @@ func (f *featuresFlag) String() string { return "" }
 
 func (f *featuresFlag) Set(text string) error {
 	for name := range strings.SplitSeq(text, ",") {
-		x := props.Feature(strings.TrimSpace(name))
-		if !slices.Contains(props.Features, x) {
+		x := corpus.Feature(strings.TrimSpace(name))
+		if !slices.Contains(corpus.Features, x) {
 			return fmt.Errorf("%q: want some of %s", name, featureNames)
 		}
 		*f = append(*f, x)

@@ -88,7 +88,7 @@ func huntFlags(fs *flag.FlagSet) action {
 // that are the target's.
 type job struct {
 	target   window.Target
-	scenario *props.Scenario
+	scenario *corpus.Scenario
 	cases    []*corpus.Case
 }
 
@@ -116,8 +116,8 @@ func plan(words []string, devices *devicesFlag) ([]job, error) {
 		words = []string{"*/*/*"}
 	}
 	for _, w := range words {
-		if i := slices.IndexFunc(props.Scenarios, func(s props.Scenario) bool { return s.Name == w }); i >= 0 {
-			for _, j := range scenarioJobs(&props.Scenarios[i]) {
+		if i := slices.IndexFunc(corpus.Scenarios, func(s corpus.Scenario) bool { return s.Name == w }); i >= 0 {
+			for _, j := range scenarioJobs(&corpus.Scenarios[i]) {
 				add(j, false)
 			}
 			continue
@@ -167,7 +167,7 @@ func match(pattern string) ([]window.Target, error) {
 }
 
 // scenarioJobs groups the cases of a scenario by target.
-func scenarioJobs(s *props.Scenario) []job {
+func scenarioJobs(s *corpus.Scenario) []job {
 	var jobs []job
 	at := map[window.Target]int{}
 	for _, c := range s.Cases() {

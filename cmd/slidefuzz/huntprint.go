@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props"
 )
@@ -74,7 +75,7 @@ func (o *outcome) casesNotRun() string {
 // met counts the cases with each feature, in words.
 func (o *outcome) met() string {
 	var all []string
-	for _, f := range props.Features {
+	for _, f := range corpus.Features {
 		if n := o.Met[f]; n > 0 {
 			all = append(all, fmt.Sprintf("%s: %d", f, n))
 		}
@@ -173,9 +174,9 @@ type targetEvent struct {
 	Unexpected string  `json:"unexpected,omitempty"`
 	Error      string  `json:"error,omitempty"`
 
-	Met    map[props.Feature]int `json:"met,omitempty"`
-	NotRun int                   `json:"not_run,omitempty"`
-	Ended  string                `json:"ended,omitempty"`
+	Met    map[corpus.Feature]int `json:"met,omitempty"`
+	NotRun int                    `json:"not_run,omitempty"`
+	Ended  string                 `json:"ended,omitempty"`
 }
 
 func (p *jsonPrinter) target(o *outcome) {

@@ -2,12 +2,6 @@ package report
 
 import (
 	"bytes"
-
-	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls/inplace"
-	"github.com/slidefuzz/slidefuzz/impls/window"
-
-	_ "embed"
 	"errors"
 	"fmt"
 	"html/template"
@@ -17,6 +11,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+
+	_ "embed"
 
 	texttemplate "text/template"
 )

@@ -6,12 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
-
-	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls/inplace"
-	"github.com/slidefuzz/slidefuzz/impls/window"
-
-	goparser "go/parser"
 	"go/token"
 	"io"
 	"os"
@@ -22,6 +16,12 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+
+	goparser "go/parser"
 
 	"github.com/stretchr/testify/require"
 

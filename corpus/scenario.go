@@ -1,7 +1,6 @@
-package props
+package corpus
 
 import (
-	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -11,7 +10,7 @@ import (
 type Scenario struct {
 	Name, About string
 	Limit       int64 // bytes a case may take
-	Cases       func() []*corpus.Case
+	Cases       func() []*Case
 }
 
 // Scenarios lists the built-in ones.
@@ -26,22 +25,22 @@ var Scenarios = []Scenario{{
 // each device: in a random order of blocks, and on devices that have an order
 // of their own in that. The known-bad updates are left out, since nothing in
 // the report's run leaves the contract.
-func issue159855() []*corpus.Case {
+func issue159855() []*Case {
 	// The prompts of the report are "longer than 4096 tokens" and a handful;
 	// 4812 and 7 is what Gemma 2's tokenizer makes of them.
 	const long, short, decodes = 4812, 7, 20
-	var cases []*corpus.Case
+	var cases []*Case
 	add := func(t window.Target, order inplace.Schedule) {
-		c := &corpus.Case{
+		c := &Case{
 			// Gemma 2 2B: 4 KV heads, head dim 256, sliding window 4096.
 			Shape:    impls.Shape{Batch: 2, Heads: 4, Window: 4096, Dim: 256, DType: impls.BF16},
 			Target:   t,
 			Block:    1024, // cells a block that Inductor's pointwise kernels commonly take
 			Schedule: order,
-			Ops:      []corpus.Op{{Kind: corpus.Append, N: long, Pad: []int{0, long - short}}},
+			Ops:      []Op{{Kind: Append, N: long, Pad: []int{0, long - short}}},
 		}
 		for range decodes {
-			c.Ops = append(c.Ops, corpus.Op{Kind: corpus.Append, N: 1})
+			c.Ops = append(c.Ops, Op{Kind: Append, N: 1})
 		}
 		cases = append(cases, c)
 	}

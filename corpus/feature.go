@@ -1,9 +1,8 @@
-package props
+package corpus
 
 import (
 	"slices"
 
-	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 )
 
@@ -29,44 +28,44 @@ const (
 // Features lists them all.
 var Features = []Feature{WindowOne, Exact, LongChunks, Crossing, Empty, OtherBatch, OddChunks, Resets, Crops, Snapshots}
 
-// anyOf reports whether one of features is in without.
-func anyOf(features, without []Feature) bool {
-	return slices.ContainsFunc(features, func(f Feature) bool { return slices.Contains(without, f) })
+// HasAny reports whether one of features is among others.
+func HasAny(features, others []Feature) bool {
+	return slices.ContainsFunc(features, func(f Feature) bool { return slices.Contains(others, f) })
 }
 
 // FeaturesOf lists the features that a case has.
-func FeaturesOf(c *corpus.Case) []Feature {
+func FeaturesOf(c *Case) []Feature {
 	var all []Feature
 	if c.Shape.Window == 1 {
 		all = append(all, WindowOne)
 	}
-	var at tokens
+	var at Lengths
 	for _, o := range c.Ops {
-		for _, f := range at.features(o, c.Shape) {
+		for _, f := range at.Features(o, c.Shape) {
 			if !slices.Contains(all, f) {
 				all = append(all, f)
 			}
 		}
-		at.after(o, c.Shape)
+		at.After(o, c.Shape)
 	}
 	return all
 }
 
-// tokens follows how many tokens a cache holds that refuses nothing but chunks
-// of another shape.
-type tokens struct {
+// Lengths follows how many tokens a cache holds that refuses nothing but chunks
+// of another shape. Its zero value is an empty cache.
+type Lengths struct {
 	n     int
 	saved map[int]int
 }
 
-// features lists those of the next operation.
-func (t *tokens) features(o corpus.Op, s impls.Shape) []Feature {
+// Features lists those of the next operation.
+func (t *Lengths) Features(o Op, s impls.Shape) []Feature {
 	switch o.Kind {
-	case corpus.Reset:
+	case Reset:
 		return []Feature{Resets}
-	case corpus.Crop:
+	case Crop:
 		return []Feature{Crops}
-	case corpus.Snapshot, corpus.Restore:
+	case Snapshot, Restore:
 		return []Feature{Snapshots}
 	}
 	var all []Feature
@@ -90,23 +89,23 @@ func (t *tokens) features(o corpus.Op, s impls.Shape) []Feature {
 	return all
 }
 
-// after takes note of an operation.
-func (t *tokens) after(o corpus.Op, s impls.Shape) {
+// After takes note of an operation.
+func (t *Lengths) After(o Op, s impls.Shape) {
 	switch o.Kind {
-	case corpus.Append:
+	case Append:
 		if !o.Odd(s) {
 			t.n += o.N
 		}
-	case corpus.Reset:
+	case Reset:
 		t.n = 0
-	case corpus.Crop:
+	case Crop:
 		t.n = min(t.n, o.N)
-	case corpus.Snapshot:
+	case Snapshot:
 		if t.saved == nil {
 			t.saved = map[int]int{}
 		}
 		t.saved[o.N] = t.n
-	case corpus.Restore:
+	case Restore:
 		if n, ok := t.saved[o.N]; ok {
 			t.n = n
 		}
