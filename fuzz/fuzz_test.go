@@ -23,6 +23,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
 
 // trusted are the lowerings that must agree with the oracle: the sound ones,
@@ -46,7 +47,7 @@ func trusted(tb testing.TB) []inplace.Lowering {
 // FuzzUpdate runs one case a time: update, lowering, shape, schedule and
 // operations come from the input. testdata/fuzz holds its seeds.
 func FuzzUpdate(f *testing.F) {
-	r := props.NewRunner()
+	r := hunt.Local()
 	lowerings := trusted(f)
 	executions := 0
 	f.Fuzz(func(t *testing.T, in []byte) {
@@ -55,13 +56,13 @@ func FuzzUpdate(f *testing.F) {
 		if len(lowerings) > 2 && len(in) > 0 {
 			c.Target.Lowering = lowerings[int(in[0])%len(lowerings)]
 		}
-		d, err := r.Run(t.Context(), c)
+		d, err := r.One(t.Context(), c)
 		if err != nil {
 			t.Fatalf("an input that is no case: %v", err)
 		}
 		if d != nil {
 			t.Logf("execution %d of this process", executions)
-			r.Fail(t, c, d)
+			props.Fail(t, r, c, d)
 		}
 	})
 }
@@ -75,7 +76,7 @@ func FuzzInPlace(f *testing.F) {
 		f.Add([]byte{1, 2, 0, 0, 0, 0, 2, 0, 0, 1, 0, 1, 0, 1})
 		f.Add([]byte{0, 1, 1, 3, 1, 0, 200, 6, 0, 2, 4, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0})
 	}
-	r := props.NewRunner()
+	r := hunt.Local()
 	lowerings := trusted(f)
 	executions := 0
 	f.Fuzz(func(t *testing.T, in []byte) {
@@ -83,18 +84,18 @@ func FuzzInPlace(f *testing.F) {
 		c := corpus.DecodeProgram(in)
 		for _, how := range lowerings {
 			c.Target.Lowering = how
-			d, err := r.Run(t.Context(), c)
+			d, err := r.One(t.Context(), c)
 			if err != nil {
 				t.Fatalf("an input that is no case: %v\n%s", err, c.Text())
 			}
 			if d != nil {
 				t.Logf("execution %d of this process", executions)
-				r.Fail(t, c, d)
+				props.Fail(t, r, c, d)
 			}
 		}
 		for _, how := range [...]inplace.Lowering{inplace.DropWAR, inplace.DropClone} {
 			c.Target.Lowering = how
-			if d, err := r.Run(t.Context(), c); err != nil || d != nil && d.Race == nil {
+			if d, err := r.One(t.Context(), c); err != nil || d != nil && d.Race == nil {
 				t.Fatalf("%s diverges where the detector finds no hazard: %v %v\n%s", how, d, err, c.Text())
 			}
 		}

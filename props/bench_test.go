@@ -1,8 +1,6 @@
 package props
 
 import (
-	"context"
-	"fmt"
 	"math/rand"
 	"testing"
 
@@ -13,13 +11,14 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
 
 // both runs one drawn case on the two updates of the issue.
-func both(tb testing.TB, r *Runner, c *corpus.Case) {
+func both(tb testing.TB, r *hunt.Runner, c *corpus.Case) {
 	for _, update := range [...]string{"shift-index", "roll"} {
 		c.Target = window.Target{Update: update, Lowering: inplace.Fused, Device: "sim"}
-		if d, err := r.Run(tb.Context(), c); d != nil || err != nil {
+		if d, err := r.One(tb.Context(), c); d != nil || err != nil {
 			tb.Fatal(d, err)
 		}
 	}
@@ -28,7 +27,7 @@ func both(tb testing.TB, r *Runner, c *corpus.Case) {
 // BenchmarkRunner is cases a second of BenchmarkMix: shift-index and roll,
 // keys and values, against the oracle after every step.
 func BenchmarkRunner(b *testing.B) {
-	r, rng, c := NewRunner(), rand.New(rand.NewSource(1)), &corpus.Case{}
+	r, rng, c := hunt.Local(), rand.New(rand.NewSource(1)), &corpus.Case{}
 	b.ReportAllocs()
 	for b.Loop() {
 		BenchmarkMix.Draw(c, rng)
@@ -39,7 +38,7 @@ func BenchmarkRunner(b *testing.B) {
 
 // BenchmarkGopter is the same through a gopter property.
 func BenchmarkGopter(b *testing.B) {
-	r := NewRunner()
+	r := hunt.Local()
 	const batch = 1000 // a property of as many cases: gopter's setup is shared
 	n := 0
 	b.ReportAllocs()
@@ -96,40 +95,6 @@ func BenchmarkIssueCopy(b *testing.B) {
 		for _, buf := range [][]byte{x, y} {
 			copy(t, buf)
 			copy(buf, t)
-		}
-	}
-}
-
-// BenchmarkDevice is drawn small cases a second on a device: a launch for many,
-// and a launch for each. Recording and reading back are part of it.
-func BenchmarkDevice(b *testing.B) {
-	for _, name := range []string{"opencl", "cuda"} {
-		for _, batch := range []int{1, gpuBatch, 4000} {
-			b.Run(fmt.Sprintf("%s/%d-a-launch", name, batch), func(b *testing.B) {
-				device(b, name)
-				r, rng := NewRunner(), rand.New(rand.NewSource(1))
-				n := 0
-				for b.Loop() {
-					cases := make([]*corpus.Case, batch)
-					for i := range cases {
-						cases[i] = &corpus.Case{}
-						BenchmarkMix.Draw(cases[i], rng)
-						cases[i].Schedule = inplace.Schedule{Kind: inplace.Descending}
-						cases[i].Target = window.Target{Update: "roll", Lowering: inplace.Fused, Device: name}
-					}
-					all, err := r.RunAll(context.Background(), cases)
-					if err != nil {
-						b.Fatal(err)
-					}
-					for i, d := range all {
-						if d != nil {
-							b.Fatal(d, string(cases[i].Text()))
-						}
-					}
-					n += batch
-				}
-				b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "cases/s")
-			})
 		}
 	}
 }

@@ -2,7 +2,6 @@ package props
 
 import (
 	"context"
-	"fmt"
 	"testing"
 
 	"github.com/leanovate/gopter"
@@ -13,14 +12,13 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/oracle"
+	"github.com/slidefuzz/slidefuzz/props/judge"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
-// system is a cache and the runner that judges it: what gopter's commands run
-// on.
-type system struct {
-	r *Runner
-	c *corpus.Case
-}
+// system is a cache under a judge: what gopter's commands run on.
+type system struct{ j *judge.Judge }
 
 // command is one operation of a case as a command. Its state is the number of
 // tokens: what decides which operations a case may hold next.
@@ -29,10 +27,7 @@ type command struct{ op corpus.Op }
 func (c command) String() string { return c.op.String() }
 
 func (c command) Run(s commands.SystemUnderTest) commands.Result {
-	sys := s.(*system)
-	sys.c.Ops = append(sys.c.Ops, c.op)
-	sys.r.op = len(sys.c.Ops) - 1
-	if d := sys.r.step(context.Background(), &c.op); d != nil {
+	if d := s.(*system).j.Step(context.Background(), c.op); d != nil {
 		return d
 	}
 	return nil
@@ -64,13 +59,16 @@ func stateful(t *testing.T, target window.Target) *gopter.TestResult {
 	shape := impls.Shape{Batch: 2, Heads: 1, Window: 5, Dim: 2, DType: impls.BF16, Layout: impls.TokensFirst}
 	proto := &commands.ProtoCommands{
 		NewSystemUnderTestFunc: func(commands.State) commands.SystemUnderTest {
-			c := &corpus.Case{Shape: shape, Target: target, Block: 3, Schedule: inplace.Schedule{Kind: inplace.Descending}}
-			r := NewRunner()
-			// Running a case without operations makes the cache.
-			if d, err := r.Run(t.Context(), c); d != nil || err != nil {
-				panic(fmt.Sprint(d, err))
+			cache, err := window.New(target, shape, 3)
+			if err != nil {
+				panic(err)
 			}
-			return &system{r, c}
+			cache.Order = func(_, _, blocks int) []int32 { return inplace.Schedule{Kind: inplace.Descending}.Order(blocks) }
+			j := judge.New()
+			if err := j.Start(shape, run.Cache(cache), oracle.Single); err != nil {
+				panic(err)
+			}
+			return &system{j}
 		},
 		InitialStateGen: gen.Const(0),
 		GenCommandFunc: func(commands.State) gopter.Gen {

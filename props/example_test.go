@@ -8,6 +8,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/props"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
 // listCache is a cache that anyone might write: it returns all that the
@@ -67,7 +68,7 @@ func ExampleTestCache() {
 	// Output: true
 }
 
-func ExampleRunner_Run() {
+func ExampleReplay() {
 	c, err := corpus.Parse("case.txt", []byte(`slidefuzz case v1
 shape batch=1 heads=1 window=2 dim=1 dtype=F32 layout=heads-first
 target roll/drop-war/sim
@@ -80,7 +81,7 @@ append 1
 		fmt.Println(err)
 		return
 	}
-	d, err := props.NewRunner().Run(context.Background(), c)
+	d, err := run.Local().One(context.Background(), c)
 	fmt.Println(d, err)
 	// Output: op 2 (append), keys returned: lane 0 row 0 holds token 2, expected token 1; WAR: block 1 wrote row 1 of keys before block 0 read it <nil>
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
 
 // What a finding says of cells and blocks is checked here against arithmetic of
@@ -21,9 +22,9 @@ import (
 // number of its own.
 
 // diverge runs a case.
-func diverge(t *testing.T, r *Runner, c *corpus.Case) *corpus.Divergence {
+func diverge(t *testing.T, r *hunt.Runner, c *corpus.Case) *corpus.Divergence {
 	t.Helper()
-	d, err := r.Run(t.Context(), c)
+	d, err := r.One(t.Context(), c)
 	require.NoError(t, err)
 	return d
 }
@@ -146,7 +147,7 @@ func TestExplanationOfUpdates(t *testing.T) {
 		for _, layout := range []impls.Layout{impls.HeadsFirst, impls.TokensFirst} {
 			t.Run(fmt.Sprintf("%s/%s", update, layout), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(1, uint64(layout)))
-				r := NewRunner()
+				r := hunt.Local()
 				var seen tally
 				for range explainCases {
 					c := &corpus.Case{
@@ -235,7 +236,7 @@ func TestExplanationOfShifts(t *testing.T) {
 		for _, layout := range []impls.Layout{impls.HeadsFirst, impls.TokensFirst} {
 			t.Run(fmt.Sprintf("%s/%s", program, layout), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(2, uint64(layout)))
-				r := NewRunner()
+				r := hunt.Local()
 				var seen tally
 				for range explainCases {
 					c := &corpus.Case{
@@ -315,7 +316,7 @@ func shiftByHand(c *corpus.Case, rows, lo, hi, by int) (first spot, wrong int) {
 func TestExplanationOfPrograms(t *testing.T) {
 	t.Parallel()
 	target := window.Target{Update: "program", Lowering: inplace.DropWAR, Device: "sim"}
-	r := NewRunner()
+	r := hunt.Local()
 	draw := corpus.Draws(target, 3)
 	seen := map[impls.Layout]*tally{impls.HeadsFirst: {}, impls.TokensFirst: {}}
 	direct := 0

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
 // Replay runs the case in text and fails the test if it diverges. It is what
@@ -17,7 +19,7 @@ func Replay(tb testing.TB, text string) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d, err := NewRunner().Run(tb.Context(), c)
+	d, err := run.Local().One(tb.Context(), c)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -33,7 +35,7 @@ const shrinkTime = 30 * time.Second
 
 // Fail shrinks a diverging case, keeps it among the test's artifacts, and
 // fails the test with the case and the commands that replay and report it.
-func (r *Runner) Fail(tb testing.TB, c *corpus.Case, d *corpus.Divergence) {
+func Fail(tb testing.TB, r *hunt.Runner, c *corpus.Case, d *corpus.Divergence) {
 	tb.Helper()
 	ctx, stop := context.WithTimeout(tb.Context(), shrinkTime)
 	defer stop()

@@ -135,8 +135,8 @@ func (r reporter) ReportTestResult(name string, result *gopter.TestResult) {
 	}
 }
 
-// run runs properties under Parameters.
-func run(tb testing.TB, p *gopter.Properties) {
+// check runs properties under Parameters.
+func check(tb testing.TB, p *gopter.Properties) {
 	tb.Helper()
 	p.Run(reporter{tb})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
 
 // words are what mutations put into a case: the format's own, numbers at its
@@ -60,7 +61,7 @@ func TestHostileFiles(t *testing.T) {
 	}
 	const limit = 1 << 20 // so that no single case takes long
 	r := rand.New(rand.NewPCG(3, 4))
-	runner := NewRunner()
+	runner := hunt.Local()
 	runner.Limit = limit
 	targets := window.Targets()
 	parsed, diverged, refused := 0, 0, 0
@@ -88,7 +89,7 @@ func TestHostileFiles(t *testing.T) {
 		}
 		require.Equal(t, text, string(got.Text()))
 		parsed++
-		d, err := runner.Run(t.Context(), got)
+		d, err := runner.One(t.Context(), got)
 		switch {
 		case err != nil:
 			refused++

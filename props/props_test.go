@@ -5,8 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/leanovate/gopter"
 	"github.com/leanovate/gopter/prop"
@@ -14,14 +18,19 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/gpu"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/oracle"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
+	"github.com/slidefuzz/slidefuzz/props/run"
+	rgpu "github.com/slidefuzz/slidefuzz/props/run/gpu"
 )
 
 // agrees is the property that a case agrees with the oracle; a failure is
 // shrunk and printed.
-func agrees(r *Runner, c *corpus.Case) (bool, error) {
-	d, err := r.Run(context.Background(), c)
+func agrees(r *hunt.Runner, c *corpus.Case) (bool, error) {
+	d, err := r.One(context.Background(), c)
 	if err != nil || d == nil {
 		return err == nil, err
 	}
@@ -56,12 +65,12 @@ func TestSoundTargetsAgreeWithTheOracle(t *testing.T) {
 	t.Parallel()
 	for _, target := range soundTargets(false) {
 		t.Run(target.String(), func(t *testing.T) {
-			r := NewRunner()
+			r := hunt.Local()
 			p := gopter.NewProperties(Parameters(t))
 			p.Property("equal after every operation, keys and values", prop.ForAll(func(c *corpus.Case) (bool, error) {
 				return agrees(r, on(c, target))
 			}, Cases()))
-			run(t, p)
+			check(t, p)
 		})
 	}
 }
@@ -69,12 +78,12 @@ func TestSoundTargetsAgreeWithTheOracle(t *testing.T) {
 func TestSoundLoweringsKeepTheMeaningOfPrograms(t *testing.T) {
 	for _, target := range soundTargets(true) {
 		t.Run(target.String(), func(t *testing.T) {
-			r := NewRunner()
+			r := hunt.Local()
 			p := gopter.NewProperties(Parameters(t))
 			p.Property("equal to value semantics after every statement", prop.ForAll(func(c *corpus.Case) (bool, error) {
 				return agrees(r, on(c, target))
 			}, Programs()))
-			run(t, p)
+			check(t, p)
 		})
 	}
 }
@@ -86,10 +95,15 @@ func bytesOf(tb testing.TB, c *corpus.Case) []byte {
 	cache, err := window.New(c.Target, c.Shape, c.Block)
 	require.NoError(tb, err)
 	cache.Order = func(_, _, blocks int) []int32 { return c.Schedule.Order(blocks) }
-	r := NewRunner()
-	code, err := r.encoding(c.Shape)
+	code, err := oracle.NewEncoding(c.Shape.DType.String(), c.Shape.Batch, c.Shape.Heads, c.Shape.Dim)
 	require.NoError(tb, err)
-	r.c, r.code = c, code
+	fill := func(x *impls.Tensor, t oracle.Tensor, n int) {
+		for lane := range x.Lanes() {
+			for row := range x.Rows {
+				code.PutRow(x.Row(lane, row), t, lane, n+row)
+			}
+		}
+	}
 	var all []byte
 	n := 0
 	keep := func(x impls.Tensor) {
@@ -106,8 +120,8 @@ func bytesOf(tb testing.TB, c *corpus.Case) []byte {
 			n = 0
 		case o.Kind == corpus.Append && !o.Odd(c.Shape):
 			k, v := impls.NewTensor(c.Shape, o.N), impls.NewTensor(c.Shape, o.N)
-			r.fill(&k, 0, n, nil)
-			r.fill(&v, 1, n, nil)
+			fill(&k, oracle.Keys, n)
+			fill(&v, oracle.Values, n)
 			rk, rv, err := cache.Update(k, v)
 			if err != nil {
 				require.ErrorIs(tb, err, impls.ErrRefused)
@@ -137,7 +151,7 @@ func TestTheUpdatesEqualEachOther(t *testing.T) {
 		}
 		return true, nil
 	}, Cases()))
-	run(t, p)
+	check(t, p)
 }
 
 func TestSoundTargetsDoNotDependOnTheSchedule(t *testing.T) {
@@ -160,7 +174,7 @@ func TestSoundTargetsDoNotDependOnTheSchedule(t *testing.T) {
 		}
 		return true, nil
 	}, Cases()))
-	run(t, p)
+	check(t, p)
 }
 
 func TestSameCaseSameBytesAtAnyGOMAXPROCS(t *testing.T) {
@@ -185,13 +199,13 @@ func TestSameCaseSameBytesAtAnyGOMAXPROCS(t *testing.T) {
 		}
 		return true, nil
 	}, Cases()))
-	run(t, p)
+	check(t, p)
 }
 
 // A program diverges under a known-bad lowering exactly where the detector
 // finds a hazard in one of its kernels and the order is the hazard's witness.
 func TestDetectorPredictsPrograms(t *testing.T) {
-	r := NewRunner()
+	r := hunt.Local()
 	hazards := 0
 	p := gopter.NewProperties(Parameters(t))
 	p.Property("no hazard, no divergence under any order; a hazard, and its witness diverges", prop.ForAll(func(c *corpus.Case) (bool, error) {
@@ -209,7 +223,7 @@ func TestDetectorPredictsPrograms(t *testing.T) {
 			// Cut after its statement, so that nothing hides the wrong cell.
 			c.Schedule = inplace.Schedule{Kind: inplace.List, Blocks: []int{h.Witness()}}
 			c.Program.Stmts = c.Program.Stmts[:k.Stmt+1]
-			d, err := r.Run(t.Context(), c)
+			d, err := r.One(t.Context(), c)
 			if err != nil || d != nil {
 				return err == nil, err
 			}
@@ -222,14 +236,14 @@ func TestDetectorPredictsPrograms(t *testing.T) {
 			return true, nil
 		}
 		if !found {
-			d, err := r.Run(t.Context(), c)
+			d, err := r.One(t.Context(), c)
 			if err != nil || d != nil {
 				return false, fmt.Errorf("diverges without a hazard: %v %v", d, err)
 			}
 		}
 		return true, nil
 	}, Programs()))
-	run(t, p)
+	check(t, p)
 	require.Positive(t, hazards, "no program had a hazard: the property says nothing")
 }
 
@@ -318,16 +332,16 @@ func TestKnownBadTargetsAreCaught(t *testing.T) {
 			continue
 		}
 		t.Run(target.String(), func(t *testing.T) {
-			result, err := Hunt(t.Context(), target, HuntOptions{Seed: 1, Cases: 100})
+			result, err := hunt.Hunt(t.Context(), run.Local(), target, hunt.Options{Seed: 1, Cases: 100})
 			require.NoError(t, err)
 			require.NotEmpty(t, result.Findings)
 			for _, f := range result.Findings {
 				require.LessOrEqual(t, corpus.Compare(f.Small, f.Found), 0)
 				again, err := corpus.Parse("small", f.Small.Text(), 0)
 				require.NoError(t, err)
-				r := NewRunner()
+				r := hunt.Local()
 				for range 100 {
-					d, err := r.Run(t.Context(), again)
+					d, err := r.One(t.Context(), again)
 					require.NoError(t, err)
 					require.True(t, again.Expect.Meets(d))
 					require.Equal(t, f.Divergence.String(), d.String())
@@ -360,7 +374,7 @@ func TestScenarioOnDevices(t *testing.T) {
 	}
 	for _, name := range []string{"opencl", "cuda"} {
 		t.Run(name, func(t *testing.T) {
-			device(t, name)
+			hasDevice(t, name)
 			ran := 0
 			for _, c := range corpus.Scenarios[0].Cases() {
 				how := c.Target.Lowering
@@ -374,11 +388,26 @@ func TestScenarioOnDevices(t *testing.T) {
 	}
 }
 
+// hasDevice skips the test where the machine lacks a device and SLIDEFUZZ_REQUIRE
+// does not name it.
+func hasDevice(t *testing.T, name string) {
+	t.Helper()
+	d, err := gpu.Open(name)
+	require.NoError(t, err)
+	_, err = d.About(t.Context())
+	var missing *gpu.MissingError
+	if errors.As(err, &missing) && !slices.Contains(strings.Split(os.Getenv("SLIDEFUZZ_REQUIRE"), ","), name) {
+		t.Skip("SKIPPED, NOTHING WAS TESTED: " + err.Error())
+	}
+	require.NoError(t, err)
+}
+
 func runScenario(t *testing.T, c *corpus.Case) {
 	t.Helper()
-	r := NewRunner()
-	r.Limit, r.Timeout = corpus.Scenarios[0].Limit, busy
-	d, err := r.Run(t.Context(), c)
+	r := hunt.Local()
+	r.Limit = corpus.Scenarios[0].Limit
+	rgpu.Add(r.Backends, 10*time.Minute) // a machine may have other things to do
+	d, err := r.One(t.Context(), c)
 	require.NoError(t, err)
 	switch {
 	case c.Target.Sound():

@@ -10,6 +10,8 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
 // Every regression case does what its last line says.
@@ -17,13 +19,13 @@ func TestRegressions(t *testing.T) {
 	files, err := filepath.Glob("../corpus/regressions/*.txt")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
-	r := NewRunner()
+	r := hunt.Local()
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			c, err := corpus.ReadFile(file, 0)
 			require.NoError(t, err)
 			require.NotNil(t, c.Expect, "a regression case says what it expects")
-			d, err := r.Run(t.Context(), c)
+			d, err := r.One(t.Context(), c)
 			require.NoError(t, err)
 			require.True(t, c.Expect.Meets(d), "expected %s, got %s: %v", c.Expect, d.Expect(), d)
 		})
@@ -44,12 +46,12 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 		}
 		t.Run(target.String(), func(t *testing.T) {
 			t.Parallel()
-			r := NewRunner()
+			r := hunt.Local()
 			least := map[corpus.Failure]*corpus.Case{}
 			all := 0
 			shrink.EnumerateScope(target, shrink.Scope.Ops, shrink.Scope.Tokens, func(c *corpus.Case) bool {
 				all++
-				d, err := r.Run(t.Context(), c)
+				d, err := r.One(t.Context(), c)
 				require.NoError(t, err)
 				if d == nil {
 					return true
@@ -70,7 +72,7 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 			last := map[string]shrunk{}
 			for reached+proven+odd < starts && beyond < 10*starts {
 				c := draw()
-				d, err := r.Run(t.Context(), c)
+				d, err := r.One(t.Context(), c)
 				require.NoError(t, err)
 				if d == nil {
 					continue
@@ -82,7 +84,7 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 					continue
 				}
 				fails := func(c *corpus.Case) bool {
-					d, err := r.Run(t.Context(), c)
+					d, err := r.One(t.Context(), c)
 					return err == nil && d != nil && d.Failure(target) == want
 				}
 				small, stats := shrink.Steps(t.Context(), c, fails)
@@ -123,7 +125,7 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 func TestSmallestRace(t *testing.T) {
 	for _, update := range []string{"cat", "roll"} {
 		target := window.Target{Update: update, Lowering: inplace.DropWAR, Device: "sim"}
-		result, err := Hunt(t.Context(), target, HuntOptions{Seed: 3, Cases: 100})
+		result, err := hunt.Hunt(t.Context(), run.Local(), target, hunt.Options{Seed: 3, Cases: 100})
 		require.NoError(t, err)
 		require.NotEmpty(t, result.Findings)
 		f := result.Findings[0]
@@ -153,8 +155,8 @@ func TestShrinkInlines(t *testing.T) {
 				"target program/drop-war/sim\nblock 1\nschedule ascending\nbuffer x 11\n" + x.program + "\n"
 			c, err := corpus.Parse(x.name, []byte(text), 0)
 			require.NoError(t, err)
-			r := NewRunner()
-			d, err := r.Run(t.Context(), c)
+			r := hunt.Local()
+			d, err := r.One(t.Context(), c)
 			require.NoError(t, err)
 			require.NotNil(t, d)
 			small, _, _, err := r.Minimize(t.Context(), c, d)

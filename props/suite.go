@@ -12,6 +12,9 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/oracle"
+	"github.com/slidefuzz/slidefuzz/props/judge"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
 // Option changes what TestCache expects.
@@ -19,7 +22,7 @@ type Option func(*suite)
 
 // Chunks judges by the wider contract: any chunk at any time, by what each
 // query sees. Without it the contract is that of pytorch#159855.
-func Chunks() Option { return func(s *suite) { s.judge = chunks } }
+func Chunks() Option { return func(s *suite) { s.contract = oracle.Chunks } }
 
 // DTypes limits the element types; without it all are tested.
 func DTypes(d ...impls.DType) Option { return func(s *suite) { s.dtypes = d } }
@@ -28,10 +31,10 @@ func DTypes(d ...impls.DType) Option { return func(s *suite) { s.dtypes = d } }
 func Layouts(l ...impls.Layout) Option { return func(s *suite) { s.layouts = l } }
 
 type suite struct {
-	make    func(impls.Shape) (impls.Cache, error)
-	judge   contract
-	dtypes  []impls.DType
-	layouts []impls.Layout
+	make     func(impls.Shape) (impls.Cache, error)
+	contract oracle.Contract
+	dtypes   []impls.DType
+	layouts  []impls.Layout
 }
 
 // TestCache tests anyone's cache: equality with the oracle after every
@@ -71,42 +74,35 @@ func (s *suite) fit(c *corpus.Case) *corpus.Case {
 	return c
 }
 
-func (s *suite) run(ctx context.Context, r *Runner, c *corpus.Case) (*corpus.Divergence, error) {
+func (s *suite) run(ctx context.Context, j *judge.Judge, c *corpus.Case) (*corpus.Divergence, error) {
 	cache, err := s.make(c.Shape)
 	if err != nil {
 		return nil, fmt.Errorf("making a cache of %+v: %w", c.Shape, err)
 	}
-	r.use(c, cache)
-	return r.runCache(ctx, goCache{cache}, s.judge)
-}
-
-// use makes a case and somebody's cache those under test.
-func (r *Runner) use(c *corpus.Case, cache impls.Cache) {
-	r.c, r.window = c, nil
-	r.store, _ = cache.(impls.Storer)
+	return j.Cache(ctx, c, run.Cache(cache), s.contract)
 }
 
 func (s *suite) testOracle(t *testing.T) {
-	r := NewRunner()
+	j := judge.New()
 	p := gopter.NewProperties(Parameters(t))
 	p.Property("the cache agrees with the oracle after every operation", prop.ForAll(func(c *corpus.Case) (bool, error) {
 		s.fit(c)
-		d, err := s.run(t.Context(), r, c)
+		d, err := s.run(t.Context(), j, c)
 		if err != nil || d == nil {
 			return err == nil, err
 		}
 		want := d.Failure(c.Target)
 		small, _ := shrink.Case(t.Context(), c, func(c *corpus.Case) bool {
-			d, err := s.run(t.Context(), r, c)
+			d, err := s.run(t.Context(), j, c)
 			return err == nil && d != nil && d.Failure(c.Target) == want
 		})
-		d, err = s.run(t.Context(), r, small)
+		d, err = s.run(t.Context(), j, small)
 		if err != nil || d == nil {
 			return false, fmt.Errorf("shrunk to a case that passes: the cache is not deterministic: %v", err)
 		}
 		return false, fmt.Errorf("%s\n%s", d, sequence(small))
 	}, Cases()))
-	run(t, p)
+	check(t, p)
 }
 
 // sequence is the part of a case that concerns a cache.
@@ -119,8 +115,8 @@ func sequence(c *corpus.Case) string {
 	return text
 }
 
-// each calls f with a new cache of several shapes, and a way to make chunks.
-func (s *suite) each(t *testing.T, f func(t *testing.T, r *Runner, c impls.Cache, shape impls.Shape)) {
+// each calls f with a judge of a new cache, of several shapes.
+func (s *suite) each(t *testing.T, f func(t *testing.T, j *judge.Judge)) {
 	t.Helper()
 	for _, dtype := range s.dtypes {
 		for _, layout := range s.layouts {
@@ -130,109 +126,70 @@ func (s *suite) each(t *testing.T, f func(t *testing.T, r *Runner, c impls.Cache
 				if err != nil {
 					t.Fatal(err)
 				}
-				r := NewRunner()
-				r.use(&corpus.Case{Shape: shape}, c)
-				r.cache, r.judge = goCache{c}, s.judge
-				if r.code, err = r.encoding(shape); err != nil {
+				j := judge.New()
+				if err := j.Start(shape, run.Cache(c), s.contract); err != nil {
 					t.Fatal(err)
 				}
-				r.history.Resize(shape.Lanes(), shape.Window, shape.RowBytes())
-				f(t, r, c, shape)
+				f(t, j)
 			})
 		}
 	}
 }
 
-// feed appends q tokens as the runner does, and then calls spoil with the
-// caller's own tensors.
-func (r *Runner) feed(t *testing.T, q int, spoil func(keys, values impls.Tensor)) {
+// feed appends q tokens.
+func feed(t *testing.T, j *judge.Judge, q int) {
 	t.Helper()
-	if d := r.append(t.Context(), &corpus.Op{Kind: corpus.Append, N: q}); d != nil {
+	if d := j.Step(t.Context(), corpus.Op{Kind: corpus.Append, N: q}); d != nil {
 		t.Fatal(d)
-	}
-	if spoil != nil {
-		spoil(r.chunk[0], r.chunk[1])
 	}
 }
 
 // testKeepsNothing changes the caller's tensors after each update: a cache
 // that kept the memory is changed with them.
 func (s *suite) testKeepsNothing(t *testing.T) {
-	s.each(t, func(t *testing.T, r *Runner, c impls.Cache, shape impls.Shape) {
-		spoil := func(keys, values impls.Tensor) {
+	s.each(t, func(t *testing.T, j *judge.Judge) {
+		for _, q := range [...]int{2, 2, 1, 7, 1, 1} { // 7 is longer than the window
+			feed(t, j, q)
+			keys, values := j.Handed()
 			for i := range keys.Data {
 				keys.Data[i] ^= 0xff
 				values.Data[i] ^= 0xff
 			}
 		}
-		r.feed(t, 2, spoil)
-		r.feed(t, 2, spoil)
-		r.feed(t, 1, spoil)
-		r.feed(t, 7, spoil) // longer than the window
-		r.feed(t, 1, spoil)
-		r.feed(t, 1, nil)
 	})
 }
 
 // testSameTensor passes one tensor as keys and as values.
 func (s *suite) testSameTensor(t *testing.T) {
-	s.each(t, func(t *testing.T, r *Runner, c impls.Cache, shape impls.Shape) {
+	s.each(t, func(t *testing.T, j *judge.Judge) {
 		for _, q := range [...]int{3, 1, 1, 1, 6, 1} {
-			x := impls.NewTensor(shape, q)
-			r.fill(&x, 0, r.history.Len(), nil)
-			r.appendRows(&x, &x)
-			k, v, err := c.Update(x, x)
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := r.history.Len() - q
-			if d := r.checkReturned([2]*impls.Tensor{&k, &v}, n, q); d != nil {
+			x := j.Next(q)
+			if _, _, d := j.Give(t.Context(), x, x); d != nil {
 				t.Fatal(d)
 			}
 		}
 	})
 }
 
-// appendRows tells the history what is appended.
-func (r *Runner) appendRows(k, v *impls.Tensor) {
-	for lane := range k.Lanes() {
-		for i := range k.Rows {
-			r.history.AppendLane(0, lane, k.Row(lane, i))
-			r.history.AppendLane(1, lane, v.Row(lane, i))
-		}
-	}
-	r.history.Advance(k.Rows)
-}
-
 // testOwnOutput appends a row of what the cache itself returned: the chunk may
 // be a view of its buffer, which must be read before it is written.
 func (s *suite) testOwnOutput(t *testing.T) {
-	s.each(t, func(t *testing.T, r *Runner, c impls.Cache, shape impls.Shape) {
-		r.feed(t, 4, nil)
+	s.each(t, func(t *testing.T, j *judge.Judge) {
+		feed(t, j, 4)
 		for range 2 {
-			x := impls.NewTensor(shape, 1)
-			r.fill(&x, 0, r.history.Len(), nil)
-			r.appendRows(&x, &x)
-			k, v, err := c.Update(x, x)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := r.checkReturned([2]*impls.Tensor{&k, &v}, r.history.Len()-1, 1); d != nil {
+			x := j.Next(1)
+			k, v, d := j.Give(t.Context(), x, x)
+			if d != nil {
 				t.Fatal(d)
 			}
 			for row := range min(k.Rows, 4) {
-				if p, ok := c.(impls.Positioner); ok && p.Positions() != nil && p.Positions()[0][row] < 0 {
+				if lists := j.Positions(); lists != nil && lists[0][row] < 0 {
 					continue // an empty row is no chunk
 				}
 				// Values go in as keys and keys as values: a cache that
 				// writes its keys before it reads the chunk of values fails.
-				kRow, vRow := v.Slice(row, row+1), k.Slice(row, row+1)
-				r.appendRows(&kRow, &vRow)
-				k, v, err = c.Update(kRow, vRow)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if d := r.checkReturned([2]*impls.Tensor{&k, &v}, r.history.Len()-1, 1); d != nil {
+				k, v, d = j.Give(t.Context(), v.Slice(row, row+1), k.Slice(row, row+1))
+				if d != nil {
 					t.Fatal(d)
 				}
 			}

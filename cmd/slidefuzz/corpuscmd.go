@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/props"
 )
 
 var importCommand = command{
@@ -92,8 +91,10 @@ exits with 1 if there is one; without expect, a case must agree.`,
 			if err != nil {
 				return 0, err
 			}
-			r := props.NewRunner()
-			r.Limit = int64(*memory)
+			r, err := (&workerFlags{}).runner(ctx, int64(*memory))
+			if err != nil {
+				return 0, err
+			}
 			status, good, tried := exitOK, 0, 0
 			for _, path := range files {
 				if ctx.Err() != nil {
@@ -143,8 +144,10 @@ hazard), and of those that agree, for each target, the smallest with each featur
 			if err != nil {
 				return 0, err
 			}
-			r := props.NewRunner()
-			r.Limit = int64(*memory)
+			r, err := (&workerFlags{}).runner(ctx, int64(*memory))
+			if err != nil {
+				return 0, err
+			}
 			cases := make([]*corpus.Case, len(files))
 			keys := make([][]string, len(files))
 			for i, path := range files {
@@ -155,7 +158,7 @@ hazard), and of those that agree, for each target, the smallest with each featur
 				if err != nil {
 					return 0, err
 				}
-				d, err := r.Run(ctx, c)
+				d, err := r.One(ctx, c)
 				if err != nil {
 					return 0, fmt.Errorf("%s: %w", path, err)
 				}

@@ -16,8 +16,11 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus/report"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/window"
-	"github.com/slidefuzz/slidefuzz/impls/worker"
-	"github.com/slidefuzz/slidefuzz/props"
+	client "github.com/slidefuzz/slidefuzz/impls/worker"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
+	"github.com/slidefuzz/slidefuzz/props/run"
+	"github.com/slidefuzz/slidefuzz/props/run/gpu"
+	"github.com/slidefuzz/slidefuzz/props/run/worker"
 )
 
 // workerFlags are those of the commands that may start a worker.
@@ -25,6 +28,7 @@ type workerFlags struct {
 	exec    string
 	memory  sizeFlag
 	timeout time.Duration
+	client  *client.Client // once it was asked for
 }
 
 func execFlags(fs *flag.FlagSet) *workerFlags {
@@ -39,8 +43,8 @@ func shrinkTimeFlag(fs *flag.FlagSet) *time.Duration {
 	return fs.Duration("shrink-time", 0, "at most `DURATION` to shrink a worker's finding (default 2m)")
 }
 
-// client is the worker of the command line, nil if there is none.
-func (w *workerFlags) client() (*worker.Client, error) {
+// backend is that of the worker of the command line, nil if there is none.
+func (w *workerFlags) backend(ctx context.Context) (*worker.Backend, error) {
 	if w.timeout < 0 {
 		return nil, fmt.Errorf("--timeout %s: want more than nothing", w.timeout)
 	}
@@ -51,7 +55,40 @@ func (w *workerFlags) client() (*worker.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--exec: %w", err)
 	}
-	return &worker.Client{Args: args, Timeout: w.timeout, Memory: int64(w.memory)}, nil
+	w.client = &client.Client{Args: args, Timeout: w.timeout, Memory: int64(w.memory)}
+	b, err := worker.New(ctx, w.client)
+	if err != nil {
+		w.kill()
+		return nil, err
+	}
+	return b, nil
+}
+
+// kill ends the worker, if there is one.
+func (w *workerFlags) kill() {
+	if w.client != nil {
+		w.client.Kill()
+	}
+}
+
+// backends is all that can run cases here; b is the worker's, nil without one.
+func (w *workerFlags) backends(limit int64, b *worker.Backend) *run.Backends {
+	all := run.Local()
+	all.Limit = limit
+	gpu.Add(all, w.timeout)
+	if b != nil {
+		all.ByDevice[window.Worker] = b
+	}
+	return all
+}
+
+// runner runs cases on all that can run them here. The caller ends the worker.
+func (w *workerFlags) runner(ctx context.Context, limit int64) (*hunt.Runner, error) {
+	b, err := w.backend(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &hunt.Runner{Backends: w.backends(limit, b)}, nil
 }
 
 // splitCommand splits a command at spaces; quotes of either kind group.
@@ -90,22 +127,13 @@ func splitCommand(text string) ([]string, error) {
 	return words, nil
 }
 
-// workerTarget is what a hunt in a worker hunts in: its programs where it runs
-// programs, else its cache.
-func workerTarget(h *worker.Hello) window.Target {
-	if h.Programs {
-		return window.Target{Update: "program", Device: window.Worker}
-	}
-	return window.WorkerTarget(h.Name)
-}
-
 // aboutWorker is a worker in a line.
-func aboutWorker(h *worker.Hello) string {
+func aboutWorker(h *client.Hello) string {
 	return fmt.Sprintf("worker %s, %s, on %s", h.Name, h.Version, h.Device)
 }
 
 // shapeFlag is what every case has of its shape, as in a case file.
-type shapeFlag struct{ props.FixedShape }
+type shapeFlag struct{ worker.FixedShape }
 
 func (s *shapeFlag) String() string { return "" }
 
@@ -140,7 +168,7 @@ func (s *shapeFlag) Set(text string) error {
 
 // reporter writes report folders; client is nil without a worker.
 type reporter struct {
-	client *worker.Client
+	client *client.Client
 	exec   string
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/impls/gpu"
 	"github.com/slidefuzz/slidefuzz/impls/window"
-	"github.com/slidefuzz/slidefuzz/props"
+	backend "github.com/slidefuzz/slidefuzz/props/run/gpu"
 )
 
 // sizeFlag is a number of bytes; a number without a unit is in MiB.
@@ -53,7 +53,7 @@ func aboutDevice(ctx context.Context, name string) (string, error) {
 	case !window.OnGPU(name):
 		return "", nil
 	}
-	d, err := gpu.Open(props.DeviceName(name))
+	d, err := gpu.Open(backend.DeviceName(name))
 	if err != nil {
 		return "", err
 	}

@@ -75,7 +75,7 @@ func TestHostileFiles(t *testing.T) {
 			text = string(in)
 		}
 		var out, stderr bytes.Buffer
-		got := run(context.Background(), args, strings.NewReader(text), &out, &stderr)
+		got := execute(context.Background(), args, strings.NewReader(text), &out, &stderr)
 		require.Contains(t, []int{exitOK, exitUnexpected, exitUsage, exitMissing}, got, "%v on %q", args, text)
 		if got >= exitUsage {
 			require.True(t, strings.HasPrefix(stderr.String(), "slidefuzz: "), "%v on %q: %q", args, text, &stderr)
@@ -119,7 +119,7 @@ func TestNoCases(t *testing.T) {
 	} {
 		for _, command := range [][]string{{"replay", "-"}, {"minimize", "-"}, {"corpus", "check", "-"}} {
 			var stderr bytes.Buffer
-			require.Equal(t, exitUsage, run(t.Context(), command, strings.NewReader(x.text), io.Discard, &stderr), "%s: %v", name, command)
+			require.Equal(t, exitUsage, execute(t.Context(), command, strings.NewReader(x.text), io.Discard, &stderr), "%s: %v", name, command)
 			require.Contains(t, stderr.String(), x.at, "%s: %v", name, command)
 		}
 	}
@@ -132,7 +132,7 @@ func TestMemoryLimit(t *testing.T) {
 	} {
 		text := "slidefuzz case v1\nshape " + size + " dtype=F32 layout=heads-first\ntarget roll/fused/sim\nblock 1\nschedule descending\nappend 1\n"
 		var stderr bytes.Buffer
-		require.Equal(t, exitUsage, run(context.Background(), []string{"replay", "-"}, strings.NewReader(text), io.Discard, &stderr))
+		require.Equal(t, exitUsage, execute(context.Background(), []string{"replay", "-"}, strings.NewReader(text), io.Discard, &stderr))
 		require.Contains(t, stderr.String(), "over the limit of 256 MiB; --memory raises it")
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,8 +18,9 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
-	"github.com/slidefuzz/slidefuzz/impls/worker"
-	"github.com/slidefuzz/slidefuzz/props"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
+	"github.com/slidefuzz/slidefuzz/props/run"
+	"github.com/slidefuzz/slidefuzz/props/run/worker"
 )
 
 var huntCommand = command{
@@ -42,19 +44,19 @@ the same cases. Ctrl-C ends the hunt with what was found.`,
 }
 
 type huntOptions struct {
-	devices *devicesFlag
-	memory  *sizeFlag
-	worker  *workerFlags
-	shape   shapeFlag
-	without featuresFlag
-	shrink  *time.Duration
-	client  *worker.Client
-	seed    uint64
-	cases   int
-	time    time.Duration
-	out     string
-	junit   string
-	json    bool
+	devices  *devicesFlag
+	memory   *sizeFlag
+	worker   *workerFlags
+	shape    shapeFlag
+	without  featuresFlag
+	shrink   *time.Duration
+	backends *run.Backends
+	seed     uint64
+	cases    int
+	time     time.Duration
+	out      string
+	junit    string
+	json     bool
 }
 
 func huntFlags(fs *flag.FlagSet) action {
@@ -197,7 +199,7 @@ const (
 // outcome is what a job came to.
 type outcome struct {
 	job
-	props.HuntResult
+	hunt.Result
 	unexpected string   // why the exit status is 1
 	reports    []string // the folder of each finding, where there are any
 	notRun     bool
@@ -229,8 +231,8 @@ func (o *outcome) result() string {
 }
 
 // smallest is the smallest finding, nil without one.
-func (o *outcome) smallest() *props.Finding {
-	var best *props.Finding
+func (o *outcome) smallest() *hunt.Finding {
+	var best *hunt.Finding
 	for i := range o.Findings {
 		if f := &o.Findings[i]; best == nil || corpus.Compare(f.Small, best.Small) < 0 {
 			best = f
@@ -242,12 +244,13 @@ func (o *outcome) smallest() *props.Finding {
 // jobs makes the jobs of the command line, and starts the devices or the worker
 // that they need.
 func (o *huntOptions) jobs(ctx context.Context, args []string) ([]job, error) {
-	client, err := o.worker.client()
+	backend, err := o.worker.backend(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if client == nil {
-		if o.shape.FixedShape != (props.FixedShape{}) || o.without != nil {
+	o.backends = o.worker.backends(int64(*o.memory), backend)
+	if backend == nil {
+		if o.shape.FixedShape != (worker.FixedShape{}) || o.without != nil {
 			return nil, errors.New("--shape and --without are for a worker: name it with --exec")
 		}
 		jobs, err := plan(args, o.devices)
@@ -264,13 +267,8 @@ func (o *huntOptions) jobs(ctx context.Context, args []string) ([]job, error) {
 	if len(args) > 0 || len(*o.devices) > 0 {
 		return nil, errors.New("--exec hunts in the worker alone: leave out targets and --device")
 	}
-	hello, err := client.Hello(ctx)
-	if err != nil {
-		client.Kill()
-		return nil, err
-	}
-	o.client = client
-	return []job{{target: workerTarget(hello)}}, nil
+	backend.Shape, backend.Without = o.shape.FixedShape, o.without
+	return []job{{target: backend.Target()}}, nil
 }
 
 func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error) {
@@ -278,10 +276,8 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 	if err != nil {
 		return 0, err
 	}
-	if o.client != nil {
-		defer o.client.Kill()
-	}
-	to := reporter{o.client, o.worker.exec}
+	defer o.worker.kill()
+	to := reporter{o.worker.client, o.worker.exec}
 	// What cannot be written is better known before the hunt than after.
 	if o.out != "" {
 		if err := os.MkdirAll(o.out, 0o755); err != nil {
@@ -349,12 +345,11 @@ func (o huntOptions) one(ctx context.Context, e *env, j job, left int, start tim
 		o.scenario(ctx, out, slice, progress)
 		return out
 	}
-	r, err := props.Hunt(ctx, j.target, props.HuntOptions{
-		Seed: o.seed, Cases: o.cases, Time: slice, Limit: int64(*o.memory), Timeout: o.worker.timeout, Progress: progress,
-		Worker: o.client, ShrinkTime: *o.shrink, Shape: o.shape.FixedShape, Without: o.without,
+	r, err := hunt.Hunt(ctx, o.backends, j.target, hunt.Options{
+		Seed: o.seed, Cases: o.cases, Time: slice, Progress: progress, ShrinkTime: *o.shrink,
 	})
 	r.Target, r.Seed = j.target, o.seed
-	out.HuntResult, out.err = r, err
+	out.Result, out.err = r, err
 	// A hunt that broke off says nothing about what it would have caught.
 	if err == nil || j.target.Sound() {
 		out.unexpected = r.Unexpected()
@@ -366,11 +361,9 @@ func (o huntOptions) one(ctx context.Context, e *env, j job, left int, start tim
 // is known-bad or sound; a device with an order of its own is free not to show
 // a fault. What is found keeps the scenario's size, which is its point.
 func (o huntOptions) scenario(ctx context.Context, out *outcome, slice time.Duration, progress func(int)) {
-	r := props.NewRunner()
-	r.Timeout = o.worker.timeout
-	if r.Limit = int64(*o.memory); r.Limit == 0 {
-		r.Limit = out.job.scenario.Limit
-	}
+	backends := *o.backends
+	backends.Limit = cmp.Or(backends.Limit, out.job.scenario.Limit)
+	r := &hunt.Runner{Backends: &backends}
 	start := time.Now()
 	defer func() { out.Elapsed = time.Since(start) }()
 	seen := map[sceneKey]int{} // the finding's index
@@ -381,7 +374,7 @@ func (o huntOptions) scenario(ctx context.Context, out *outcome, slice time.Dura
 			break
 		}
 		progress(out.Cases)
-		d, err := r.Run(ctx, c)
+		d, err := r.One(ctx, c)
 		if err != nil {
 			out.err = err
 			break
@@ -409,7 +402,7 @@ func (o huntOptions) scenario(ctx context.Context, out *outcome, slice time.Dura
 		}
 		small := c.Clone()
 		small.Expect = d.Expect()
-		out.Findings = append(out.Findings, props.Finding{Found: c, Small: small, Divergence: d, At: out.Cases, Seen: 1})
+		out.Findings = append(out.Findings, hunt.Finding{Found: c, Small: small, Divergence: d, At: out.Cases, Seen: 1})
 	}
 	switch sound := out.target.Sound(); {
 	case sound && len(out.Findings) > 0:
@@ -500,7 +493,7 @@ func (o *outcome) words() string {
 	}
 }
 
-func smallWords(f *props.Finding) string {
+func smallWords(f *hunt.Finding) string {
 	s := inWords(f.Small)
 	if f.Stats.Minimal {
 		s += "; proven smallest"

@@ -9,7 +9,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/window"
-	"github.com/slidefuzz/slidefuzz/props"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
 
 // textPrinter is for people.
@@ -145,7 +145,7 @@ type findingEvent struct {
 	Report    string  `json:"report,omitempty"`
 }
 
-func newFindingEvent(o *outcome, f props.Finding) findingEvent {
+func newFindingEvent(o *outcome, f hunt.Finding) findingEvent {
 	d := f.Divergence
 	return findingEvent{
 		Event: "finding", Target: o.target.String(), Scenario: o.scenarioName(), At: f.At, Seen: f.Seen,

@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	status := run(untilSignal(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	status := execute(untilSignal(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	subprocess.KillAll() // what is left, nobody waits for
 	os.Exit(status)
 }
@@ -126,8 +126,8 @@ func find(args []string) (c command, rest []string, err error) {
 	return c, nil, fmt.Errorf("unknown command %q; slidefuzz help lists the commands", args[0])
 }
 
-// run is the program without the process around it.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+// execute is the program without the process around it.
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	out := &sink{w: stdout}
 	e := &env{stdin, out, stderr}
 	status := e.dispatch(ctx, args)

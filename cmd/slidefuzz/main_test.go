@@ -21,7 +21,7 @@ import (
 func call(t *testing.T, stdin string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	status = run(t.Context(), args, strings.NewReader(stdin), &out, &err)
+	status = execute(t.Context(), args, strings.NewReader(stdin), &out, &err)
 	return status, out.String(), err.String()
 }
 
@@ -110,7 +110,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	var out, stderr bytes.Buffer
-	status := run(ctx, []string{"hunt"}, strings.NewReader(""), &out, &stderr)
+	status := execute(ctx, []string{"hunt"}, strings.NewReader(""), &out, &stderr)
 	assert.Equal(t, 0, status, "no signal ended it")
 	assert.Contains(t, out.String(), "interrupted")
 }
@@ -131,7 +131,7 @@ func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left
 
 func TestFullDisk(t *testing.T) {
 	var stderr bytes.Buffer
-	status := run(t.Context(), []string{"targets"}, nil, fullDisk{}, &stderr)
+	status := execute(t.Context(), []string{"targets"}, nil, fullDisk{}, &stderr)
 	assert.Equal(t, 2, status)
 	assert.Contains(t, stderr.String(), "no space left")
 }

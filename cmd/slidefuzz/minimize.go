@@ -7,7 +7,7 @@ import (
 	"fmt"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/props"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
 
 var minimizeCommand = command{
@@ -30,9 +30,8 @@ on sim goes to standard error.`,
 			if err != nil {
 				return 0, err
 			}
-			if r.ShrinkTime = *shrinkTime; r.Worker != nil {
-				defer r.Worker.Kill()
-			}
+			defer w.kill()
+			r.ShrinkTime = *shrinkTime
 			small, d, stats, err := r.Minimize(ctx, c, d)
 			if err != nil {
 				return exitUnexpected, fmt.Errorf("%s: %w", args[0], err)
@@ -60,7 +59,7 @@ on sim goes to standard error.`,
 
 // diverging reads the one case of a command and runs it; a case that agrees
 // with the oracle is an error.
-func (e *env) diverging(ctx context.Context, args []string, limit int64, w *workerFlags) (*corpus.Case, *corpus.Divergence, *props.Runner, error) {
+func (e *env) diverging(ctx context.Context, args []string, limit int64, w *workerFlags) (*corpus.Case, *corpus.Divergence, *hunt.Runner, error) {
 	if len(args) != 1 {
 		return nil, nil, nil, errors.New("want one case file")
 	}
@@ -68,9 +67,8 @@ func (e *env) diverging(ctx context.Context, args []string, limit int64, w *work
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	r := props.NewRunner()
-	r.Limit, r.Timeout = limit, w.timeout
-	if r.Worker, err = w.client(); err != nil {
+	r, err := w.runner(ctx, limit)
+	if err != nil {
 		return nil, nil, nil, err
 	}
 	// Where the order is the device's own the case may need some runs.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/slidefuzz/slidefuzz/impls/window"
-	"github.com/slidefuzz/slidefuzz/props"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
 
 var replayCommand = command{
@@ -33,15 +33,11 @@ command: --exec.`,
 				return 0, fmt.Errorf("--times %d: want at least 1", *times)
 			}
 			status := exitOK
-			r := props.NewRunner()
-			r.Limit, r.Timeout = int64(*memory), w.timeout
-			client, err := w.client()
+			r, err := w.runner(ctx, int64(*memory))
 			if err != nil {
 				return 0, err
 			}
-			if r.Worker = client; client != nil {
-				defer client.Kill()
-			}
+			defer w.kill()
 			for _, path := range args {
 				if ctx.Err() != nil {
 					fmt.Fprintf(e.out, "%s: not run: interrupted\n", path)
@@ -65,14 +61,14 @@ command: --exec.`,
 
 // verdict is the verdict on a file.
 type verdict struct {
-	props.Verdict
+	hunt.Verdict
 	path   string
 	target window.Target
 }
 
 func (v verdict) String() string { return fmt.Sprintf("%s: %s: %s", v.path, v.target, v.Verdict) }
 
-func (e *env) replay(ctx context.Context, r *props.Runner, path string, times int) (verdict, error) {
+func (e *env) replay(ctx context.Context, r *hunt.Runner, path string, times int) (verdict, error) {
 	c, err := e.readCase(ctx, path, r.Limit)
 	if err != nil {
 		return verdict{}, err

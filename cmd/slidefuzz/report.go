@@ -32,10 +32,8 @@ a new folder, for a bug tracker. Minimize the case first.`,
 			// The report's own case promises what the report says.
 			c = c.Clone()
 			c.Expect = d.Expect()
-			to := reporter{r.Worker, w.exec}
-			if r.Worker != nil {
-				defer r.Worker.Kill()
-			}
+			to := reporter{w.client, w.exec}
+			defer w.kill()
 			dir := *out
 			if dir == "" {
 				dir, err = to.write(ctx, "reports", c, d)

@@ -10,7 +10,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
-	"github.com/slidefuzz/slidefuzz/props"
+	backend "github.com/slidefuzz/slidefuzz/props/run/worker"
 )
 
 var workerCommand = command{
@@ -109,7 +109,7 @@ hunt --exec to say. Put -- before a command with flags.`,
 			}
 			client := &worker.Client{Args: args, Timeout: *timeout}
 			defer client.Kill()
-			err := props.CheckProtocol(ctx, client, func(what string) { fmt.Fprintln(e.out, what) })
+			err := backend.Check(ctx, client, func(what string) { fmt.Fprintln(e.out, what) })
 			if err != nil {
 				fmt.Fprintf(e.out, "FAILED: %v\n", err)
 				return exitUnexpected, nil

@@ -1,4 +1,4 @@
-package props
+package hunt
 
 import (
 	"testing"
@@ -25,11 +25,11 @@ func hostRace(t *testing.T, expect string) *corpus.Case {
 // as a case on sim that fails each time.
 func TestNativeFinding(t *testing.T) {
 	c := hostRace(t, "")
-	r := NewRunner()
+	r := Local()
 	var d *corpus.Divergence
 	for d == nil {
 		var err error
-		d, err = r.Run(t.Context(), c)
+		d, err = r.One(t.Context(), c)
 		require.NoError(t, err)
 	}
 	small, d, stats, err := r.Minimize(t.Context(), c, d)
@@ -42,7 +42,7 @@ func TestNativeFinding(t *testing.T) {
 	require.Equal(t, "sim", d.Sim.Target.Device)
 	require.Equal(t, 2, d.Sim.Shape.Window, "%s", d.Sim.Text())
 	for range 10 {
-		again, err := r.Run(t.Context(), d.Sim)
+		again, err := r.One(t.Context(), d.Sim)
 		require.NoError(t, err)
 		require.True(t, d.Sim.Expect.Meets(again), "%s", again)
 		require.Equal(t, again.Race.Order, d.Race.Order, "the order that is listed is one that fails")
@@ -56,7 +56,7 @@ func TestNativeFinding(t *testing.T) {
 // Replay in a native order is judged by k of n: what is expected need show once,
 // and agreement each time.
 func TestReplayNative(t *testing.T) {
-	r := NewRunner()
+	r := Local()
 	for range 5 {
 		v, err := r.Replay(t.Context(), hostRace(t, "expect op=2 tensor=keys hazard=WAR rate=100/200\n"), 0)
 		require.NoError(t, err)
@@ -85,12 +85,12 @@ func TestReplayNative(t *testing.T) {
 func TestReplayOrdered(t *testing.T) {
 	c := hostRace(t, "expect op=2 tensor=keys hazard=WAR\n")
 	c.Target.Device, c.Schedule = "sim", inplace.Schedule{Kind: inplace.Descending}
-	v, err := NewRunner().Replay(t.Context(), c, 3)
+	v, err := Local().Replay(t.Context(), c, 3)
 	require.NoError(t, err)
 	require.True(t, v.OK, v)
 	require.Contains(t, v.String(), "as expected (3 of 3 runs diverged)")
 	c.Schedule = inplace.Schedule{}
-	v, err = NewRunner().Replay(t.Context(), c, 3)
+	v, err = Local().Replay(t.Context(), c, 3)
 	require.NoError(t, err)
 	require.False(t, v.OK, v)
 	require.Contains(t, v.String(), "agrees with the oracle; NOT AS EXPECTED: want op=2 tensor=keys hazard=WAR (0 of 3 runs diverged)")

@@ -1,4 +1,4 @@
-package props
+package hunt
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
-	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/oracle"
 )
 
@@ -90,7 +89,7 @@ func (r *Runner) onSim(ctx context.Context, c *corpus.Case, d *corpus.Divergence
 	want := d.Failure(on.Target)
 	var last *corpus.Divergence
 	fails := func(c *corpus.Case) bool {
-		same, err := r.Run(ctx, c)
+		same, err := r.One(ctx, c)
 		if err != nil || same == nil || same.Failure(c.Target) != want {
 			return false
 		}
@@ -113,32 +112,4 @@ func (r *Runner) onSim(ctx context.Context, c *corpus.Case, d *corpus.Divergence
 		}
 	}
 	return nil, nil
-}
-
-// Sampled is what some runs of one case came to.
-type Sampled struct {
-	Each      []*corpus.Divergence // of each run, nil where it agreed
-	Different int                  // different results among those that diverged, 0 where nobody compared
-}
-
-// Sample runs a case n times, fewer where the context ends.
-func (r *Runner) Sample(ctx context.Context, c *corpus.Case, n int) (Sampled, error) {
-	if err := r.check(c); err != nil {
-		return Sampled{}, err
-	}
-	if window.OnGPU(c.Target.Device) {
-		return r.sampleOnDevice(ctx, c, n)
-	}
-	var s Sampled
-	for len(s.Each) < n {
-		d, err := r.Run(ctx, c)
-		if ctx.Err() != nil {
-			break // that run was cut short
-		}
-		if err != nil {
-			return s, err
-		}
-		s.Each = append(s.Each, d)
-	}
-	return s, nil
 }

@@ -1,4 +1,4 @@
-package props
+package hunt
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/corpus/shrink"
-	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // Minimize shrinks a case that shows d, keeping the same failure, and says
@@ -19,27 +18,31 @@ import (
 //   - A race on a device that orders the blocks itself is left as it was found,
 //     for it shows more rarely in what is smaller: see Native. Nor is a device's
 //     crash asked for again and again.
-//   - What fails in a worker is shrunk as what may fail sometimes.
-//   - A case on a device that follows the case's order is shrunk on sim, which
-//     then fails alike, and run on the device again in the end.
+//   - What fails in somebody else's program is shrunk as what may fail sometimes.
+//   - A case that fails on sim alike is shrunk there, and run again in the end.
 func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
+	backend, err := r.Of(c.Target)
+	if err != nil {
+		return nil, nil, shrink.Stats{}, err
+	}
+	traits := backend.Traits(c.Target)
 	switch {
-	case d.Fault == corpus.FaultHang, d.Fault == corpus.FaultCrash && c.Target.Device != window.Worker:
+	case d.Fault == corpus.FaultHang, d.Fault == corpus.FaultCrash && !traits.Foreign:
 		small := cutAfter(c, d)
 		small.Expect = d.Expect()
 		return small, d, shrink.Stats{Bounded: true}, nil
-	case c.Target.Device == window.Worker:
-		return r.minimizeWorker(ctx, c, d)
+	case traits.Foreign:
+		return r.minimizeForeign(ctx, c, d)
 	case c.Native() && d.Race != nil:
 		c, d, err := r.Native(ctx, c, d)
 		return c, d, shrink.Stats{Bounded: true}, err
 	}
-	small, last, stats := r.minimizeOrdered(ctx, c, d)
+	small, last, stats := r.minimizeOrdered(ctx, c, d, traits.AsSim)
 	if ctx.Err() != nil {
 		small.Expect = last.Expect()
 		return small, last, stats, nil
 	}
-	again, err := r.Run(ctx, small)
+	again, err := r.One(ctx, small)
 	if err == nil && (again == nil || again.Failure(c.Target) != d.Failure(c.Target)) {
 		err = fmt.Errorf("%s: the shrunk case does not fail again: a case must have the same outcome each time", c.Target)
 	}
@@ -57,19 +60,19 @@ func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Diverge
 
 // minimizeOrdered shrinks a case that has one outcome each time, and says how the
 // smallest failed.
-func (r *Runner) minimizeOrdered(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats) {
+func (r *Runner) minimizeOrdered(ctx context.Context, c *corpus.Case, d *corpus.Divergence, asSim bool) (*corpus.Case, *corpus.Divergence, shrink.Stats) {
 	start := c
-	if window.OnGPU(c.Target.Device) {
+	if asSim {
 		onSim := c.Clone()
 		onSim.Target.Device = "sim"
-		same, err := r.Run(ctx, onSim)
+		same, err := r.One(ctx, onSim)
 		if err == nil && same != nil && same.Failure(c.Target) == d.Failure(c.Target) {
 			start = onSim
 		}
 	}
 	want, last := d.Failure(start.Target), d
 	fails := func(c *corpus.Case) bool {
-		d, err := r.Run(ctx, c)
+		d, err := r.One(ctx, c)
 		if err != nil || d == nil || d.Failure(c.Target) != want {
 			return false
 		}

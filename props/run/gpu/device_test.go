@@ -1,4 +1,4 @@
-package props
+package gpu
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/gpu"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
 // device opens a device, or skips the test where the machine lacks it and
@@ -70,14 +71,14 @@ func count(n int) int {
 
 // A script on this machine comes to what the runner finds step by step.
 func TestScripts(t *testing.T) {
-	r := NewRunner()
+	r, local := newRecorder(), run.Local()
 	diverged := 0
 	for _, c := range drawn(window.TargetsOn("opencl"), count(10_000)) {
-		want, err := r.Run(t.Context(), moved(c, "sim"))
+		want, err := local.One(t.Context(), moved(c, "sim"))
 		require.NoError(t, err)
-		rec, err := r.record(c)
+		rec, err := r.record(t.Context(), c)
 		require.NoError(t, err)
-		got, err := r.judgeRuns(rec, []gpu.Result{{Outcome: rec.script.Run()}})
+		got, err := r.judge(rec, []gpu.Result{{Outcome: rec.script.Run()}})
 		require.NoError(t, err)
 		sameDivergence(t, c, want, got)
 		if want != nil {
@@ -122,9 +123,9 @@ func brief(t *testing.T, cases []*corpus.Case) []*corpus.Case {
 	if !testing.Short() {
 		return cases
 	}
-	r := NewRunner()
+	r := newRecorder()
 	some := slices.DeleteFunc(slices.Clone(cases), func(c *corpus.Case) bool {
-		rec, err := r.record(c)
+		rec, err := r.record(t.Context(), c)
 		require.NoError(t, err)
 		return blocks(rec.script) > shortBlocks
 	})
@@ -141,17 +142,16 @@ func TestDevicesAgree(t *testing.T) {
 			d := device(t, name)
 			d.Close()
 			defer d.Close()
-			r := NewRunner()
-			r.Timeout = busy
+			r, b, local := newRecorder(), &Backend{Device: name, Timeout: busy}, run.Local()
 			sound := brief(t, drawn(targets(name, window.Target.Sound), count(10_000)))
-			for batch := range slices.Chunk(sound, 1000) {
-				all, err := r.RunAll(context.Background(), batch)
+			for part := range slices.Chunk(sound, 1000) {
+				all, err := b.Run(t.Context(), part)
 				require.NoError(t, err)
 				for i, d := range all {
-					require.Nil(t, d, "%s\n%s", d, batch[i].Text())
+					require.Nil(t, d, "%s\n%s", d, part[i].Text())
 					for _, other := range [...]string{"host", "sim"} {
-						c := moved(batch[i], other)
-						d, err := r.Run(t.Context(), c)
+						c := moved(part[i], other)
+						d, err := local.One(t.Context(), c)
 						require.NoError(t, err)
 						require.Nil(t, d, "%s\n%s", d, c.Text())
 					}
@@ -160,10 +160,10 @@ func TestDevicesAgree(t *testing.T) {
 			// The bytes of the checked buffer, not only what is said of them.
 			bad := brief(t, drawn(targets(name, window.Target.Racy), count(4_000)))
 			diverged := 0
-			for batch := range slices.Chunk(bad, 1000) {
-				scripts := make([]*inplace.Script, len(batch))
-				for i, c := range batch {
-					rec, err := r.record(c)
+			for part := range slices.Chunk(bad, 1000) {
+				scripts := make([]*inplace.Script, len(part))
+				for i, c := range part {
+					rec, err := r.record(t.Context(), c)
 					require.NoError(t, err)
 					scripts[i] = rec.script
 				}
@@ -173,7 +173,7 @@ func TestDevicesAgree(t *testing.T) {
 					require.NoError(t, got.Err)
 					want := scripts[i].Run()
 					if diff := cmp.Diff(want, got.Outcome); diff != "" {
-						t.Fatalf("-sim +%s:\n%s%s", name, diff, batch[i].Text())
+						t.Fatalf("-sim +%s:\n%s%s", name, diff, part[i].Text())
 					}
 					if want.Failed {
 						diverged++
@@ -202,8 +202,7 @@ func TestLargeScripts(t *testing.T) {
 	for _, name := range []string{"opencl", "cuda"} {
 		t.Run(name, func(t *testing.T) {
 			device(t, name)
-			r := NewRunner()
-			r.Timeout = busy
+			r, b, local := newRecorder(), &Backend{Device: name, Timeout: busy}, run.Local()
 			rng := rand.New(rand.NewPCG(1, 2))
 			all := targets(name, func(t window.Target) bool { return !t.IsProgram() })
 			if testing.Short() {
@@ -217,18 +216,18 @@ func TestLargeScripts(t *testing.T) {
 					Schedule: inplace.Schedule{Kind: inplace.Random, Seed: rng.Uint64()},
 					Ops:      []corpus.Op{{Kind: corpus.Append, N: 300, Pad: []int{0, 17}}, {Kind: corpus.Append, N: 1}, {Kind: corpus.Append, N: 1}},
 				}
-				want, err := r.Run(t.Context(), moved(c, "sim"))
+				want, err := local.One(t.Context(), moved(c, "sim"))
 				require.NoError(t, err)
 				if testing.Short() {
-					c.Schedule, r.NativeRuns = inplace.Schedule{Kind: inplace.Native}, 2
+					c.Schedule, b.NativeRuns = inplace.Schedule{Kind: inplace.Native}, 2
 				}
-				rec, err := r.record(c)
+				rec, err := r.record(t.Context(), c)
 				require.NoError(t, err)
 				require.GreaterOrEqual(t, blocks(rec.script), largeScript)
-				got, err := r.Run(t.Context(), c)
+				got, err := b.Run(t.Context(), []*corpus.Case{c})
 				require.NoError(t, err)
-				sameDivergence(t, c, want, got)
-				require.Equal(t, target.Sound(), got == nil)
+				sameDivergence(t, c, want, got[0])
+				require.Equal(t, target.Sound(), got[0] == nil)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package props
+package gpu
 
 import (
 	"context"
@@ -28,7 +28,7 @@ func TestOclgrindAgrees(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, o.Close()) }()
 
-	r := NewRunner()
+	r := newRecorder()
 	rng := rand.New(rand.NewPCG(11, 12))
 	n := count(5_000)
 	kernels, conflicts, benign := 0, 0, 0
@@ -40,7 +40,7 @@ func TestOclgrindAgrees(t *testing.T) {
 		c := corpus.DecodeProgram(buf[:10+rng.IntN(corpus.MaxDraw-10)])
 		c.Block = 1 + c.Block%12
 		c.Target.Lowering = [...]inplace.Lowering{inplace.DropWAR, inplace.DropWAR, inplace.DropClone, inplace.Fused, inplace.Eager}[rng.IntN(5)]
-		rec, err := r.record(c)
+		rec, err := r.record(t.Context(), c)
 		require.NoError(t, err)
 		races, err := o.Races(context.Background(), rec.script)
 		require.NoError(t, err)

@@ -1,4 +1,4 @@
-package props
+package worker
 
 import (
 	"context"
@@ -10,11 +10,11 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
-// CheckProtocol asks a worker everything that the protocol has, once for each
+// Check asks a worker everything that the protocol has, once for each
 // of its element types, and returns the first reply that the protocol does not
 // allow. Whether the rows are right is not judged. say is called with what was
 // found.
-func CheckProtocol(ctx context.Context, w *worker.Client, say func(string)) error {
+func Check(ctx context.Context, w *worker.Client, say func(string)) error {
 	hello, err := w.Hello(ctx)
 	if err != nil {
 		return err

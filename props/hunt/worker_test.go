@@ -1,4 +1,4 @@
-package props
+package hunt
 
 import (
 	"bytes"
@@ -23,6 +23,8 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
+	"github.com/slidefuzz/slidefuzz/props/run"
+	rworker "github.com/slidefuzz/slidefuzz/props/run/worker"
 )
 
 // workerArg makes the test binary a worker of the kind that the next argument
@@ -48,6 +50,27 @@ func testWorker(t *testing.T, kind string) *worker.Client {
 	c := &worker.Client{Args: []string{self, workerArg, kind}, Timeout: 10 * time.Second}
 	t.Cleanup(c.Kill)
 	return c
+}
+
+// backends is those of this process and of a worker.
+func backends(ctx context.Context, client *worker.Client, without []corpus.Feature) (*run.Backends, *rworker.Backend, error) {
+	b, err := rworker.New(ctx, client)
+	if err != nil {
+		return nil, nil, err
+	}
+	b.Without = without
+	all := run.Local()
+	all.ByDevice[window.Worker] = b
+	return all, b, nil
+}
+
+// huntIn hunts in a worker.
+func huntIn(ctx context.Context, client *worker.Client, t window.Target, without []corpus.Feature, o Options) (Result, error) {
+	b, _, err := backends(ctx, client, without)
+	if err != nil {
+		return Result{}, err
+	}
+	return Hunt(ctx, b, t, o)
 }
 
 var testHello = worker.Hello{Name: "test", Version: "1", Contract: "single", Device: "cpu", DTypes: []impls.DType{impls.F32, impls.U8}}
@@ -288,7 +311,7 @@ func TestLiars(t *testing.T) {
 			}
 			start := time.Now()
 			defer func() { require.Less(t, time.Since(start), 20*time.Second) }()
-			r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: cases, Worker: client, ShrinkTime: shrink})
+			r, err := huntIn(t.Context(), client, window.WorkerTarget("test"), nil, Options{Seed: 1, Cases: cases, ShrinkTime: shrink})
 			require.NoError(t, err)
 			require.Equal(t, cases, r.Cases, "the hunt goes on")
 			require.NotEmpty(t, r.Findings)
@@ -315,7 +338,7 @@ func TestLiars(t *testing.T) {
 func TestRefusalThatChanges(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "refusal that changes the cache")
-	r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 200, Worker: client, ShrinkTime: 5 * time.Second})
+	r, err := huntIn(t.Context(), client, window.WorkerTarget("test"), nil, Options{Seed: 1, Cases: 200, ShrinkTime: 5 * time.Second})
 	require.NoError(t, err)
 	for _, f := range r.Findings {
 		if f.Divergence.Fault == corpus.FaultChanged {
@@ -332,7 +355,7 @@ func TestHonestWorkers(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"honest", "flood on stderr"} {
 		client := testWorker(t, kind)
-		r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 200, Worker: client})
+		r, err := huntIn(t.Context(), client, window.WorkerTarget("test"), nil, Options{Seed: 1, Cases: 200})
 		require.NoError(t, err)
 		require.Equal(t, 200, r.Cases)
 		require.Empty(t, r.Findings, kind)
@@ -340,17 +363,17 @@ func TestHonestWorkers(t *testing.T) {
 		require.Positive(t, r.Met[corpus.Crossing])
 		require.Equal(t, 1, client.Starts())
 		require.NoError(t, client.Close(t.Context()))
-		require.NoError(t, CheckProtocol(t.Context(), testWorker(t, kind), func(string) {}))
+		require.NoError(t, rworker.Check(t.Context(), testWorker(t, kind), func(string) {}))
 	}
 }
 
 // A worker that does not start is no finding: nothing was asked of it.
 func TestWorkerThatDoesNotStart(t *testing.T) {
 	client := testWorker(t, "exit at the start")
-	_, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 1, Worker: client})
+	_, err := huntIn(t.Context(), client, window.WorkerTarget("test"), nil, Options{Seed: 1, Cases: 1})
 	require.ErrorContains(t, err, "no such model")
 	none := &worker.Client{Args: []string{"/no/such/command"}}
-	_, err = Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 1, Worker: none})
+	_, err = huntIn(t.Context(), none, window.WorkerTarget("test"), nil, Options{Seed: 1, Cases: 1})
 	require.ErrorContains(t, err, "starting the worker")
 }
 
@@ -358,7 +381,7 @@ func TestWorkerThatDoesNotStart(t *testing.T) {
 func TestWithout(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "honest")
-	r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 300, Worker: client, Without: []corpus.Feature{corpus.Crossing, corpus.Empty, corpus.OddChunks, corpus.WindowOne}})
+	r, err := huntIn(t.Context(), client, window.WorkerTarget("test"), []corpus.Feature{corpus.Crossing, corpus.Empty, corpus.OddChunks, corpus.WindowOne}, Options{Seed: 1, Cases: 300})
 	require.NoError(t, err)
 	for _, f := range []corpus.Feature{corpus.Crossing, corpus.Empty, corpus.OddChunks, corpus.OtherBatch, corpus.WindowOne, corpus.Crops, corpus.Snapshots} {
 		require.Zero(t, r.Met[f], f)
@@ -372,7 +395,7 @@ func TestWithout(t *testing.T) {
 func TestShrinkFlaky(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "race")
-	r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 60, Worker: client, ShrinkTime: 20 * time.Second})
+	r, err := huntIn(t.Context(), client, window.WorkerTarget("test"), nil, Options{Seed: 1, Cases: 60, ShrinkTime: 20 * time.Second})
 	require.NoError(t, err)
 	require.NotEmpty(t, r.Findings)
 	counted := 0
@@ -399,7 +422,7 @@ func TestShrinkSteered(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "racy programs")
 	target := window.Target{Update: "program", Device: window.Worker}
-	r, err := Hunt(t.Context(), target, HuntOptions{Seed: 1, Cases: 320, Worker: client, ShrinkTime: 20 * time.Second})
+	r, err := huntIn(t.Context(), client, target, nil, Options{Seed: 1, Cases: 320, ShrinkTime: 20 * time.Second})
 	require.NoError(t, err)
 	require.NotEmpty(t, r.Findings)
 	for _, f := range r.Findings {
@@ -408,7 +431,7 @@ func TestShrinkSteered(t *testing.T) {
 		require.Equal(t, inplace.DropClone, d.Sim.Target.Lowering)
 		require.Equal(t, inplace.WAR, d.Kind())
 		require.NotNil(t, d.Runs)
-		again, err := NewRunner().Run(t.Context(), d.Sim)
+		again, err := Local().One(t.Context(), d.Sim)
 		require.NoError(t, err)
 		require.True(t, d.Sim.Expect.Meets(again))
 		require.Contains(t, d.String(), "as program/drop-clone/sim does")
@@ -427,7 +450,7 @@ func TestShrinkOnGPU(t *testing.T) {
 	}
 	client := testWorker(t, "racy programs on a GPU")
 	target := window.Target{Update: "program", Device: window.Worker}
-	r, err := Hunt(t.Context(), target, HuntOptions{Seed: 2, Cases: 64, Worker: client, ShrinkTime: 20 * time.Second})
+	r, err := huntIn(t.Context(), client, target, nil, Options{Seed: 2, Cases: 64, ShrinkTime: 20 * time.Second})
 	require.NoError(t, err)
 	require.NotEmpty(t, r.Findings)
 	for _, f := range r.Findings {
@@ -451,7 +474,7 @@ func TestShrinkCoincidence(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "index writes")
 	target := window.Target{Update: "program", Device: window.Worker}
-	r, err := Hunt(t.Context(), target, HuntOptions{Seed: 1, Cases: 640, Worker: client, ShrinkTime: 20 * time.Second})
+	r, err := huntIn(t.Context(), client, target, nil, Options{Seed: 1, Cases: 640, ShrinkTime: 20 * time.Second})
 	require.NoError(t, err)
 	require.NotEmpty(t, r.Findings)
 	for _, f := range r.Findings {
@@ -472,7 +495,7 @@ func TestInterruptedWorker(t *testing.T) {
 		ctx, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer stop()
 		start := time.Now()
-		r, err := Hunt(ctx, window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 1 << 30, Worker: client})
+		r, err := huntIn(ctx, client, window.WorkerTarget("test"), nil, Options{Seed: 1, Cases: 1 << 30})
 		require.NoError(t, err)
 		require.Less(t, time.Since(start), 1300*time.Millisecond)
 		require.True(t, r.Interrupted)
@@ -488,7 +511,7 @@ func TestHangs(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "silence at the second update")
 	client.Timeout = 300 * time.Millisecond
-	r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Cases: 2000, Worker: client})
+	r, err := huntIn(t.Context(), client, window.WorkerTarget("test"), nil, Options{Seed: 1, Cases: 2000})
 	require.NoError(t, err)
 	require.Equal(t, "it hung 3 times at append", r.Ended)
 	require.Equal(t, "a sound target diverged", r.Unexpected())
@@ -514,21 +537,21 @@ func TestShrinkTime(t *testing.T) {
 	}
 	for _, kind := range []string{"race", "slow"} {
 		client := testWorker(t, kind)
-		r := NewRunner()
-		r.Worker, r.ShrinkTime = client, limit
 		target := window.WorkerTarget("test")
-		hello, err := client.Hello(t.Context())
+		all, b, err := backends(t.Context(), client, nil)
 		require.NoError(t, err)
+		b.Shape = rworker.FixedShape{Window: 8}
+		r := &Runner{Backends: all, ShrinkTime: limit}
 		draw := corpus.Draws(target, 1)
 		var c *corpus.Case
 		var d *corpus.Divergence
 		for d == nil || d.Fault != corpus.FaultRows {
 			c = draw()
-			fitWorker(c, hello, FixedShape{Window: 8}, nil)
+			b.Fit(c)
 			if kind == "slow" {
 				c.Ops = c.Ops[:min(len(c.Ops), 3)] // each takes its time
 			}
-			if d, err = r.Run(t.Context(), c); err == nil && d == nil && kind == "slow" {
+			if d, err = r.One(t.Context(), c); err == nil && d == nil && kind == "slow" {
 				// Found wrong by somebody, and never again.
 				d = &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "keys", Fault: corpus.FaultRows}
 			}
@@ -546,31 +569,11 @@ func TestTooSlow(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "silence")
 	start := time.Now()
-	r, err := Hunt(t.Context(), window.WorkerTarget("test"), HuntOptions{Seed: 1, Time: 500 * time.Millisecond, Worker: client})
+	r, err := huntIn(t.Context(), client, window.WorkerTarget("test"), nil, Options{Seed: 1, Time: 500 * time.Millisecond})
 	require.NoError(t, err)
 	require.Less(t, time.Since(start), 3*time.Second)
 	require.Zero(t, r.Cases)
 	require.Empty(t, r.Findings)
 	require.False(t, r.Interrupted)
 	require.Contains(t, r.Unexpected(), "no case came to its end in 500ms")
-}
-
-// What is fixed of a shape is fixed, and the rest is drawn.
-func TestFixedShape(t *testing.T) {
-	target := window.WorkerTarget("test")
-	draw := corpus.Draws(target, 1)
-	u8 := impls.U8
-	seen := map[impls.Shape]bool{}
-	for range 300 {
-		c := draw()
-		fitWorker(c, &testHello, FixedShape{Dim: 8, DType: &u8}, nil)
-		require.Equal(t, 8, c.Shape.Dim)
-		require.Equal(t, impls.U8, c.Shape.DType)
-		require.NoError(t, c.Check(corpus.DefaultLimit))
-		for _, o := range c.Ops {
-			require.True(t, o.Odd(c.Shape) || o.Batch+o.Heads+o.Dim == 0 && o.DType == "", o)
-		}
-		seen[c.Shape] = true
-	}
-	require.Greater(t, len(seen), 30, "windows, batches and heads")
 }

@@ -1,4 +1,4 @@
-package props
+package judge
 
 import (
 	"bytes"
@@ -11,33 +11,35 @@ import (
 	"github.com/slidefuzz/slidefuzz/oracle"
 )
 
-// runProgram runs a program, statement by statement, against value semantics.
-func (r *Runner) runProgram(ctx context.Context, p inplace.Program, device inplace.Device) (*corpus.Divergence, error) {
-	s := r.c.Shape
-	code, err := r.encoding(s)
+// Program runs the program of a case on a device, statement by statement, against
+// value semantics.
+func (j *Judge) Program(ctx context.Context, c *corpus.Case, p inplace.Program, device inplace.Device) (*corpus.Divergence, error) {
+	j.Begin(c)
+	s := c.Shape
+	code, err := j.Encoding(s)
 	if err != nil {
 		return nil, err
 	}
-	plan := inplace.Compile(p, r.c.Target.Lowering, s, r.c.Block)
+	plan := inplace.Compile(p, c.Target.Lowering, s, c.Block)
 	mem := make([][]byte, len(plan.Rows))
 	for i, rows := range plan.Rows {
 		mem[i] = make([]byte, s.Lanes()*rows*s.RowBytes())
 	}
-	v := newValues(p, s, code, mem)
+	v := NewValues(p, s, code, mem)
 	next := 0
 	for i, stmt := range p.Stmts {
-		r.op = i
+		j.op = i
 		start := next
 		for ; next < len(plan.Kernels) && plan.Kernels[next].Stmt == i; next++ {
 			k := plan.Kernels[next]
-			device.Run(k, mem, s.DType.Size(), r.namedOrder(stmt.Dst, next-start, k.Blocks()))
+			device.Run(k, mem, s.DType.Size(), j.ProgramOrder(stmt.Dst, next-start, k.Blocks()))
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		v.statement(stmt)
-		if d := v.compare(mem); d != nil {
-			return r.statementFault(d, p, plan, start, next, v.wrongBuffer), nil
+		v.Statement(stmt)
+		if d := v.Compare(mem); d != nil {
+			return j.statementFault(d, p, plan, start, next, v.wrongBuffer), nil
 		}
 	}
 	return nil, nil
@@ -45,39 +47,39 @@ func (r *Runner) runProgram(ctx context.Context, p inplace.Program, device inpla
 
 // statementFault says where a wrong cell of a buffer comes from, after the
 // statement of the operation, whose kernels are from to to-1.
-func (r *Runner) statementFault(d *corpus.Divergence, p inplace.Program, plan *inplace.Plan, from, to, buffer int) *corpus.Divergence {
-	d.Op, d.OpKind, d.Fault, d.Where = r.op+1, "statement", corpus.FaultRows, "stored"
+func (j *Judge) statementFault(d *corpus.Divergence, p inplace.Program, plan *inplace.Plan, from, to, buffer int) *corpus.Divergence {
+	d.Op, d.OpKind, d.Fault, d.Where = j.op+1, "statement", corpus.FaultRows, "stored"
 	names := make([]string, len(p.Buffers))
 	for b := range p.Buffers {
 		names[b] = p.Buffers[b].Name
 	}
 	names = storageNames(plan, names...)
 	for k := from; k < to; k++ {
-		r.attach(d, plan, k, k-from, buffer, names, func(blocks int) []int32 {
-			return r.namedOrder(p.Stmts[r.op].Dst, k-from, blocks)
+		j.attach(d, plan, k, k-from, buffer, names, func(blocks int) []int32 {
+			return j.ProgramOrder(p.Stmts[j.op].Dst, k-from, blocks)
 		})
 	}
 	return d
 }
 
-// values is a program under value semantics: which row of which buffer, as it
+// Values is a program under value semantics: which row of which buffer, as it
 // was at the start, each row holds.
-type values struct {
-	labels
+type Values struct {
+	Labels
 	shape       impls.Shape
 	start       []impls.Tensor // the buffers as they were
 	wrongBuffer int
 }
 
-// labels are values by name alone.
-type labels struct {
+// Labels are values by name alone.
+type Labels struct {
 	p     inplace.Program
 	rows  [][]oracle.Label // of each buffer
 	names map[string][]oracle.Label
 }
 
-func newLabels(p inplace.Program) *labels {
-	v := &labels{p: p, names: map[string][]oracle.Label{}}
+func NewLabels(p inplace.Program) *Labels {
+	v := &Labels{p: p, names: map[string][]oracle.Label{}}
 	for i, b := range p.Buffers {
 		rows := make([]oracle.Label, b.Rows)
 		for row := range rows {
@@ -89,8 +91,8 @@ func newLabels(p inplace.Program) *labels {
 	return v
 }
 
-// positions numbers the rows that a buffer holds as newValues fills them.
-func (v *labels) positions(buffer int) []int32 {
+// Positions numbers the rows that a buffer holds as newValues fills them.
+func (v *Labels) Positions(buffer int) []int32 {
 	first := make([]int32, len(v.p.Buffers))
 	for b := 1; b < len(first); b++ {
 		first[b] = first[b-1] + int32(v.p.Buffers[b-1].Rows)
@@ -102,10 +104,10 @@ func (v *labels) positions(buffer int) []int32 {
 	return all
 }
 
-// newValues fills the buffers with rows that name their origin: the rows of
+// NewValues fills the buffers with rows that name their origin: the rows of
 // all buffers are positions of one long sequence.
-func newValues(p inplace.Program, s impls.Shape, code *oracle.Encoding, mem [][]byte) *values {
-	v := &values{labels: *newLabels(p), shape: s}
+func NewValues(p inplace.Program, s impls.Shape, code *oracle.Encoding, mem [][]byte) *Values {
+	v := &Values{Labels: *NewLabels(p), shape: s}
 	position := 0
 	for i, b := range p.Buffers {
 		x := impls.TensorOver(s, b.Rows, mem[i])
@@ -120,8 +122,8 @@ func newValues(p inplace.Program, s impls.Shape, code *oracle.Encoding, mem [][]
 	return v
 }
 
-// statement runs one statement. A view shares its labels as it shares memory.
-func (v *labels) statement(s inplace.Stmt) {
+// Statement runs one statement. A view shares its labels as it shares memory.
+func (v *Labels) Statement(s inplace.Stmt) {
 	e := v.expr(s.Src)
 	switch {
 	case s.Define:
@@ -133,7 +135,7 @@ func (v *labels) statement(s inplace.Stmt) {
 	}
 }
 
-func (v *labels) expr(e inplace.Expr) []oracle.Label {
+func (v *Labels) expr(e inplace.Expr) []oracle.Label {
 	if e.Op == inplace.OpView {
 		return v.names[e.Name][e.Lo:e.Hi]
 	}
@@ -154,8 +156,8 @@ func (v *labels) expr(e inplace.Expr) []oracle.Label {
 	return oracle.Clone(args[0])
 }
 
-// compare finds the first cell that differs from value semantics.
-func (v *values) compare(mem [][]byte) *corpus.Divergence {
+// Compare finds the first cell that differs from value semantics.
+func (v *Values) Compare(mem [][]byte) *corpus.Divergence {
 	var d *corpus.Divergence
 	size := v.shape.DType.Size()
 	for i, b := range v.p.Buffers {
@@ -187,12 +189,12 @@ func (v *values) compare(mem [][]byte) *corpus.Divergence {
 	return d
 }
 
-func (v *values) name(l oracle.Label) string {
+func (v *Values) name(l oracle.Label) string {
 	return fmt.Sprintf("what row %d of %s held", l.Row, v.p.Buffers[l.Buffer].Name)
 }
 
 // describe says which row of the start a row holds: of the same lane first.
-func (v *values) describe(row []byte, lane int) string {
+func (v *Values) describe(row []byte, lane int) string {
 	for k := range v.shape.Lanes() {
 		l := (lane + k) % v.shape.Lanes()
 		for b := range v.start {

@@ -1,4 +1,4 @@
-package props
+package hunt
 
 import (
 	"context"
@@ -8,23 +8,18 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls/window"
-	"github.com/slidefuzz/slidefuzz/impls/worker"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
-// HuntOptions says how long to hunt.
-type HuntOptions struct {
+// Options say how long to hunt.
+type Options struct {
 	Seed     uint64
 	Cases    int           // at most so many cases; 0 for no bound
 	Time     time.Duration // at most so long; 0 for no bound
-	Limit    int64         // bytes a case, 0 for corpus.DefaultLimit
-	Timeout  time.Duration // of one call to a device of package gpu, 0 for gpu.DefaultTimeout
 	Progress func(casesDone int)
-
-	// Of hunts in workers.
-	Worker     *worker.Client
-	ShrinkTime time.Duration    // of one finding, 0 for DefaultShrinkTime
-	Shape      FixedShape       // of every case
-	Without    []corpus.Feature // what cases must not have, to hunt past a known fault
+	// ShrinkTime bounds the shrinking of one finding in what is not ours, 0 for
+	// DefaultShrinkTime.
+	ShrinkTime time.Duration
 }
 
 // Finding is one failure of a target.
@@ -40,15 +35,15 @@ type Finding struct {
 	After, Shrinking time.Duration
 }
 
-// HuntResult is what a hunt in one target came to.
-type HuntResult struct {
+// Result is what a hunt in one target came to.
+type Result struct {
 	Target      window.Target
 	Seed        uint64
 	Cases       int
 	Elapsed     time.Duration
 	Findings    []Finding // different failures, in the order found
 	Interrupted bool
-	// Met counts the cases with each feature, of hunts in workers.
+	// Met counts the cases with each feature, of hunts in caches that are not ours.
 	Met map[corpus.Feature]int
 	// Ended says why the hunt ended before its last case, where the target is to
 	// blame: it failed or hung too often, or took too long for one case.
@@ -59,9 +54,9 @@ type HuntResult struct {
 // has at most a handful: the operations × keys or values × hazards.
 const maxFindings = 4
 
-// maxWorkerFindings is that of a worker, which may have many faults, none of
+// maxForeignFindings is that of what is not ours: it may have many faults, none of
 // them known.
-const maxWorkerFindings = 16
+const maxForeignFindings = 16
 
 // maxHangs is how often a target may hang at one kind of operation: each time
 // takes the whole time limit, and a fourth tells nothing new.
@@ -70,7 +65,7 @@ const maxHangs = 3
 // Unexpected says why the result is a bad one, or is empty: a sound target
 // diverged, a known-bad one was not caught, or the target could not be judged. A
 // race is never required to show on a device with an order of its own.
-func (r HuntResult) Unexpected() string {
+func (r Result) Unexpected() string {
 	switch {
 	case r.Target.Sound() && len(r.Findings) > 0:
 		return "a sound target diverged"
@@ -87,10 +82,10 @@ func (r HuntResult) Unexpected() string {
 // hunter is one hunt under way.
 type hunter struct {
 	r         *Runner
-	o         HuntOptions
-	result    *HuntResult
+	traits    run.Traits
+	o         Options
+	result    *Result
 	draw      func() *corpus.Case
-	batch     int // cases that are run together
 	most      int // findings
 	start     time.Time
 	shrinking time.Duration
@@ -101,24 +96,24 @@ type hunter struct {
 // Hunt runs random cases of one target against the oracle and shrinks what it
 // finds. The same seed gives the same cases. It ends early, without an error,
 // when ctx does.
-func Hunt(ctx context.Context, t window.Target, o HuntOptions) (result HuntResult, err error) {
+func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (result Result, err error) {
 	result.Target, result.Seed = t, o.Seed
-	h, err := newHunter(ctx, t, o, &result)
+	h, err := newHunter(b, t, o, &result)
 	if err != nil {
 		return result, err
 	}
 	defer func() { result.Elapsed = time.Since(h.start) }()
-	run := ctx
-	if o.Time > 0 && t.Device == window.Worker {
-		// It may take longer than that for one reply.
+	timed := ctx
+	if o.Time > 0 && h.traits.Foreign {
+		// One case may take longer than that.
 		var stop context.CancelFunc
-		run, stop = context.WithDeadline(ctx, h.start.Add(o.Time))
+		timed, stop = context.WithDeadline(ctx, h.start.Add(o.Time))
 		defer stop()
 	}
-	for h.goesOn(run) {
+	for h.goesOn(timed) {
 		cases := h.next()
-		found, err := h.r.runAll(run, cases)
-		if err != nil && run.Err() == nil {
+		found, err := b.Run(timed, cases)
+		if err != nil && timed.Err() == nil {
 			return result, fmt.Errorf("cases %d to %d of seed %d: %w", result.Cases+1, result.Cases+len(cases), o.Seed, err)
 		}
 		for i, d := range found {
@@ -126,7 +121,7 @@ func Hunt(ctx context.Context, t window.Target, o HuntOptions) (result HuntResul
 				return result, err
 			}
 		}
-		if len(found) < len(cases) && run.Err() == nil {
+		if len(found) < len(cases) && timed.Err() == nil {
 			result.Ended = "the device failed too often"
 		}
 	}
@@ -137,41 +132,34 @@ func Hunt(ctx context.Context, t window.Target, o HuntOptions) (result HuntResul
 	return result, nil
 }
 
-func newHunter(ctx context.Context, t window.Target, o HuntOptions, result *HuntResult) (*hunter, error) {
+func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hunter, error) {
 	if err := t.Check(); err != nil {
 		return nil, err
 	}
 	if o.Cases <= 0 && o.Time <= 0 {
 		return nil, fmt.Errorf("a hunt needs a number of cases or a time")
 	}
-	h := &hunter{
-		r: NewRunner(), o: o, result: result, draw: corpus.Draws(t, o.Seed), batch: 1, most: maxFindings,
-		start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{},
-	}
-	h.r.Limit, h.r.Timeout = o.Limit, o.Timeout
-	if window.OnGPU(t.Device) {
-		h.batch = gpuBatch
-	}
-	if t.Device != window.Worker {
-		return h, nil
-	}
-	h.r.Worker, h.r.ShrinkTime, h.r.Without = o.Worker, o.ShrinkTime, o.Without
-	hello, err := o.Worker.Hello(ctx)
+	backend, err := b.Of(t)
 	if err != nil {
 		return nil, err
 	}
-	h.start = time.Now() // a worker may take long to start
-	draw := h.draw
-	h.draw = func() *corpus.Case {
-		c := draw()
-		fitWorker(c, hello, o.Shape, o.Without)
-		return c
+	h := &hunter{
+		r: &Runner{Backends: b, ShrinkTime: o.ShrinkTime}, traits: backend.Traits(t), o: o, result: result, draw: corpus.Draws(t, o.Seed),
+		most: maxFindings, start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{},
 	}
-	h.most = maxWorkerFindings
-	if t.IsProgram() {
-		h.batch = workerBatch
-	} else {
-		result.Met = map[corpus.Feature]int{}
+	if f, ok := backend.(run.Fitter); ok {
+		draw := h.draw
+		h.draw = func() *corpus.Case {
+			c := draw()
+			f.Fit(c)
+			return c
+		}
+	}
+	if h.traits.Foreign {
+		h.most = maxForeignFindings
+		if !t.IsProgram() {
+			result.Met = map[corpus.Feature]int{}
+		}
 	}
 	return h, nil
 }
@@ -184,12 +172,12 @@ func (h *hunter) goesOn(ctx context.Context) bool {
 
 // next draws the cases that are run next.
 func (h *hunter) next() []*corpus.Case {
-	n := h.batch
+	n := h.traits.Batch
 	if h.o.Cases > 0 {
 		n = min(n, h.o.Cases-h.result.Cases)
 	}
 	cases := make([]*corpus.Case, 0, n)
-	for size := int64(0); len(cases) < n && size < batchBytes; {
+	for size := int64(0); len(cases) < n && (h.traits.BatchBytes == 0 || size < h.traits.BatchBytes); {
 		c := h.draw()
 		cases = append(cases, c)
 		for _, b := range c.Program.Buffers {
@@ -255,7 +243,7 @@ const moreTries = 10
 // too rarely to be met again, if it shows more often.
 func (h *hunter) showsMore(ctx context.Context, f *Finding, c *corpus.Case, d *corpus.Divergence) error {
 	old := f.Divergence.Runs
-	if t := h.result.Target; !c.Native() || t.Device == window.Worker || d.Race == nil || old == nil || old.Wrong >= enoughFailures || f.Seen > moreTries {
+	if !c.Native() || h.traits.Foreign || d.Race == nil || old == nil || old.Wrong >= enoughFailures || f.Seen > moreTries {
 		return nil
 	}
 	from := time.Now()
@@ -269,29 +257,4 @@ func (h *hunter) showsMore(ctx context.Context, f *Finding, c *corpus.Case, d *c
 	f.Shrinking += time.Since(from)
 	h.shrinking += time.Since(from)
 	return nil
-}
-
-// batchBytes ends a batch of programs early, so that it fits a message of the
-// worker protocol: the buffers of the last one, which reaches it, take a quarter
-// of corpus.DefaultLimit at most.
-const batchBytes = worker.MaxMessage - worker.MaxHeader - corpus.DefaultLimit/4
-
-// gpuBatch is the cases that a device of package gpu is given at once: some
-// launches, so that one is recorded while another runs.
-const gpuBatch = 2000
-
-// runAll runs cases of one target. There are fewer results than cases where the
-// device failed too often or the context ended.
-func (r *Runner) runAll(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
-	if window.OnGPU(cases[0].Target.Device) {
-		return r.RunAll(ctx, cases)
-	}
-	if len(cases) > 1 {
-		return r.huntPrograms(ctx, cases)
-	}
-	d, err := r.Run(ctx, cases[0])
-	if err != nil {
-		return nil, err
-	}
-	return []*corpus.Divergence{d}, nil
 }

@@ -1,4 +1,4 @@
-package props
+package hunt
 
 import (
 	"cmp"
@@ -9,10 +9,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/corpus/shrink"
-	"github.com/slidefuzz/slidefuzz/impls"
-	"github.com/slidefuzz/slidefuzz/impls/inplace"
-	"github.com/slidefuzz/slidefuzz/impls/window"
-	"github.com/slidefuzz/slidefuzz/impls/worker"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
 // The numbers of a shrink of what may fail only sometimes.
@@ -37,11 +34,11 @@ const (
 	stepsShare = 0.8
 )
 
-// DefaultShrinkTime bounds the shrinking of one finding of a worker, which may
-// take seconds for each run. A run under way when the time is up is cut short.
+// DefaultShrinkTime bounds the shrinking of one finding in what is not ours, which
+// may take seconds for each run. A run under way when the time is up is cut short.
 const DefaultShrinkTime = 2 * time.Minute
 
-// flaky is the shrink of one finding of a worker.
+// flaky is the shrink of one finding in what may fail sometimes.
 type flaky struct {
 	r    *Runner
 	want corpus.Failure
@@ -50,8 +47,9 @@ type flaky struct {
 	// A candidate must fail in need of tries runs, the result in a share keep.
 	tries, need int
 	keep        float64
-	kept        []keptCase    // that did, from the finding on, each smaller
-	dtypes      []impls.DType // of the worker
+	kept        []keptCase     // that did, from the finding on, each smaller
+	fitter      run.Fitter     // the backend, where it cannot be asked every case
+	sim         run.SimMatcher // the backend, where it knows what sim makes of a case
 }
 
 // keptCase is a case that failed often enough, and how it did last.
@@ -60,7 +58,7 @@ type keptCase struct {
 	d *corpus.Divergence
 }
 
-// minimizeWorker shrinks a finding of a worker, which may show in k of n runs
+// minimizeForeign shrinks a finding in what is not ours, which may show in k of n runs
 // only. A candidate is kept when it shows the same failure as often as the tries
 // that its chance asks for; a candidate that does not is no proof that it cannot,
 // so the result claims no minimality. In the end the smallest case is run again,
@@ -71,7 +69,7 @@ type keptCase struct {
 // and a candidate that is right there is not tried. Where the smallest there is
 // right on the worker, its statements are tried at the size found: a GPU shows a
 // race in large shapes alone.
-func (r *Runner) minimizeWorker(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
+func (r *Runner) minimizeForeign(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
 	limit := cmp.Or(r.ShrinkTime, DefaultShrinkTime)
 	end := time.Now().Add(limit)
 	whole, stop := context.WithDeadline(ctx, end)
@@ -96,18 +94,17 @@ func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corp
 		return c, d, stats, nil
 	}
 	f.rule(float64(again.Wrong) / float64(again.Of))
-	hello, err := r.Worker.Hello(ctx)
-	if err != nil && ctx.Err() == nil {
+	backend, err := r.Of(c.Target)
+	if err != nil {
 		return nil, nil, shrink.Stats{}, err
 	}
-	if hello != nil {
-		f.dtypes = hello.DTypes
-	}
+	f.fitter, _ = backend.(run.Fitter)
+	f.sim, _ = backend.(run.SimMatcher)
 	start, fails := c, func(c *corpus.Case) bool { return f.try(steps, c) }
 	if cut := cutAfter(c, d); len(cut.Ops) < len(c.Ops) && fails(cut) {
 		start = cut
 	}
-	if d.Sim != nil {
+	if d.Sim != nil && f.sim != nil {
 		start = f.startOnSim(steps, c, d)
 		fails = func(c *corpus.Case) bool { return f.failsOnSim(steps, c, d) && f.try(steps, c) }
 	}
@@ -138,7 +135,7 @@ func (f *flaky) rule(share float64) {
 
 // fails runs a case once.
 func (f *flaky) fails(ctx context.Context, c *corpus.Case) bool {
-	d, err := f.r.Run(ctx, c)
+	d, err := f.r.One(ctx, c)
 	if err != nil || d == nil || d.Failure(c.Target) != f.want {
 		return false
 	}
@@ -166,12 +163,8 @@ func (f *flaky) count(ctx context.Context, c *corpus.Case, n int) *corpus.Runs {
 	return runs
 }
 
-// offered says whether a worker can be asked: it has no blocks and no order, and
-// not every element type; and what the hunt leaves out stays out.
-func (f *flaky) offered(c *corpus.Case) bool {
-	return c.Schedule.Kind == inplace.Native && c.Block == 1 && slices.Contains(f.dtypes, c.Shape.DType) &&
-		!corpus.HasAny(corpus.FeaturesOf(c), f.r.Without)
-}
+// offered says whether the backend can be asked.
+func (f *flaky) offered(c *corpus.Case) bool { return f.fitter == nil || f.fitter.Takes(c) }
 
 // try keeps a candidate that fails often enough.
 func (f *flaky) try(ctx context.Context, c *corpus.Case) bool {
@@ -197,7 +190,7 @@ func (f *flaky) failsOnSim(ctx context.Context, c *corpus.Case, d *corpus.Diverg
 		return false
 	}
 	var on corpus.Divergence
-	f.r.liken(ctx, c, &on)
+	f.sim.MatchOnSim(ctx, c, &on)
 	return on.Sim != nil && on.Sim.Target == d.Sim.Target && on.Kind() == d.Kind()
 }
 
@@ -224,7 +217,7 @@ func (f *flaky) alone(ctx context.Context, small *corpus.Case, d *corpus.Diverge
 		c := small.Clone()
 		c.Program.Stmts = slices.Delete(c.Program.Stmts, i, i+1)
 		for k := 0; k < f.tries && len(c.Program.Stmts) > 0 && c.Check(corpus.DefaultLimit) == nil; k++ {
-			alone, err := f.r.Run(ctx, c)
+			alone, err := f.r.One(ctx, c)
 			if err == nil && alone != nil && alone.Fault == d.Fault && alone.Sim == nil {
 				return c, alone
 			}
@@ -259,26 +252,4 @@ func (f *flaky) confirm(ctx context.Context) (best keptCase, runs int) {
 		}
 	}
 	return best, runs
-}
-
-// liken looks for the known-bad lowering and the order under which sim fails on
-// a program too, and gives the divergence that case and its hazard.
-func (r *Runner) liken(ctx context.Context, c *corpus.Case, d *corpus.Divergence) {
-	for _, how := range []inplace.Lowering{inplace.DropClone, inplace.DropWAR} {
-		for _, order := range []inplace.ScheduleKind{inplace.Ascending, inplace.Descending} {
-			on := c.Clone()
-			on.Target = window.Target{Update: "program", Lowering: how, Device: "sim"}
-			on.Program = worker.Cloned(c.Program) // as the worker has it
-			on.Schedule = inplace.Schedule{Kind: order}
-			// A block a row, as large shapes have. The cells of a row share its
-			// fate, so one is enough: a hunt on a GPU has rows of a million.
-			on.Shape.Dim, on.Block = 1, 1
-			same, err := r.Run(ctx, on)
-			if err == nil && same != nil {
-				on.Expect = same.Expect()
-				d.Sim, d.Race = on, same.Race
-				return
-			}
-		}
-	}
 }

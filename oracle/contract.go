@@ -1,0 +1,19 @@
+package oracle
+
+// Contract is what an update promises.
+type Contract uint8
+
+const (
+	// Single is the contract of pytorch#159855: several tokens never cross the
+	// border of a window. A cache that keeps it is judged by exact rows.
+	Single Contract = iota
+	// Chunks takes any chunk at any time. A cache that keeps it is judged by
+	// what each query sees.
+	Chunks
+)
+
+// Refuses reports whether a chunk of q tokens after n must be refused, in a
+// window of so many rows.
+func (c Contract) Refuses(n, q, window int) bool {
+	return c == Single && (q == 0 || q > 1 && q <= window && n+q > window)
+}

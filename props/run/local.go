@@ -1,0 +1,128 @@
+package run
+
+import (
+	"context"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/oracle"
+	"github.com/slidefuzz/slidefuzz/props/judge"
+)
+
+// local runs cases on sim and host. It remembers what it compiled and reuses its
+// memory.
+type local struct {
+	judge   *judge.Judge
+	caches  map[cacheKey]*window.WindowCache
+	engines Engines
+	devices map[string]inplace.Device
+}
+
+type cacheKey struct {
+	target window.Target
+	shape  impls.Shape
+	block  int
+}
+
+// maxRemembered bounds the caches and engines that are kept. The shapes of the
+// benchmark's mix are 384; a cache of theirs, with its compiled plans, holds
+// about 100 KiB.
+const maxRemembered = 2048
+
+// maxKept bounds the buffer of a cache that is kept, in bytes: all of them
+// together stay under the 256 MiB that one case may take.
+const maxKept = 64 << 10
+
+func newLocal() *local {
+	return &local{judge: judge.New(), caches: map[cacheKey]*window.WindowCache{}, engines: Engines{}, devices: map[string]inplace.Device{}}
+}
+
+// Traits implements Backend.
+func (l *local) Traits(window.Target) Traits { return Traits{Batch: 1} }
+
+// Run implements Backend.
+func (l *local) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
+	all := make([]*corpus.Divergence, 0, len(cases))
+	for _, c := range cases {
+		d, err := l.one(ctx, c)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+func (l *local) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
+	device, err := l.device(c.Target.Device)
+	if err != nil {
+		return nil, err
+	}
+	if p, ok := c.TheProgram(); ok {
+		return l.judge.Program(ctx, c, p, device)
+	}
+	cache, err := l.empty(c, device)
+	if err != nil {
+		return nil, err
+	}
+	if c.Schedule.Kind != inplace.Ascending && c.Schedule.Kind != inplace.Native || len(c.Orders) > 0 {
+		cache.Order = l.judge.BlockOrder
+	}
+	return l.judge.Cache(ctx, c, Cache(cache), oracle.Single)
+}
+
+func (l *local) device(name string) (inplace.Device, error) {
+	if d, ok := l.devices[name]; ok {
+		return d, nil
+	}
+	d, err := inplace.NewDevice(name)
+	if err == nil {
+		l.devices[name] = d
+	}
+	return d, err
+}
+
+// empty is an empty cache for a case: a new one, or one that served an earlier
+// case of the same shape. Large ones are not kept.
+func (l *local) empty(c *corpus.Case, device inplace.Device) (*window.WindowCache, error) {
+	key := cacheKey{c.Target, c.Shape, c.Block}
+	if cache, ok := l.caches[key]; ok {
+		cache.Renew()
+		return cache, nil
+	}
+	e, err := l.engines.Of(c)
+	if err != nil {
+		return nil, err
+	}
+	if len(l.caches) >= maxRemembered {
+		clear(l.caches)
+	}
+	cache := e.NewCache(device)
+	if c.Shape.Bytes(c.Shape.Window) <= maxKept {
+		l.caches[key] = cache
+	}
+	return cache, nil
+}
+
+// Engines are the compiled programs of targets, shapes and blocks.
+type Engines map[cacheKey]*window.Engine
+
+// Of compiles the programs of a case's target, shape and blocks, or remembers
+// them.
+func (e Engines) Of(c *corpus.Case) (*window.Engine, error) {
+	key := cacheKey{c.Target, c.Shape, c.Block}
+	if x, ok := e[key]; ok {
+		return x, nil
+	}
+	x, err := window.NewEngine(c.Target, c.Shape, c.Block)
+	if err != nil {
+		return nil, err
+	}
+	if len(e) >= maxRemembered {
+		clear(e)
+	}
+	e[key] = x
+	return x, nil
+}

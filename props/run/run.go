@@ -1,0 +1,163 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+)
+
+// Backend runs cases and says what came out.
+type Backend interface {
+	// Run runs cases of one target. The results are in the order of the cases,
+	// nil where a case agrees with the oracle, and fewer than the cases where the
+	// backend failed too often. An error is that of the context, with the results
+	// so far, or says that a case has no meaning here, or that there is nothing to
+	// run it.
+	Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error)
+	// Traits says what is to be known of the cases of a target.
+	Traits(t window.Target) Traits
+}
+
+// Traits say how the cases of a target are best run, and what an outcome means.
+type Traits struct {
+	// Batch is how many cases are worth running together, and BatchBytes how many
+	// bytes their programs' buffers may take, 0 for no bound.
+	Batch      int
+	BatchBytes int64
+	// AsSim: in the order of the case it fails exactly as sim does, and takes
+	// longer, so that sim shrinks for it.
+	AsSim bool
+	// Foreign: what runs is somebody else's. It may fail in some runs alone, take
+	// long, and have any number of faults that nobody knows.
+	Foreign bool
+}
+
+// Fitter is a Backend that cannot be asked every case.
+type Fitter interface {
+	// Fit makes a drawn case one that can be asked, and Takes reports whether a
+	// case is one.
+	Fit(c *corpus.Case)
+	Takes(c *corpus.Case) bool
+}
+
+// Sampler is a Backend that runs one case many times faster than Run does.
+type Sampler interface {
+	Sample(ctx context.Context, c *corpus.Case, n int) (Sampled, error)
+}
+
+// SimMatcher is a Backend whose kernels nobody knows. MatchOnSim looks for the
+// known-bad lowering and the order under which sim fails on a program too, and
+// gives the divergence that case and its hazard.
+type SimMatcher interface {
+	MatchOnSim(ctx context.Context, c *corpus.Case, d *corpus.Divergence)
+}
+
+// Sampled is what some runs of one case came to.
+type Sampled struct {
+	Each      []*corpus.Divergence // of each run, nil where it agreed
+	Different int                  // different results among those that diverged, 0 where nobody compared
+}
+
+// Backends runs cases on the backend of their device. It is not for use by two
+// goroutines at once.
+type Backends struct {
+	// Limit is the most bytes that a case may take, 0 for corpus.DefaultLimit. It
+	// is checked before anything is allocated.
+	Limit int64
+	// ByDevice has the backend of each device.
+	ByDevice map[string]Backend
+}
+
+// Local is the backends of this process, sim and host.
+func Local() *Backends {
+	l := newLocal()
+	return &Backends{ByDevice: map[string]Backend{"sim": l, "host": l}}
+}
+
+// Of is the backend of a target.
+func (b *Backends) Of(t window.Target) (Backend, error) {
+	if x, ok := b.ByDevice[t.Device]; ok {
+		return x, nil
+	}
+	if t.Device == window.Worker {
+		return nil, fmt.Errorf("%s is a worker: name its command with --exec 'COMMAND ARG …'", t)
+	}
+	return nil, fmt.Errorf("%s: nothing here runs device %s; want one of %s", t, t.Device, strings.Join(slices.Sorted(maps.Keys(b.ByDevice)), ", "))
+}
+
+// Run runs cases of one target: see Backend.
+func (b *Backends) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
+	for _, c := range cases {
+		if err := b.check(c); err != nil {
+			return nil, err
+		}
+	}
+	x, err := b.Of(cases[0].Target)
+	if err != nil {
+		return nil, err
+	}
+	return x.Run(ctx, cases)
+}
+
+// One runs a case. It returns nil where the target agrees with the oracle after
+// every operation, else the first divergence.
+func (b *Backends) One(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
+	d, err := b.Run(ctx, []*corpus.Case{c})
+	if err != nil {
+		return nil, err
+	}
+	if len(d) == 0 {
+		return nil, fmt.Errorf("%s: it failed before the case came to its end", c.Target)
+	}
+	return d[0], nil
+}
+
+// Sample runs a case n times, fewer where the context ends or the backend fails
+// too often.
+func (b *Backends) Sample(ctx context.Context, c *corpus.Case, n int) (Sampled, error) {
+	if err := b.check(c); err != nil {
+		return Sampled{}, err
+	}
+	x, err := b.Of(c.Target)
+	if err != nil {
+		return Sampled{}, err
+	}
+	if s, ok := x.(Sampler); ok {
+		return s.Sample(ctx, c, n)
+	}
+	var s Sampled
+	for len(s.Each) < n {
+		d, err := x.Run(ctx, []*corpus.Case{c})
+		switch {
+		case ctx.Err() != nil:
+			return s, nil // that run was cut short
+		case err != nil:
+			return s, err
+		case len(d) == 0:
+			return s, nil
+		}
+		s.Each = append(s.Each, d[0])
+	}
+	return s, nil
+}
+
+// check reports a case without meaning.
+func (b *Backends) check(c *corpus.Case) error {
+	limit := b.Limit
+	if limit == 0 {
+		limit = corpus.DefaultLimit
+	}
+	if err := c.Check(limit); err != nil {
+		return err
+	}
+	if c.Target.Device == "sim" && c.Schedule.Kind == inplace.Native {
+		return fmt.Errorf("schedule native on sim: sim needs an order; native is for devices with one of their own, as host")
+	}
+	return nil
+}

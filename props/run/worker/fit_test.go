@@ -1,0 +1,37 @@
+package worker
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
+)
+
+// What is fixed of a shape is fixed, and the rest is drawn.
+func TestFixedShape(t *testing.T) {
+	target := window.WorkerTarget("test")
+	draw := corpus.Draws(target, 1)
+	u8 := impls.U8
+	b := &Backend{
+		Shape: FixedShape{Dim: 8, DType: &u8},
+		hello: &worker.Hello{Name: "test", Contract: "single", DTypes: []impls.DType{impls.F32, impls.U8}},
+	}
+	seen := map[impls.Shape]bool{}
+	for range 300 {
+		c := draw()
+		b.Fit(c)
+		require.True(t, b.Takes(c))
+		require.Equal(t, 8, c.Shape.Dim)
+		require.Equal(t, impls.U8, c.Shape.DType)
+		require.NoError(t, c.Check(corpus.DefaultLimit))
+		for _, o := range c.Ops {
+			require.True(t, o.Odd(c.Shape) || o.Batch+o.Heads+o.Dim == 0 && o.DType == "", o)
+		}
+		seen[c.Shape] = true
+	}
+	require.Greater(t, len(seen), 30, "windows, batches and heads")
+}

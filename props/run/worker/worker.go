@@ -1,0 +1,207 @@
+// Package worker is the backend of workers: caches and compilers in processes of
+// their own, in any language.
+package worker
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
+	"github.com/slidefuzz/slidefuzz/oracle"
+	"github.com/slidefuzz/slidefuzz/props/judge"
+	"github.com/slidefuzz/slidefuzz/props/run"
+)
+
+// Backend runs cases on one worker.
+type Backend struct {
+	// Shape is what every case has of its shape, and Without what cases must not
+	// have, to hunt past a known fault: what Fit makes of them, and Takes keeps.
+	Shape   FixedShape
+	Without []corpus.Feature
+
+	client *worker.Client
+	hello  *worker.Hello
+	judge  *judge.Judge
+	sim    *run.Backends
+}
+
+// New starts a worker, if it does not run, and is its backend.
+func New(ctx context.Context, client *worker.Client) (*Backend, error) {
+	hello, err := client.Hello(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Backend{client: client, hello: hello, judge: judge.New(), sim: run.Local()}, nil
+}
+
+// Target is what a hunt in the worker hunts in: its programs where it runs
+// programs, else its cache.
+func (b *Backend) Target() window.Target {
+	if b.hello.Programs {
+		return window.Target{Update: "program", Device: window.Worker}
+	}
+	return window.WorkerTarget(b.hello.Name)
+}
+
+// Traits implements run.Backend.
+func (b *Backend) Traits(t window.Target) run.Traits {
+	traits := run.Traits{Batch: 1, Foreign: true}
+	if t.IsProgram() {
+		traits.Batch, traits.BatchBytes = batch, batchBytes
+	}
+	return traits
+}
+
+// batch is the programs of one compiled graph: a compiler takes seconds
+// for a graph, and little more for thirty programs than for one.
+const batch = 32
+
+// batchBytes ends a batch of programs early, so that it fits a message of the
+// worker protocol: the buffers of the last one, which reaches it, take a quarter
+// of corpus.DefaultLimit at most.
+const batchBytes = worker.MaxMessage - worker.MaxHeader - corpus.DefaultLimit/4
+
+// Run implements run.Backend.
+func (b *Backend) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
+	if cases[0].Target.IsProgram() && len(cases) > 1 {
+		return b.together(ctx, cases)
+	}
+	all := make([]*corpus.Divergence, 0, len(cases))
+	for _, c := range cases {
+		d, err := b.one(ctx, c)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// one runs a case on the worker, which gets a fresh process where the one before
+// is gone.
+func (b *Backend) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
+	if p, ok := c.TheProgram(); ok {
+		all, err := b.runPrograms(ctx, []*corpus.Case{c}, []inplace.Program{p})
+		if err != nil {
+			return nil, err
+		}
+		if d := all[0]; d != nil && d.Fault == corpus.FaultRows {
+			b.MatchOnSim(ctx, c, d)
+		}
+		return all[0], nil
+	}
+	d, err := b.runOnce(ctx, c)
+	if d == nil || b.judge.Refused() == 0 || d.Fault != corpus.FaultRows && d.Fault != corpus.FaultShape {
+		return d, err
+	}
+	// Rows went wrong some time after a refusal. It is to blame if they do so
+	// each time, and never without the request that was refused.
+	culprit := b.judge.Refused()
+	without := c.Clone()
+	without.Ops = slices.Delete(without.Ops, culprit-1, culprit)
+	for range blameRuns {
+		for _, x := range [...]struct {
+			c    *corpus.Case
+			fail bool
+		}{{without, false}, {c, true}} {
+			again, err := b.runOnce(ctx, x.c)
+			if err != nil {
+				return nil, err
+			}
+			if x.fail != (again != nil) {
+				return d, nil
+			}
+		}
+	}
+	return judge.Blame(d, culprit), nil
+}
+
+// blameRuns is how often a refusal must have changed the cache, and its absence
+// not: a race that shows in every second run meets both by chance once in 4,096.
+const blameRuns = 6
+
+// runOnce runs a case of a cache once.
+func (b *Backend) runOnce(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
+	b.judge.Begin(c)
+	err := b.client.New(ctx, c.Shape)
+	if f, detail := b.failed(); f != "" {
+		d := b.judge.Fault(f, "-", detail)
+		d.OpKind = "start"
+		return d, nil
+	}
+	var refused *worker.RefusedError
+	if errors.As(err, &refused) {
+		return b.judge.Fault(corpus.FaultRefused, "-", "a new cache: "+refused.Reason), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	contract := oracle.Single
+	if b.hello.Contract == "chunks" {
+		contract = oracle.Chunks
+	}
+	return b.judge.Cache(ctx, c, cache{b.client, b}, contract)
+}
+
+// failed is what the worker did instead of answering, "" if it answered.
+func (b *Backend) failed() (f corpus.Fault, detail string) {
+	fault := b.client.Fault()
+	if fault == nil {
+		return "", ""
+	}
+	switch fault.Kind {
+	case worker.Hang:
+		return corpus.FaultHang, fault.Detail
+	case worker.Nonsense:
+		return corpus.FaultProtocol, fault.Detail
+	}
+	return corpus.FaultCrash, fault.Detail
+}
+
+// cache is the cache of a worker as the judge asks it.
+type cache struct {
+	*worker.Client
+	b *Backend
+}
+
+// Reset leaves its error to Failed.
+func (c cache) Reset(ctx context.Context) { _ = c.Client.Reset(ctx) }
+
+// Stored says that a worker does not show its buffers.
+func (c cache) Stored() (keys, values impls.Tensor, ok bool) { return keys, values, false }
+
+// LastPlan says that nobody knows what it ran.
+func (c cache) LastPlan() *inplace.Plan { return nil }
+
+// Failed implements judge.Subject.
+func (c cache) Failed() (f corpus.Fault, detail string) { return c.b.failed() }
+
+// Uncertain implements judge.Uncertain: see one.
+func (c cache) Uncertain() {}
+
+// MatchOnSim implements run.SimMatcher: it looks for the known-bad lowering and the order under which sim fails on
+// a program too, and gives the divergence that case and its hazard.
+func (b *Backend) MatchOnSim(ctx context.Context, c *corpus.Case, d *corpus.Divergence) {
+	for _, how := range []inplace.Lowering{inplace.DropClone, inplace.DropWAR} {
+		for _, order := range []inplace.ScheduleKind{inplace.Ascending, inplace.Descending} {
+			on := c.Clone()
+			on.Target = window.Target{Update: "program", Lowering: how, Device: "sim"}
+			on.Program = worker.Cloned(c.Program) // as the worker has it
+			on.Schedule = inplace.Schedule{Kind: order}
+			// A block a row, as large shapes have. The cells of a row share its
+			// fate, so one is enough: a hunt on a GPU has rows of a million.
+			on.Shape.Dim, on.Block = 1, 1
+			same, err := b.sim.One(ctx, on)
+			if err == nil && same != nil {
+				on.Expect = same.Expect()
+				d.Sim, d.Race = on, same.Race
+				return
+			}
+		}
+	}
+}
