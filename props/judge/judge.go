@@ -42,6 +42,7 @@ type Judge struct {
 	saved   map[int]*oracle.History
 	memory  [2][]byte       // of the chunks
 	chunk   [2]impls.Tensor // the chunks that the cache was handed last
+	got     [2]impls.Tensor // what it returned then
 	zeros   []byte
 
 	// What the case under way needs.

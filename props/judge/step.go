@@ -76,7 +76,9 @@ func (j *Judge) append(ctx context.Context, o *corpus.Op) *corpus.Divergence {
 	}
 	n, q := j.history.Len(), o.N
 	k, v := j.rows.Chunk(o, n)
-	keys, values, err := j.cache.Update(ctx, k, v)
+	// What comes back is kept by the judge, so that an append allocates nothing.
+	var err error
+	j.got[0], j.got[1], err = j.cache.Update(ctx, k, v)
 	if d := j.rows.Caller(n, q); d != nil {
 		return d
 	}
@@ -90,7 +92,7 @@ func (j *Judge) append(ctx context.Context, o *corpus.Op) *corpus.Divergence {
 		j.history.Crop(n)
 		return j.rows.Unchanged()
 	}
-	return j.rows.Returned(&keys, &values, n, q)
+	return j.rows.Returned(&j.got[0], &j.got[1], n, q)
 }
 
 // appendMismatched hands the cache a chunk of another shape, which it must
