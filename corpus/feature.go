@@ -26,7 +26,9 @@ const (
 )
 
 // Features lists them all.
-var Features = []Feature{WindowOne, Exact, LongChunks, Crossing, Empty, OtherBatch, OddChunks, Resets, Crops, Snapshots}
+func Features() []Feature { return slices.Clone(features) }
+
+var features = []Feature{WindowOne, Exact, LongChunks, Crossing, Empty, OtherBatch, OddChunks, Resets, Crops, Snapshots}
 
 // HasAny reports whether one of features is among others.
 func HasAny(features, others []Feature) bool {

@@ -1,6 +1,8 @@
 package corpus
 
 import (
+	"slices"
+
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -14,7 +16,9 @@ type Scenario struct {
 }
 
 // Scenarios lists the built-in ones.
-var Scenarios = []Scenario{{
+func Scenarios() []Scenario { return slices.Clone(scenarios) }
+
+var scenarios = []Scenario{{
 	Name:  "issue-159855",
 	About: "the size of pytorch#159855: Gemma 2, two left-padded prompts of 4812 and 7 tokens, 20 decodes",
 	Limit: 1 << 30,
@@ -44,7 +48,7 @@ func issue159855() []*Case {
 		}
 		cases = append(cases, c)
 	}
-	for _, device := range window.Devices {
+	for _, device := range window.Devices() {
 		for _, t := range window.TargetsOn(device) {
 			if u, ok := window.LookupUpdate(t.Update); !ok || !u.Sound() {
 				continue

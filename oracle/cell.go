@@ -109,11 +109,11 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// Form is the encoding in closed form, for devices that compute cells
+// ClosedForm is the encoding in closed form, for devices that compute cells
 // themselves: codes and the step from one position to the next, where the
 // codes of the other sign begin and the bits of the first code of either sign,
 // and the codes at position 0 by tensor, lane and element.
-func (e *Encoding) Form() (codes, stride, half, low, high uint32, offsets []uint32) {
+func (e *Encoding) ClosedForm() (codes, stride, half, low, high uint32, offsets []uint32) {
 	if e.size == 4 {
 		return exactCodes, 0, exactCodes, 1 << 23, 0, nil
 	}

@@ -355,7 +355,7 @@ func TestScenarioIssue159855(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: the scenario copies 20 GB")
 	}
-	for _, c := range corpus.Scenarios[0].Cases() {
+	for _, c := range corpus.Scenarios()[0].Cases() {
 		if window.OnGPU(c.Target.Device) {
 			continue // TestScenarioOnDevices
 		}
@@ -376,7 +376,7 @@ func TestScenarioOnDevices(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			hasDevice(t, name)
 			ran := 0
-			for _, c := range corpus.Scenarios[0].Cases() {
+			for _, c := range corpus.Scenarios()[0].Cases() {
 				how := c.Target.Lowering
 				if c.Target.Device == name && c.Target.Update == "cat" && (how == inplace.Fused || how == inplace.DropWAR) && c.Schedule.Kind != inplace.Native {
 					runScenario(t, c)
@@ -405,7 +405,7 @@ func hasDevice(t *testing.T, name string) {
 func runScenario(t *testing.T, c *corpus.Case) {
 	t.Helper()
 	r := hunt.Local()
-	r.Limit = corpus.Scenarios[0].Limit
+	r.Limit = corpus.Scenarios()[0].Limit
 	rgpu.Add(r.Backends, 10*time.Minute) // a machine may have other things to do
 	d, err := r.One(t.Context(), c)
 	require.NoError(t, err)

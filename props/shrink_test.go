@@ -49,7 +49,7 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 			r := hunt.Local()
 			least := map[corpus.Failure]*corpus.Case{}
 			all := 0
-			shrink.EnumerateScope(target, shrink.Scope.Ops, shrink.Scope.Tokens, func(c *corpus.Case) bool {
+			shrink.EnumerateScope(target, shrink.Scope().Ops, shrink.Scope().Tokens, func(c *corpus.Case) bool {
 				all++
 				d, err := r.One(t.Context(), c)
 				require.NoError(t, err)

@@ -36,7 +36,7 @@ device that is not there.`,
 			fmt.Fprintf(w, "GOMAXPROCS  %d\n", runtime.GOMAXPROCS(0))
 			fmt.Fprintf(w, "memory      %s\n", memory())
 			var errs []error
-			for _, d := range window.Devices {
+			for _, d := range window.Devices() {
 				note := "ok"
 				if d == "host" && inplace.RaceEnabled {
 					note = "ok; built with -race, so kernels with a conflict run on one goroutine"

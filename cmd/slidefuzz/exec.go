@@ -182,7 +182,7 @@ func (r reporter) report(ctx context.Context, dir string, c *corpus.Case, d *cor
 	if h, err := r.client.Hello(ctx); err == nil {
 		rep.Versions = append(rep.Versions, aboutWorker(h))
 		// A worker that cannot print a script leaves the case file.
-		if s, err := r.client.Script(ctx, c.Text(), c.Program); err == nil {
+		if s, err := r.client.Reproducer(ctx, c.Text(), c.Program); err == nil {
 			rep.ScriptName, rep.Script = s.Name, s.Text
 		}
 	}
@@ -245,8 +245,8 @@ func quoteWord(w string) string {
 type featuresFlag []corpus.Feature
 
 var featureNames = func() string {
-	names := make([]string, len(corpus.Features))
-	for i, f := range corpus.Features {
+	names := make([]string, len(corpus.Features()))
+	for i, f := range corpus.Features() {
 		names[i] = string(f)
 	}
 	return strings.Join(names, ", ")
@@ -257,7 +257,7 @@ func (f *featuresFlag) String() string { return "" }
 func (f *featuresFlag) Set(text string) error {
 	for name := range strings.SplitSeq(text, ",") {
 		x := corpus.Feature(strings.TrimSpace(name))
-		if !slices.Contains(corpus.Features, x) {
+		if !slices.Contains(corpus.Features(), x) {
 			return fmt.Errorf("%q: want some of %s", name, featureNames)
 		}
 		*f = append(*f, x)

@@ -48,7 +48,7 @@ func memoryFlag(fs *flag.FlagSet) *sizeFlag {
 // aboutDevice is what a device is; the error says why this machine lacks it.
 func aboutDevice(ctx context.Context, name string) (string, error) {
 	switch {
-	case !slices.Contains(window.Devices, name):
+	case !slices.Contains(window.Devices(), name):
 		return "", noDevice(name)
 	case !window.OnGPU(name):
 		return "", nil
@@ -74,7 +74,7 @@ func (d *devicesFlag) Set(text string) error {
 
 func (d *devicesFlag) check() error {
 	for _, name := range *d {
-		if !slices.Contains(window.Devices, name) {
+		if !slices.Contains(window.Devices(), name) {
 			return noDevice(name)
 		}
 	}
@@ -82,7 +82,7 @@ func (d *devicesFlag) check() error {
 }
 
 func noDevice(name string) error {
-	return fmt.Errorf("no device is called %q; want one of %s", name, strings.Join(window.Devices, ", "))
+	return fmt.Errorf("no device is called %q; want one of %s", name, strings.Join(window.Devices(), ", "))
 }
 
 // has reports whether the targets of a device take part. Without a list those

@@ -118,8 +118,8 @@ func plan(words []string, devices *devicesFlag) ([]job, error) {
 		words = []string{"*/*/*"}
 	}
 	for _, w := range words {
-		if i := slices.IndexFunc(corpus.Scenarios, func(s corpus.Scenario) bool { return s.Name == w }); i >= 0 {
-			for _, j := range scenarioJobs(&corpus.Scenarios[i]) {
+		if i := slices.IndexFunc(corpus.Scenarios(), func(s corpus.Scenario) bool { return s.Name == w }); i >= 0 {
+			for _, j := range scenarioJobs(&corpus.Scenarios()[i]) {
 				add(j, false)
 			}
 			continue
@@ -143,7 +143,7 @@ func plan(words []string, devices *devicesFlag) ([]job, error) {
 
 // allTargets are those of every device.
 func allTargets() (all []window.Target) {
-	for _, device := range window.Devices {
+	for _, device := range window.Devices() {
 		all = append(all, window.TargetsOn(device)...)
 		all = append(all, window.Harmful(device)...)
 	}

@@ -71,7 +71,7 @@ func worse(a, b int) int {
 // statusOf is the exit status that an error stands for.
 func statusOf(err error) int {
 	var missing *gpu.MissingError
-	var fault *worker.Fault
+	var fault *worker.ProcessError
 	switch {
 	case err == nil:
 		return exitOK

@@ -42,7 +42,7 @@ where only a race is to blame, then {"scenario","about"}.`,
 				fmt.Fprintf(w, "%s\t%s\t%s\n", j.target, kind, about(j.target))
 			}
 			if len(args) == 0 {
-				for _, s := range corpus.Scenarios {
+				for _, s := range corpus.Scenarios() {
 					fmt.Fprintf(w, "%s\tscenario\t%s\n", s.Name, s.About)
 				}
 			}
@@ -68,7 +68,7 @@ func targetsJSON(e *env, jobs []job, scenarios bool) error {
 	if !scenarios {
 		return nil
 	}
-	for _, s := range corpus.Scenarios {
+	for _, s := range corpus.Scenarios() {
 		err := enc.Encode(struct {
 			Scenario string `json:"scenario"`
 			About    string `json:"about"`

@@ -18,13 +18,18 @@ import (
 //
 // The bounds keep the enumeration near 10^5 cases for a failure of two
 // operations, a second's work, and near 10^6 for one of three.
-var Scope = struct{ Ops, Tokens, Window, Heads, Dim int }{Ops: 3, Tokens: 4, Window: 3, Heads: 2, Dim: 2}
+func Scope() Bounds { return scope }
+
+var scope = Bounds{Ops: 3, Tokens: 4, Window: 3, Heads: 2, Dim: 2}
+
+// Bounds are the extents of Scope.
+type Bounds struct{ Ops, Tokens, Window, Heads, Dim int }
 
 // InScope reports whether the enumeration covers the case.
 func InScope(c *corpus.Case) bool {
 	s := c.Shape
-	if c.Target.Update == "program" || len(c.Ops) > Scope.Ops || c.Tokens() > Scope.Tokens || s.Window > Scope.Window ||
-		s.Batch > 1 || s.Heads > Scope.Heads || s.Dim > Scope.Dim || s.DType != impls.U8 ||
+	if c.Target.Update == "program" || len(c.Ops) > scope.Ops || c.Tokens() > scope.Tokens || s.Window > scope.Window ||
+		s.Batch > 1 || s.Heads > scope.Heads || s.Dim > scope.Dim || s.DType != impls.U8 ||
 		s.Layout != impls.HeadsFirst || len(c.Orders) > 0 {
 		return false
 	}
@@ -45,8 +50,8 @@ func (s *shrinker) enumerate(ctx context.Context) {
 		return
 	}
 	ops, tokens := len(s.best.Ops), s.best.Tokens()
-	if ops > Scope.Ops {
-		ops, tokens = Scope.Ops, Scope.Tokens
+	if ops > scope.Ops {
+		ops, tokens = scope.Ops, scope.Tokens
 	}
 	EnumerateScope(s.best.Target, ops, tokens, func(c *corpus.Case) bool {
 		if ctx.Err() != nil {
@@ -77,7 +82,7 @@ func EnumerateScope(t window.Target, ops, tokens int, yield func(*corpus.Case) b
 		return
 	}
 	for n := 0; n <= ops; n++ {
-		most := Scope.Tokens
+		most := scope.Tokens
 		if n == ops {
 			most = min(most, tokens)
 		}
@@ -113,7 +118,7 @@ func enumerateOps(c *corpus.Case, i, left int, yield func(*corpus.Case) bool) bo
 
 var smallOps = func() []corpus.Op {
 	ops := []corpus.Op{{Kind: corpus.Reset}, {Kind: corpus.Snapshot}, {Kind: corpus.Restore}}
-	for n := range Scope.Window + 1 {
+	for n := range scope.Window + 1 {
 		ops = append(ops, corpus.Op{Kind: corpus.Crop, N: n})
 	}
 	return ops
@@ -126,9 +131,9 @@ func enumerateShapes(c *corpus.Case, yield func(*corpus.Case) bool) bool {
 			crop = max(crop, o.N)
 		}
 	}
-	for w := max(1, crop); w <= Scope.Window; w++ {
-		for heads := 1; heads <= Scope.Heads; heads++ {
-			for dim := 1; dim <= Scope.Dim; dim++ {
+	for w := max(1, crop); w <= scope.Window; w++ {
+		for heads := 1; heads <= scope.Heads; heads++ {
+			for dim := 1; dim <= scope.Dim; dim++ {
 				c.Shape = impls.Shape{Batch: 1, Heads: heads, Window: w, Dim: dim, DType: impls.U8}
 				if !enumerateSchedules(c, yield) {
 					return false

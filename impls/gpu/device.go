@@ -284,7 +284,7 @@ const maxBatch = 1 << 30
 // Run runs scripts; the small ones that ask for an order share launches. The
 // results are in the order of the scripts. An error means that there is no
 // device, or that ctx has ended.
-func (d *Device) Run(ctx context.Context, scripts []*inplace.Script) ([]Result, error) {
+func (d *Device) Run(ctx context.Context, scripts []*inplace.Trace) ([]Result, error) {
 	// The records are made before the device is taken, so that callers who run
 	// side by side keep it busy.
 	var parts []part
@@ -324,7 +324,7 @@ func (d *Device) Run(ctx context.Context, scripts []*inplace.Script) ([]Result, 
 	for _, p := range parts {
 		var err error
 		if p.alone {
-			err = d.alone(ctx, scripts[p.which[0]], &results[p.which[0]])
+			err = d.single(ctx, scripts[p.which[0]], &results[p.which[0]])
 		} else {
 			err = d.together(ctx, scripts, p, results)
 		}
@@ -342,8 +342,8 @@ type part struct {
 	batch *batch
 }
 
-func newPart(scripts []*inplace.Script, which []int) part {
-	picked := make([]*inplace.Script, len(which))
+func newPart(scripts []*inplace.Trace, which []int) part {
+	picked := make([]*inplace.Trace, len(which))
 	for k, i := range which {
 		picked[k] = scripts[i]
 	}
@@ -352,7 +352,7 @@ func newPart(scripts []*inplace.Script, which []int) part {
 
 // together runs scripts in one launch. Where the device fails they are run in
 // halves, each on a fresh child, until the one to blame is found.
-func (d *Device) together(ctx context.Context, scripts []*inplace.Script, p part, results []Result) error {
+func (d *Device) together(ctx context.Context, scripts []*inplace.Trace, p part, results []Result) error {
 	if d.failures >= maxFailures {
 		for _, i := range p.which {
 			results[i].NotRun = true
@@ -387,12 +387,12 @@ func (d *Device) together(ctx context.Context, scripts []*inplace.Script, p part
 	return d.together(ctx, scripts, newPart(scripts, p.which[half:]), results)
 }
 
-// alone runs one script, a launch a step.
-func (d *Device) alone(ctx context.Context, s *inplace.Script, result *Result) error {
+// single runs one script, a launch a step.
+func (d *Device) single(ctx context.Context, s *inplace.Trace, result *Result) error {
 	if result.NotRun = d.failures >= maxFailures; result.NotRun {
 		return nil
 	}
-	b := encode([]*inplace.Script{s}, false)
+	b := encode([]*inplace.Trace{s}, false)
 	if b.err != nil {
 		result.Err = b.err
 		return nil

@@ -44,11 +44,11 @@ func onEach(t *testing.T, test func(t *testing.T, d *Device)) {
 // shift is a script that fills a buffer of rows one-byte rows and shifts it to
 // the left by one, racing, blocks descending; the check expects what a sound
 // shift gives. The values are the positions plus one.
-func shift(rows int) *inplace.Script {
+func shift(rows int) *inplace.Trace {
 	s := impls.Shape{Batch: 1, Heads: 1, Window: rows, Dim: 1, DType: impls.U8}
 	p, _ := window.BuiltinProgram("down-shift", rows)
 	plan := inplace.Compile(p, inplace.DropClone, s, 1)
-	script := inplace.ProgramScript(plan, s)
+	script := inplace.ProgramTrace(plan, s)
 	script.Code = inplace.Code{Codes: 254, Stride: 1, Half: 254, Offsets: make([]uint32, 2)}
 	start, want := make([]int32, rows), make([]int32, rows)
 	for i := range start {
@@ -64,7 +64,7 @@ func shift(rows int) *inplace.Script {
 func TestShift(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Device) {
 		s := shift(4)
-		results, err := d.Run(context.Background(), []*inplace.Script{s, s})
+		results, err := d.Run(context.Background(), []*inplace.Trace{s, s})
 		require.NoError(t, err)
 		for _, r := range results {
 			require.NoError(t, r.Err)
@@ -93,7 +93,7 @@ func TestAlone(t *testing.T) {
 			s := shift(2 + rows)
 			k := s.Steps[1].Kernel
 			s.Steps[1].Order = inplace.Schedule{Kind: inplace.Random, Seed: uint64(rows)}.Order(k.Blocks())
-			results, err := d.Run(context.Background(), []*inplace.Script{s})
+			results, err := d.Run(context.Background(), []*inplace.Trace{s})
 			require.NoError(t, err)
 			require.NoError(t, results[0].Err)
 			require.Equal(t, s.Run(), results[0].Outcome, rows)
@@ -112,7 +112,7 @@ func TestKilled(t *testing.T) {
 		endless.Steps = []inplace.Step{{Kind: inplace.Endless}}
 		pid := d.child.Pid()
 		time.AfterFunc(200*time.Millisecond, func() { kill(pid) })
-		results, err := d.Run(context.Background(), []*inplace.Script{endless})
+		results, err := d.Run(context.Background(), []*inplace.Trace{endless})
 		require.NoError(t, err)
 		var failed *FailedError
 		require.ErrorAs(t, results[0].Err, &failed)
@@ -124,12 +124,12 @@ func TestKilled(t *testing.T) {
 		require.NoError(t, err)
 		kill(d.child.Pid())
 		time.Sleep(100 * time.Millisecond)
-		results, err = d.Run(context.Background(), []*inplace.Script{shift(4)})
+		results, err = d.Run(context.Background(), []*inplace.Trace{shift(4)})
 		require.NoError(t, err)
 		if results[0].Err != nil { // it took the request before it died
 			require.ErrorAs(t, results[0].Err, &failed)
 		}
-		results, err = d.Run(context.Background(), []*inplace.Script{shift(4)})
+		results, err = d.Run(context.Background(), []*inplace.Trace{shift(4)})
 		require.NoError(t, err)
 		require.NoError(t, results[0].Err)
 		require.True(t, results[0].Failed)
@@ -142,7 +142,7 @@ func TestHang(t *testing.T) {
 		d.SetTimeout(time.Second)
 		endless := shift(4)
 		endless.Steps = []inplace.Step{{Kind: inplace.Endless}}
-		results, err := d.Run(context.Background(), []*inplace.Script{shift(4), shift(5), endless, shift(6)})
+		results, err := d.Run(context.Background(), []*inplace.Trace{shift(4), shift(5), endless, shift(6)})
 		require.NoError(t, err)
 		var failed *FailedError
 		require.ErrorAs(t, results[2].Err, &failed)
@@ -162,7 +162,7 @@ func TestOutOfBounds(t *testing.T) {
 		// The low 32 bits, without a sign, are 2^31: what an int of 32 bits cannot hold.
 		wild.Steps[1].Kernel = inplace.NewKernel(0, 1, []inplace.Copy{{From: -1 << 31, N: 1}})
 		wild.Steps[1].Order = nil
-		results, err := d.Run(context.Background(), []*inplace.Script{shift(4), wild})
+		results, err := d.Run(context.Background(), []*inplace.Trace{shift(4), wild})
 		require.NoError(t, err)
 		require.NoError(t, results[0].Err)
 		var failed *FailedError
@@ -179,7 +179,7 @@ func TestInterrupted(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		defer cancel()
 		start := time.Now()
-		_, err := d.Run(ctx, []*inplace.Script{endless})
+		_, err := d.Run(ctx, []*inplace.Trace{endless})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Less(t, time.Since(start), 10*time.Second)
 	})
@@ -200,7 +200,7 @@ func TestMissing(t *testing.T) {
 	_, err = d.About(t.Context())
 	require.ErrorAs(t, err, &missing)
 	require.Contains(t, err.Error(), "finds no platform")
-	_, err = d.Run(context.Background(), []*inplace.Script{shift(4)})
+	_, err = d.Run(context.Background(), []*inplace.Trace{shift(4)})
 	require.ErrorAs(t, err, &missing)
 }
 
@@ -237,7 +237,7 @@ func TestLeaks(t *testing.T) {
 		n, batch = 5_000, 100
 	}
 	onEach(t, func(t *testing.T, d *Device) {
-		scripts := make([]*inplace.Script, batch)
+		scripts := make([]*inplace.Trace, batch)
 		for i := range scripts {
 			scripts[i] = shift(2 + i%60)
 		}
@@ -281,7 +281,7 @@ func BenchmarkCheck(b *testing.B) {
 				}
 				s := impls.Shape{Batch: 4, Heads: 8, Dim: 256, DType: dtype}
 				s.Window = int(bytes) / (s.Lanes() * s.RowBytes())
-				script := &inplace.Script{Shape: s, Sizes: []int{s.Window}, Native: true}
+				script := &inplace.Trace{Shape: s, Sizes: []int{s.Window}, Native: true}
 				script.Code = inplace.Code{Codes: 254 << 23, Half: 254 << 23, Low: 1 << 23}
 				switch dtype {
 				case impls.BF16:
@@ -300,7 +300,7 @@ func BenchmarkCheck(b *testing.B) {
 				}
 				script.Start(0, labels)
 				script.CheckBuffer(0, labels)
-				batch := encode([]*inplace.Script{script}, false)
+				batch := encode([]*inplace.Trace{script}, false)
 				require.NoError(b, batch.err)
 				r := &benchRequest{Run: *batch.request(), Fill: []int{0}, Step: 1, Bytes: bytes, Rounds: rounds}
 				for b.Loop() {

@@ -35,8 +35,8 @@ func NewOclgrind(ctx context.Context, dir string) (*Oclgrind, error) {
 
 // Races reports for each kernel of a script, its Move steps in order, whether
 // Oclgrind sees a race with one work-item a block.
-func (o *Oclgrind) Races(ctx context.Context, s *inplace.Script) ([]bool, error) {
-	b := encode([]*inplace.Script{s}, false)
+func (o *Oclgrind) Races(ctx context.Context, s *inplace.Trace) ([]bool, error) {
+	b := encode([]*inplace.Trace{s}, false)
 	if b.err != nil {
 		return nil, b.err
 	}

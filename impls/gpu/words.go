@@ -39,7 +39,7 @@ const checkBlock = 1 << 16
 
 // batch is scripts as the kernel reads them.
 type batch struct {
-	scripts []*inplace.Script
+	scripts []*inplace.Trace
 	words   []uint32
 	groups  []uint32  // the slot that each group works for
 	blocks  [][]int   // of each step of each script
@@ -57,7 +57,7 @@ const maxWords = 64 << 20
 
 // encode lays scripts out, each in memory of its own. Where grouped, groups
 // lists whose blocks the groups of one launch do.
-func encode(scripts []*inplace.Script, grouped bool) *batch {
+func encode(scripts []*inplace.Trace, grouped bool) *batch {
 	// An estimate, so that the records are seldom moved: a step's record, and
 	// what it points to.
 	n := slotWords * len(scripts)
@@ -117,7 +117,7 @@ type moveKey struct {
 	first  *int
 }
 
-func (b *batch) slot(i int, s *inplace.Script) {
+func (b *batch) slot(i int, s *inplace.Trace) {
 	size := s.Shape.DType.Size()
 	start := b.take(0)
 	b.labels = nil
@@ -195,7 +195,7 @@ func (b *batch) slot(i int, s *inplace.Script) {
 const scratchAbove = 8 * smallGroup
 
 // rows encodes a Fill or a Check and returns its blocks.
-func (b *batch) rows(s *inplace.Script, step *inplace.Step, w *[stepWords]uint32, at int64) int {
+func (b *batch) rows(s *inplace.Trace, step *inplace.Step, w *[stepWords]uint32, at int64) int {
 	sh := s.Shape
 	lane, row := step.Rows*sh.Dim, sh.Dim
 	if sh.Layout == impls.TokensFirst {
@@ -226,7 +226,7 @@ func (b *batch) rows(s *inplace.Script, step *inplace.Step, w *[stepWords]uint32
 
 // labelWord is a label as the kernel adds it: the number of the first cell of
 // the row in lane 0, or the row's distance from position 0.
-func labelWord(s *inplace.Script, position int32) uint32 {
+func labelWord(s *inplace.Trace, position int32) uint32 {
 	if position == inplace.Empty {
 		return emptyLabel
 	}

@@ -5,6 +5,6 @@
 // of it, two of them with a compiler's real fault. A [Kernel] is copies from
 // storage to storage, cut into blocks; [Kernel.Hazards] says which blocks must
 // not change places, and a [Device] runs it: [Sim] in exactly the order of a
-// [Schedule], [Host] on goroutines. A [Script] is all that a case does to memory,
+// [Schedule], [Host] on goroutines. A [Trace] is all that a case does to memory,
 // for devices that run whole cases.
 package inplace

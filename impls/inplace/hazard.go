@@ -80,7 +80,7 @@ type writers struct {
 // out, for a block under a schedule is atomic and such a write changes
 // nothing. Cost: two passes over the cells.
 func (k *Kernel) detect(selfToo bool, yield func(Hazard) bool) {
-	if k.apart {
+	if k.disjoint {
 		return
 	}
 	by := map[int]*writers{}

@@ -17,13 +17,13 @@ type Host struct{}
 func (d *Host) Run(k *Kernel, mem [][]byte, size int, _ []int32) {
 	blocks := k.Blocks()
 	workers := min(runtime.GOMAXPROCS(0), blocks)
-	if RaceEnabled && !k.apart && k.Conflict() {
+	if RaceEnabled && !k.disjoint && k.Conflict() {
 		workers = 1
 	}
 	var next atomic.Int64
 	work := func() {
 		var scratch []byte
-		if !k.apart {
+		if !k.disjoint {
 			scratch = make([]byte, min(k.Block, k.Cells())*size)
 		}
 		for b := int(next.Add(1)) - 1; b < blocks; b = int(next.Add(1)) - 1 {

@@ -24,9 +24,9 @@ type Kernel struct {
 	Copies []Copy
 	cells  int
 	blocks int
-	// apart: no cell is both read and written, or written twice, so that a
+	// disjoint: no cell is both read and written, or written twice, so that a
 	// block need not finish its loads before it stores.
-	apart bool
+	disjoint bool
 }
 
 // NewKernel sorts the copies by cell and finds out what the devices need to
@@ -38,7 +38,7 @@ func NewKernel(stmt, block int, copies []Copy) *Kernel {
 		k.cells = copies[n-1].Cell + copies[n-1].N
 	}
 	k.blocks = (k.cells + block - 1) / block
-	k.apart = k.isApart()
+	k.disjoint = k.isDisjoint()
 	return k
 }
 
@@ -48,8 +48,8 @@ func (k *Kernel) Cells() int { return k.cells }
 // Blocks is the number of blocks.
 func (k *Kernel) Blocks() int { return k.blocks }
 
-// isApart compares the stretches of each storage, sorted by where they start.
-func (k *Kernel) isApart() bool {
+// isDisjoint compares the stretches of each storage, sorted by where they start.
+func (k *Kernel) isDisjoint() bool {
 	type stretch struct {
 		store, lo, hi int
 		write         bool
@@ -111,7 +111,7 @@ func (k *Kernel) runBlock(b int, mem [][]byte, size int, scratch []byte) {
 	if len(k.Copies) > 1 {
 		i = k.find(lo)
 	}
-	if k.apart || i+1 >= len(k.Copies) || k.Copies[i+1].Cell >= hi {
+	if k.disjoint || i+1 >= len(k.Copies) || k.Copies[i+1].Cell >= hi {
 		// One stretch at a time is enough; copy itself loads before it
 		// stores.
 		for ; i < len(k.Copies) && k.Copies[i].Cell < hi; i++ {

@@ -23,10 +23,12 @@ const (
 	DropClone
 )
 
-// Lowerings lists every lowering by name, the sound ones first.
-var Lowerings = [...]string{Eager: "eager", Fused: "fused", DropWAR: "drop-war", DropClone: "drop-clone"}
+// Lowerings lists every lowering, the sound ones first.
+func Lowerings() []Lowering { return []Lowering{Eager, Fused, DropWAR, DropClone} }
 
-func (l Lowering) String() string { return Lowerings[l] }
+var lowerings = [...]string{Eager: "eager", Fused: "fused", DropWAR: "drop-war", DropClone: "drop-clone"}
+
+func (l Lowering) String() string { return lowerings[l] }
 
 // Sound reports whether the lowering keeps the meaning of every program.
 func (l Lowering) Sound() bool { return l <= Fused }
@@ -45,7 +47,7 @@ func (l Lowering) Issue() string {
 
 // ParseLowering is the inverse of String.
 func ParseLowering(s string) (Lowering, error) {
-	for l, name := range Lowerings {
+	for l, name := range lowerings {
 		if name == s {
 			return Lowering(l), nil
 		}
@@ -74,30 +76,30 @@ type lowered struct {
 // source says where one row of a value is: a row of a storage.
 type source struct{ store, row int }
 
-// via says what separates a value from the storage that it reads.
-type via uint8
+// provenance says what separates a value from the storage that it reads.
+type provenance uint8
 
 const (
-	viaView  via = iota // nothing: it shares memory
-	viaClone            // clones alone
-	viaOther
+	aliased provenance = iota // nothing: it shares memory
+	cloned                    // clones alone
+	computed
 )
 
 // value is what an expression gives: its rows, and, where it has memory that
 // a name can share, that memory and the first row in it.
 type value struct {
-	rows []source
-	via  via
-	obj  *object
-	lo   int
+	rows       []source
+	provenance provenance
+	obj        *object
+	lo         int
 }
 
 // object is what a name stands for: real memory once store >= 0, until then
 // rows that are still to be computed.
 type object struct {
-	store int
-	rows  []source
-	via   via
+	store      int
+	rows       []source
+	provenance provenance
 }
 
 // binding is what a name means: rows of an object from lo on.
@@ -132,7 +134,7 @@ func (l *lowerer) statement(s Stmt) {
 	if s.Define {
 		v := l.eval(s.Src)
 		if v.obj == nil {
-			v.obj = &object{store: -1, rows: v.rows, via: v.via}
+			v.obj = &object{store: -1, rows: v.rows, provenance: v.provenance}
 		}
 		l.names[s.Dst] = binding{v.obj, v.lo}
 		return
@@ -164,13 +166,13 @@ func (l *lowerer) assign(b binding, s Stmt) {
 		// it was built from is left alone, since others may share the rows.
 		rows := slices.Clone(b.obj.rows)
 		copy(rows[lo:hi], v.rows)
-		b.obj.rows, b.obj.via = rows, viaOther
+		b.obj.rows, b.obj.provenance = rows, computed
 		return
 	}
-	if l.how == Eager && v.via == viaView || l.overwrites(b.obj.store, lo, v) && !l.unchecked(v.via) {
+	if l.how == Eager && v.provenance == aliased || l.overwrites(b.obj.store, lo, v) && !l.unchecked(v.provenance) {
 		v.rows = l.fresh(v.rows)
 	}
-	l.keep(b.obj.store, func(row int) bool { return row >= lo && row < hi })
+	l.materializeReaders(b.obj.store, func(row int) bool { return row >= lo && row < hi })
 	l.emit(b.obj.store, lo, v.rows)
 }
 
@@ -186,8 +188,8 @@ func (l *lowerer) overwrites(store, lo int, v value) bool {
 }
 
 // unchecked is the fault of the two known-bad lowerings.
-func (l *lowerer) unchecked(v via) bool {
-	return l.how == DropWAR || l.how == DropClone && v == viaClone
+func (l *lowerer) unchecked(v provenance) bool {
+	return l.how == DropWAR || l.how == DropClone && v == cloned
 }
 
 // scatter lowers an assignment by an index tensor, a barrier: destination and
@@ -195,16 +197,16 @@ func (l *lowerer) unchecked(v via) bool {
 func (l *lowerer) scatter(b binding, index []int, e Expr) {
 	v := l.eval(e)
 	if b.obj.store < 0 {
-		l.real(b.obj)
+		l.materialize(b.obj)
 	}
-	if !inPlace(v) || len(v.rows) > 0 && v.rows[0].store == b.obj.store || l.how == Eager && v.via == viaView {
+	if !inPlace(v) || len(v.rows) > 0 && v.rows[0].store == b.obj.store || l.how == Eager && v.provenance == aliased {
 		v.rows = l.fresh(v.rows)
 	}
 	written := map[int]bool{}
 	for _, i := range index {
 		written[b.lo+i] = true
 	}
-	l.keep(b.obj.store, func(row int) bool { return written[row] })
+	l.materializeReaders(b.obj.store, func(row int) bool { return written[row] })
 	m := rowMap{stmt: l.stmt, dst: b.obj.store}
 	for i, to := range index {
 		m.add(b.lo+to, v.rows[i])
@@ -222,14 +224,14 @@ func inPlace(v value) bool {
 	return true
 }
 
-// keep materialises whatever is still to be computed from rows that are about
+// materializeReaders materialises whatever is still to be computed from rows that are about
 // to be overwritten, if a later statement uses it.
-func (l *lowerer) keep(store int, written func(row int) bool) {
+func (l *lowerer) materializeReaders(store int, written func(row int) bool) {
 	for _, name := range slices.Sorted(maps.Keys(l.names)) {
 		o := l.names[name].obj
 		if o.store < 0 && l.usedLater(name) &&
 			slices.ContainsFunc(o.rows, func(r source) bool { return r.store == store && written(r.row) }) {
-			l.real(o)
+			l.materialize(o)
 		}
 	}
 }
@@ -260,8 +262,8 @@ func (e Expr) uses(name string) bool {
 	return false
 }
 
-// real gives an object memory of its own, and fills it.
-func (l *lowerer) real(o *object) {
+// materialize gives an object memory of its own, and fills it.
+func (l *lowerer) materialize(o *object) {
 	o.store = l.storage(len(o.rows))
 	l.emit(o.store, 0, o.rows)
 	o.rows = nil
@@ -312,12 +314,12 @@ func (m *rowMap) add(to int, r source) {
 func (l *lowerer) eval(e Expr) value {
 	if e.Op == OpView {
 		b := l.names[e.Name]
-		v := value{via: viaView, obj: b.obj, lo: b.lo + e.Lo}
+		v := value{provenance: aliased, obj: b.obj, lo: b.lo + e.Lo}
 		if b.obj.store >= 0 {
 			v.rows = rowsOf(b.obj.store, v.lo, e.Hi-e.Lo)
 		} else {
 			// It reads through the operations that the name stands for.
-			v.rows, v.via = b.obj.rows[v.lo:v.lo+e.Hi-e.Lo], b.obj.via
+			v.rows, v.provenance = b.obj.rows[v.lo:v.lo+e.Hi-e.Lo], b.obj.provenance
 		}
 		return v
 	}
@@ -326,12 +328,12 @@ func (l *lowerer) eval(e Expr) value {
 		args[i] = l.eval(a)
 	}
 	base := args[0].rows
-	out := value{via: viaOther}
+	out := value{provenance: computed}
 	switch e.Op {
 	case OpClone:
 		out.rows = base
-		if args[0].via <= viaClone {
-			out.via = viaClone
+		if args[0].provenance <= cloned {
+			out.provenance = cloned
 		}
 	case OpCat:
 		for _, a := range args {
@@ -361,7 +363,7 @@ func (l *lowerer) eval(e Expr) value {
 func (l *lowerer) owned(rows []source) value {
 	o := &object{store: l.storage(len(rows))}
 	l.emit(o.store, 0, rows)
-	return value{rows: rowsOf(o.store, 0, len(rows)), via: viaOther, obj: o}
+	return value{rows: rowsOf(o.store, 0, len(rows)), provenance: computed, obj: o}
 }
 
 // indexCopy emits the barrier: a real buffer with the base, and the scatter

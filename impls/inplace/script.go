@@ -4,10 +4,10 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls"
 )
 
-// Script is all that a case does to memory, in order: addresses do not depend
+// Trace is all that a case does to memory, in order: addresses do not depend
 // on data, so what an update will do is known before it is done. Devices that
 // run whole cases by themselves take scripts.
-type Script struct {
+type Trace struct {
 	Shape impls.Shape
 	Code  Code
 	Sizes []int // rows of each storage, in every lane
@@ -99,12 +99,12 @@ type Outcome struct {
 }
 
 // Elements is the number of elements of a storage.
-func (s *Script) Elements(storage int) int {
+func (s *Trace) Elements(storage int) int {
 	return s.Shape.Lanes() * s.Sizes[storage] * s.Shape.Dim
 }
 
 // label is the label of a row of a lane.
-func (s *Script) label(step *Step, lane, row int) int32 {
+func (s *Trace) label(step *Step, lane, row int) int32 {
 	list := step.Labels[0]
 	if len(step.Labels) > 1 {
 		list = step.Labels[lane/s.Shape.Heads]
@@ -114,7 +114,7 @@ func (s *Script) label(step *Step, lane, row int) int32 {
 
 // Run runs a script on this machine, blocks in order: what a device's outcome
 // is compared with. The reading back of every cell makes it slow.
-func (s *Script) Run() Outcome {
+func (s *Trace) Run() Outcome {
 	size := s.Shape.DType.Size()
 	mem := make([][]byte, len(s.Sizes))
 	for i := range mem {
@@ -167,33 +167,33 @@ func (s *Script) Run() Outcome {
 // AddRows adds a Fill or a Check of rows of a storage that is laid out as rows
 // rows, from row from on: all lanes alike, or a list of labels for each batch
 // entry.
-func (s *Script) AddRows(kind StepKind, at, rows, from, tensor int, labels [][]int32) {
+func (s *Trace) AddRows(kind StepKind, at, rows, from, tensor int, labels [][]int32) {
 	s.Steps = append(s.Steps, Step{Kind: kind, At: at, Rows: rows, From: from, To: from + len(labels[0]), Tensor: tensor, Labels: labels})
 }
 
 // AddStorage adds a storage of so many rows in every lane, and returns its number.
-func (s *Script) AddStorage(rows int) int {
+func (s *Trace) AddStorage(rows int) int {
 	s.Sizes = append(s.Sizes, rows)
 	return len(s.Sizes) - 1
 }
 
-// ProgramScript is the script of a program: the buffers come first.
-func ProgramScript(p *Plan, s impls.Shape) *Script {
-	return &Script{Shape: s, Sizes: append([]int(nil), p.Rows...)}
+// ProgramTrace is the script of a program: the buffers come first.
+func ProgramTrace(p *Plan, s impls.Shape) *Trace {
+	return &Trace{Shape: s, Sizes: append([]int(nil), p.Rows...)}
 }
 
 // Start fills a buffer of a program, CheckBuffer checks it.
-func (s *Script) Start(buffer int, labels []int32) {
+func (s *Trace) Start(buffer int, labels []int32) {
 	s.AddRows(Fill, buffer, s.Sizes[buffer], 0, 0, [][]int32{labels})
 }
 
 // CheckBuffer checks a buffer of a program.
-func (s *Script) CheckBuffer(buffer int, labels []int32) {
+func (s *Trace) CheckBuffer(buffer int, labels []int32) {
 	s.AddRows(Check, buffer, s.Sizes[buffer], 0, 0, [][]int32{labels})
 }
 
 // RunKernel adds a kernel of a program's plan.
-func (s *Script) RunKernel(p *Plan, k *Kernel, order []int32) {
+func (s *Trace) RunKernel(p *Plan, k *Kernel, order []int32) {
 	all := make([]int, len(p.Rows))
 	for i := range all {
 		all[i] = i

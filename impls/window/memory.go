@@ -23,21 +23,21 @@ type memory struct {
 
 func newMemory(e *Engine, d inplace.Device) *memory {
 	m := &memory{shape: e.Shape, device: d}
-	if e.update.fault == newBuffers {
+	if e.update.bug == newBuffers {
 		m.captured = map[*inplace.Plan][2][]byte{}
 	}
-	m.anew()
+	m.reallocate()
 	return m
 }
 
-func (m *memory) anew() {
+func (m *memory) reallocate() {
 	for i := range m.bufs {
 		m.bufs[i] = make([]byte, m.shape.Lanes()*m.shape.Window*m.shape.RowBytes())
 		m.views[i] = impls.TensorOver(m.shape, m.shape.Window, m.bufs[i])
 	}
 }
 
-func (m *memory) renew() {
+func (m *memory) zero() {
 	clear(m.bufs[0])
 	clear(m.bufs[1])
 	clear(m.saves)

@@ -8,57 +8,57 @@ import (
 // Recorder is the storage of a cache that notes in a script what is to be
 // done. Its tensors have no bytes.
 type Recorder struct {
-	Script *inplace.Script
-	cache  [2]int
-	chunk  [2]int
-	temps  []int
-	saves  map[int][2]int
-	fault  fault
+	Trace *inplace.Trace
+	cache [2]int
+	chunk [2]int
+	temps []int
+	saves map[int][2]int
+	bug   bug
 }
 
 // Record is an empty cache that runs nothing and notes everything.
 func (e *Engine) Record() (*WindowCache, *Recorder) {
-	r := &Recorder{Script: &inplace.Script{Shape: e.Shape}, saves: map[int][2]int{}, fault: e.update.fault}
-	r.anew()
+	r := &Recorder{Trace: &inplace.Trace{Shape: e.Shape}, saves: map[int][2]int{}, bug: e.update.bug}
+	r.reallocate()
 	for t := range r.chunk {
-		r.chunk[t] = r.Script.AddStorage(0)
+		r.chunk[t] = r.Trace.AddStorage(0)
 	}
 	return &WindowCache{Shape: e.Shape, engine: e, rows: r}, r
 }
 
 // FillChunk has the chunk of a tensor hold the rows that labels say.
 func (r *Recorder) FillChunk(tensor, rows int, labels [][]int32) {
-	size := &r.Script.Sizes[r.chunk[tensor]]
+	size := &r.Trace.Sizes[r.chunk[tensor]]
 	*size = max(*size, rows)
-	r.Script.AddRows(inplace.Fill, r.chunk[tensor], rows, 0, tensor, labels)
+	r.Trace.AddRows(inplace.Fill, r.chunk[tensor], rows, 0, tensor, labels)
 }
 
 // CheckChunk checks that the chunk of a tensor still holds these rows.
 func (r *Recorder) CheckChunk(tensor, rows int, labels [][]int32) {
-	r.Script.AddRows(inplace.Check, r.chunk[tensor], rows, 0, tensor, labels)
+	r.Trace.AddRows(inplace.Check, r.chunk[tensor], rows, 0, tensor, labels)
 }
 
 // CheckCache checks the whole buffer of a tensor.
 func (r *Recorder) CheckCache(tensor int, labels [][]int32) {
-	r.Script.AddRows(inplace.Check, r.cache[tensor], r.Script.Shape.Window, 0, tensor, labels)
+	r.Trace.AddRows(inplace.Check, r.cache[tensor], r.Trace.Shape.Window, 0, tensor, labels)
 }
 
 func (r *Recorder) stored() (keys, values impls.Tensor) {
-	s := r.Script.Shape
+	s := r.Trace.Shape
 	t := impls.Tensor{Batch: s.Batch, Heads: s.Heads, Rows: s.Window, Dim: s.Dim, DType: s.DType}
 	return t, t
 }
 
-func (r *Recorder) renew() { r.clear(0, 0); r.clear(1, 0); clear(r.saves) }
+func (r *Recorder) zero() { r.clear(0, 0); r.clear(1, 0); clear(r.saves) }
 
 func (r *Recorder) clear(tensor, row int) {
-	w := r.Script.Shape.Window
-	r.Script.AddRows(inplace.Fill, r.cache[tensor], w, row, tensor, empty(w-row))
+	w := r.Trace.Shape.Window
+	r.Trace.AddRows(inplace.Fill, r.cache[tensor], w, row, tensor, empty(w-row))
 }
 
-func (r *Recorder) anew() {
+func (r *Recorder) reallocate() {
 	for t := range r.cache {
-		r.cache[t] = r.Script.AddStorage(r.Script.Shape.Window)
+		r.cache[t] = r.Trace.AddStorage(r.Trace.Shape.Window)
 		r.clear(t, 0)
 	}
 }
@@ -71,7 +71,7 @@ func (r *Recorder) save(id int, view bool) {
 		return
 	case !ok || to == r.cache:
 		for t := range to {
-			to[t] = r.Script.AddStorage(r.Script.Shape.Window)
+			to[t] = r.Trace.AddStorage(r.Trace.Shape.Window)
 		}
 	}
 	r.saves[id] = to
@@ -94,8 +94,8 @@ const copyBlock = 1024
 
 // copy moves a whole buffer.
 func (r *Recorder) copy(to, from int) {
-	k := inplace.NewKernel(0, copyBlock, []inplace.Copy{{Cell: 0, Dst: 0, To: 0, Src: 1, From: 0, N: r.Script.Elements(to)}})
-	r.Script.Steps = append(r.Script.Steps, inplace.Step{Kind: inplace.Move, Kernel: k, Storage: []int{to, from}})
+	k := inplace.NewKernel(0, copyBlock, []inplace.Copy{{Cell: 0, Dst: 0, To: 0, Src: 1, From: 0, N: r.Trace.Elements(to)}})
+	r.Trace.Steps = append(r.Trace.Steps, inplace.Step{Kind: inplace.Move, Kernel: k, Storage: []int{to, from}})
 }
 
 // farPast is where outOfBounds reads: 2^31 elements on. A device takes the low
@@ -104,18 +104,18 @@ const farPast = -1 << 31
 
 func (r *Recorder) run(p *inplace.Plan, _, _ *impls.Tensor, order func(tensor, kernel, blocks int) []int32) {
 	for i := len(r.temps) + 2; i < len(p.Rows); i++ {
-		r.temps = append(r.temps, r.Script.AddStorage(0))
+		r.temps = append(r.temps, r.Trace.AddStorage(0))
 	}
 	for i := 2; i < len(p.Rows); i++ {
-		size := &r.Script.Sizes[r.temps[i-2]]
+		size := &r.Trace.Sizes[r.temps[i-2]]
 		*size = max(*size, p.Rows[i])
 	}
-	switch r.fault {
+	switch r.bug {
 	case outOfBounds:
 		k := inplace.NewKernel(0, copyBlock, []inplace.Copy{{Cell: 0, Dst: 0, To: 0, Src: 0, From: farPast, N: 1}})
-		r.Script.Steps = append(r.Script.Steps, inplace.Step{Kind: inplace.Move, Kernel: k, Storage: []int{r.cache[0]}})
+		r.Trace.Steps = append(r.Trace.Steps, inplace.Step{Kind: inplace.Move, Kernel: k, Storage: []int{r.cache[0]}})
 	case endless:
-		r.Script.Steps = append(r.Script.Steps, inplace.Step{Kind: inplace.Endless})
+		r.Trace.Steps = append(r.Trace.Steps, inplace.Step{Kind: inplace.Endless})
 	}
 	for t := range r.cache {
 		at := append([]int{r.cache[t], r.chunk[t]}, r.temps[:len(p.Rows)-2]...)
@@ -124,7 +124,7 @@ func (r *Recorder) run(p *inplace.Plan, _, _ *impls.Tensor, order func(tensor, k
 			if order != nil {
 				o = order(t, i, k.Blocks())
 			}
-			r.Script.Steps = append(r.Script.Steps, inplace.Step{Kind: inplace.Move, Kernel: k, Storage: at, Order: o, Plan: p})
+			r.Trace.Steps = append(r.Trace.Steps, inplace.Step{Kind: inplace.Move, Kernel: k, Storage: at, Order: o, Plan: p})
 		}
 	}
 }

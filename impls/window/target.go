@@ -77,8 +77,8 @@ func (t Target) Check() error {
 	if ok && u.Harmful() && !OnGPU(t.Device) {
 		return fmt.Errorf("target %q: %s would take this process down; it runs on opencl and cuda", t, t.Update)
 	}
-	if !slices.Contains(Devices, t.Device) {
-		return fmt.Errorf("target %q: no device is called %q; want %s", t, t.Device, strings.Join(Devices, " or "))
+	if !slices.Contains(devices, t.Device) {
+		return fmt.Errorf("target %q: no device is called %q; want %s", t, t.Device, strings.Join(devices, " or "))
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func (t Target) Check() error {
 // IsProgram reports whether the target runs a program of its own, not an
 // update of a cache.
 func (t Target) IsProgram() bool {
-	return t.Update == "program" || t.Device != Worker && slices.Contains(BuiltinPrograms, t.Update)
+	return t.Update == "program" || t.Device != Worker && slices.Contains(builtinPrograms, t.Update)
 }
 
 // Sound reports whether every case should agree with the oracle. The others
@@ -124,7 +124,7 @@ func Targets() []Target { return append(TargetsOn("host"), TargetsOn("sim")...) 
 // unless it is asked for.
 func Harmful(device string) []Target {
 	var all []Target
-	for _, u := range Updates {
+	for _, u := range updates {
 		if u.Harmful() && (device == "opencl" || device == "cuda") {
 			all = append(all, Target{u.Name, inplace.Fused, device})
 		}
@@ -138,32 +138,34 @@ func Harmful(device string) []Target {
 // captured graph gets wrong is not.
 func TargetsOn(device string) []Target {
 	var all []Target
-	for _, u := range Updates {
+	for _, u := range updates {
 		if u.Harmful() {
 			continue
 		}
-		for how := range inplace.Lowerings {
-			planted := inplace.Lowering(how) == inplace.Fused && (!OnGPU(device) || device == "cuda-graph" && u.fault == newBuffers)
+		for _, how := range inplace.Lowerings() {
+			planted := how == inplace.Fused && (!OnGPU(device) || device == "cuda-graph" && u.bug == newBuffers)
 			if u.Sound() || planted {
-				all = append(all, Target{u.Name, inplace.Lowering(how), device})
+				all = append(all, Target{u.Name, how, device})
 			}
 		}
 	}
 	if device == "cuda-graph" {
 		return all // a program runs once
 	}
-	for _, name := range append(slices.Clone(BuiltinPrograms), "program") {
-		for how := range inplace.Lowerings {
-			all = append(all, Target{name, inplace.Lowering(how), device})
+	for _, name := range append(slices.Clone(builtinPrograms), "program") {
+		for _, how := range inplace.Lowerings() {
+			all = append(all, Target{name, how, device})
 		}
 	}
 	return all
 }
 
-// Devices lists all devices by name: those of this package, then those of
-// package gpu, which run whole scripts. cuda-graph is cuda with each step of a
-// cache captured once and replayed.
-var Devices = []string{"host", "sim", "opencl", "cuda", "cuda-graph"}
+// Devices lists all devices by name: sim and host, which package inplace has, then
+// those of package gpu, which run whole traces. cuda-graph is cuda with each step
+// of a cache captured once and replayed.
+func Devices() []string { return slices.Clone(devices) }
+
+var devices = []string{"host", "sim", "opencl", "cuda", "cuda-graph"}
 
 // OnGPU reports whether a device is one of package gpu.
 func OnGPU(device string) bool { return device != "host" && device != "sim" && device != Worker }

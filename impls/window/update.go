@@ -2,6 +2,7 @@ package window
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
@@ -22,28 +23,30 @@ type Update struct {
 	// asWritten is the update without the guard of the contract, as the code
 	// of the issue behaves; nil for a guarded one.
 	asWritten func(c *WindowCache, q int, dense bool) error
-	fault     fault
+	bug       bug
 }
 
-// fault is a bug planted on purpose, from real systems.
-type fault uint8
+// bug is a fault planted on purpose, from real systems.
+type bug uint8
 
 const (
-	noFault      fault = iota
-	earlyRoll          // rolls on the token that fills the last slot (transformers#37574)
-	clampReturn        // returns W rows of a longer prefill (mlxcel#678)
-	keepLength         // reset zeroes the rows, not the length (transformers PR 48809)
-	keepValues         // reset leaves one buffer out (moshi#407)
-	viewSnapshot       // a snapshot shares the live buffer (ollama 144893850)
-	cropToAll          // crop to 0 keeps everything (transformers#47433)
-	evictEmpty         // evicts where the chunk is empty (onnxruntime PR 29904)
-	outOfBounds        // a kernel reads far past its buffers; on devices of package gpu only
-	endless            // a kernel never ends; on devices of package gpu only
-	newBuffers         // reset takes new buffers, and what was captured keeps the old (ApxInf PR 89)
+	noBug        bug = iota
+	earlyRoll        // rolls on the token that fills the last slot (transformers#37574)
+	clampReturn      // returns W rows of a longer prefill (mlxcel#678)
+	keepLength       // reset zeroes the rows, not the length (transformers PR 48809)
+	keepValues       // reset leaves one buffer out (moshi#407)
+	viewSnapshot     // a snapshot shares the live buffer (ollama 144893850)
+	cropToAll        // crop to 0 keeps everything (transformers#47433)
+	evictEmpty       // evicts where the chunk is empty (onnxruntime PR 29904)
+	outOfBounds      // a kernel reads far past its buffers; on devices of package gpu only
+	endless          // a kernel never ends; on devices of package gpu only
+	newBuffers       // reset takes new buffers, and what was captured keeps the old (ApxInf PR 89)
 )
 
 // Updates lists the built-in updates: the sound ones, then the known-bad.
-var Updates = []Update{
+func Updates() []Update { return slices.Clone(updates) }
+
+var updates = []Update{
 	{Name: "shift-index", About: "gather by shifted indices, index_copy, copy back", step: shiftIndex(false)},
 	{Name: "shift-assign", About: "shift-index where the backend has no index_copy: clone, assign by index", step: shiftIndex(true)},
 	{Name: "cat", About: "x[:] = cat(x[1:], new)", step: withFill(catStep, fillIndexCopy)},
@@ -55,33 +58,33 @@ var Updates = []Update{
 	{Name: "shift-index-as-written", About: "shift-index without the guard of the contract", step: shiftIndex(false), asWritten: writtenShiftIndex},
 	{Name: "cat-as-written", About: "cat without the guard of the contract", step: withFill(catStep, fillIndexCopy), asWritten: writtenCat},
 	{Name: "roll-as-written", About: "roll without the guard of the contract", step: withFill(rollStep, fillIndexCopy), asWritten: writtenRoll},
-	{Name: "roll-early", About: "rolls on the token that fills the last slot", step: withFill(rollStep, fillIndexCopy), fault: earlyRoll},
-	{Name: "return-clamped", About: "returns the last W rows of a longer prefill", step: withFill(catStep, fillIndexCopy), fault: clampReturn},
-	{Name: "reset-length", About: "reset zeroes the rows and keeps the length", step: withFill(catStep, fillIndexCopy), fault: keepLength},
-	{Name: "reset-values", About: "reset leaves the values", step: withFill(catStep, fillIndexCopy), fault: keepValues},
-	{Name: "snapshot-view", About: "a snapshot is a view of the live buffer", step: withFill(catStep, fillIndexCopy), fault: viewSnapshot},
-	{Name: "crop-zero", About: "crop to 0 keeps everything", step: withFill(catStep, fillIndexCopy), fault: cropToAll},
-	{Name: "evict-empty", About: "an empty chunk evicts the oldest row", step: withFill(catStep, fillIndexCopy), fault: evictEmpty},
-	{Name: "reset-moves", About: "reset takes new buffers; captured steps keep the old ones", step: withFill(catStep, fillIndexCopy), fault: newBuffers},
-	{Name: "out-of-bounds", About: "a kernel reads 2^31 elements past its buffers", step: withFill(catStep, fillIndexCopy), fault: outOfBounds},
-	{Name: "endless", About: "a kernel never ends", step: withFill(catStep, fillIndexCopy), fault: endless},
+	{Name: "roll-early", About: "rolls on the token that fills the last slot", step: withFill(rollStep, fillIndexCopy), bug: earlyRoll},
+	{Name: "return-clamped", About: "returns the last W rows of a longer prefill", step: withFill(catStep, fillIndexCopy), bug: clampReturn},
+	{Name: "reset-length", About: "reset zeroes the rows and keeps the length", step: withFill(catStep, fillIndexCopy), bug: keepLength},
+	{Name: "reset-values", About: "reset leaves the values", step: withFill(catStep, fillIndexCopy), bug: keepValues},
+	{Name: "snapshot-view", About: "a snapshot is a view of the live buffer", step: withFill(catStep, fillIndexCopy), bug: viewSnapshot},
+	{Name: "crop-zero", About: "crop to 0 keeps everything", step: withFill(catStep, fillIndexCopy), bug: cropToAll},
+	{Name: "evict-empty", About: "an empty chunk evicts the oldest row", step: withFill(catStep, fillIndexCopy), bug: evictEmpty},
+	{Name: "reset-moves", About: "reset takes new buffers; captured steps keep the old ones", step: withFill(catStep, fillIndexCopy), bug: newBuffers},
+	{Name: "out-of-bounds", About: "a kernel reads 2^31 elements past its buffers", step: withFill(catStep, fillIndexCopy), bug: outOfBounds},
+	{Name: "endless", About: "a kernel never ends", step: withFill(catStep, fillIndexCopy), bug: endless},
 }
 
 // LookupUpdate finds a built-in update by name.
 func LookupUpdate(name string) (*Update, bool) {
-	for i := range Updates {
-		if Updates[i].Name == name {
-			return &Updates[i], true
+	for i := range updates {
+		if updates[i].Name == name {
+			return &updates[i], true
 		}
 	}
 	return nil, false
 }
 
 // Sound reports whether the update keeps the contract under sound lowerings.
-func (u *Update) Sound() bool { return u.asWritten == nil && u.fault == noFault }
+func (u *Update) Sound() bool { return u.asWritten == nil && u.bug == noBug }
 
 // Harmful reports whether the update crashes or hangs what runs it.
-func (u *Update) Harmful() bool { return u.fault == outOfBounds || u.fault == endless }
+func (u *Update) Harmful() bool { return u.bug == outOfBounds || u.bug == endless }
 
 // count is lo, lo+1, …, lo+n-1.
 func count(lo, n int) []int {
@@ -184,7 +187,9 @@ func shift(w, to, from int) inplace.Program {
 }
 
 // BuiltinPrograms lists their names.
-var BuiltinPrograms = []string{"up-shift", "down-shift"}
+func BuiltinPrograms() []string { return slices.Clone(builtinPrograms) }
+
+var builtinPrograms = []string{"up-shift", "down-shift"}
 
 // The three updates as the issue has them. q is the chunk's rows; dense says
 // that its batch, heads and dim are the cache's, and not broadcast to them.
@@ -206,8 +211,8 @@ func writtenShiftIndex(c *WindowCache, q int, dense bool) error {
 
 func writtenCat(c *WindowCache, q int, dense bool) error {
 	w := c.Shape.Window
-	full := c.counted >= w
-	c.counted += q
+	full := c.counter >= w
+	c.counter += q
 	if q > w {
 		return nil
 	}
@@ -226,8 +231,8 @@ func writtenCat(c *WindowCache, q int, dense bool) error {
 
 func writtenRoll(c *WindowCache, q int, dense bool) error {
 	w := c.Shape.Window
-	full := c.counted >= w
-	c.counted += q
+	full := c.counter >= w
+	c.counter += q
 	if q > w {
 		return nil
 	}

@@ -19,23 +19,23 @@ type WindowCache struct {
 	engine  *Engine
 	rows    storage
 	n       int // tokens that the caller has appended
-	counted int // tokens that an update without guard believes it has
+	counter int // tokens that an update without guard believes it has
 	saved   map[int]saved
 	last    *inplace.Plan
 }
 
 // saved is what a snapshot holds beside the rows.
-type saved struct{ n, counted int }
+type saved struct{ n, counter int }
 
 // storage is where the rows of a WindowCache are, and what is done to them.
 type storage interface {
 	// run runs a plan on keys, then on values.
 	run(p *inplace.Plan, keys, values *impls.Tensor, order func(tensor, kernel, blocks int) []int32)
-	// renew zeroes everything and forgets what was saved. clear zeroes the rows
-	// of a tensor from row on; anew gives the tensors other memory, all zero.
-	renew()
+	// zero zeroes everything and forgets what was saved. clear zeroes the rows
+	// of a tensor from row on; reallocate gives the tensors other memory, all zero.
+	zero()
 	clear(tensor, row int)
-	anew()
+	reallocate()
 	// save keeps both tensors under a number, as a view or as a copy; load
 	// brings them back.
 	save(id int, view bool)
@@ -48,12 +48,12 @@ func (e *Engine) NewCache(d inplace.Device) *WindowCache {
 	return &WindowCache{Shape: e.Shape, engine: e, rows: newMemory(e, d)}
 }
 
-// Renew makes the cache what NewCache made it, in the buffers that it has. It
+// Recycle makes the cache what NewCache made it, in the buffers that it has. It
 // is not Reset, which a known-bad update may do wrongly.
-func (c *WindowCache) Renew() {
-	c.rows.renew()
+func (c *WindowCache) Recycle() {
+	c.rows.zero()
 	c.saved = nil
-	c.Order, c.n, c.counted, c.last = nil, 0, 0, nil
+	c.Order, c.n, c.counter, c.last = nil, 0, 0, nil
 }
 
 // New makes an empty cache of a built-in update.
@@ -97,7 +97,7 @@ func (c *WindowCache) guard(keys, values *impls.Tensor) error {
 	}
 	q, w := keys.Rows, s.Window
 	switch {
-	case q == 0 && c.engine.update.fault == evictEmpty && c.n >= w:
+	case q == 0 && c.engine.update.bug == evictEmpty && c.n >= w:
 		return nil
 	case q == 0:
 		return refuse("update", "a chunk of no rows")
@@ -120,7 +120,7 @@ func (c *WindowCache) Update(keys, values impls.Tensor) (impls.Tensor, impls.Ten
 	q, w := keys.Rows, c.Shape.Window
 	full := c.n+q > w
 	switch {
-	case u.fault == earlyRoll && q == 1 && c.n+1 == w && w > 1:
+	case u.bug == earlyRoll && q == 1 && c.n+1 == w && w > 1:
 		full = true
 	case q == 0: // evictEmpty: the newest row stands in for the missing one
 		k, v := c.rows.stored()
@@ -132,7 +132,7 @@ func (c *WindowCache) Update(keys, values impls.Tensor) (impls.Tensor, impls.Ten
 	c.run(c.engine.plan(c.n, q, full), &keys, &values)
 	c.n += q
 	if q > w {
-		if u.fault == clampReturn {
+		if u.bug == clampReturn {
 			return keys.Slice(q-w, q), values.Slice(q-w, q), nil
 		}
 		return keys, values, nil
@@ -159,7 +159,7 @@ func (c *WindowCache) updateAsWritten(keys, values impls.Tensor) (impls.Tensor, 
 			return impls.Tensor{}, impls.Tensor{}, fmt.Errorf("expected %s with %d rows, got %s with %d", s.DType, q, t.DType, t.Rows)
 		}
 	}
-	full := c.counted >= s.Window
+	full := c.counter >= s.Window
 	if err := c.engine.update.asWritten(c, q, dense); err != nil {
 		return impls.Tensor{}, impls.Tensor{}, err
 	}
@@ -201,19 +201,19 @@ func (c *WindowCache) run(p *inplace.Plan, keys, values *impls.Tensor) {
 
 // Reset implements Cache.
 func (c *WindowCache) Reset() {
-	switch c.engine.update.fault {
+	switch c.engine.update.bug {
 	case newBuffers:
-		c.rows.anew()
+		c.rows.reallocate()
 	case keepValues:
 		c.rows.clear(0, 0)
 	default:
 		c.rows.clear(0, 0)
 		c.rows.clear(1, 0)
 	}
-	if c.engine.update.fault != keepLength {
+	if c.engine.update.bug != keepLength {
 		c.n = 0
 	}
-	c.counted = 0
+	c.counter = 0
 	c.last = nil
 }
 
@@ -230,22 +230,22 @@ func (c *WindowCache) Crop(n int) error {
 		return refuse("crop", "to %d of %d tokens: only the last %d are held", n, c.n, w)
 	}
 	c.last = nil
-	if n == 0 && c.engine.update.fault == cropToAll {
+	if n == 0 && c.engine.update.bug == cropToAll {
 		return nil
 	}
 	c.rows.clear(0, n)
 	c.rows.clear(1, n)
-	c.n, c.counted = n, n
+	c.n, c.counter = n, n
 	return nil
 }
 
 // Snapshot implements Snapshotter.
 func (c *WindowCache) Snapshot(id int) error {
-	c.rows.save(id, c.engine.update.fault == viewSnapshot)
+	c.rows.save(id, c.engine.update.bug == viewSnapshot)
 	if c.saved == nil {
 		c.saved = map[int]saved{}
 	}
-	c.saved[id] = saved{c.n, c.counted}
+	c.saved[id] = saved{c.n, c.counter}
 	return nil
 }
 
@@ -256,7 +256,7 @@ func (c *WindowCache) Restore(id int) error {
 		return refuse("restore", "no snapshot %d", id)
 	}
 	c.rows.load(id)
-	c.n, c.counted, c.last = s.n, s.counted, nil
+	c.n, c.counter, c.last = s.n, s.counter, nil
 	return nil
 }
 

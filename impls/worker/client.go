@@ -28,7 +28,7 @@ type Hello struct {
 	Crop, Snapshot bool
 	// Programs is a capability beside the caches: see Client.RunPrograms.
 	Programs bool
-	// Script is a capability too: see Client.Script.
+	// Script is a capability too: see Client.Reproducer.
 	Script bool
 	// Sinks is how many of the first tokens every query sees besides its
 	// window.
@@ -46,13 +46,13 @@ const (
 	Memory               // it took more than it may
 )
 
-// Fault is what a worker did instead of answering. Its process is gone.
-type Fault struct {
+// ProcessError is what a worker did instead of answering. Its process is gone.
+type ProcessError struct {
 	Kind   Kind
 	Detail string
 }
 
-func (f *Fault) Error() string { return f.Detail }
+func (f *ProcessError) Error() string { return f.Detail }
 
 // RefusedError is a reply that refuses its request, in the worker's words.
 type RefusedError struct{ Op, Reason string }
@@ -86,7 +86,7 @@ type Client struct {
 
 	hello     *Hello
 	process   *process
-	fault     *Fault
+	fault     *ProcessError
 	shape     impls.Shape
 	positions [][]int
 	starts    int
@@ -160,8 +160,8 @@ func parseHello(meta map[string]string) (*Hello, error) {
 // Starts is how many processes there have been.
 func (c *Client) Starts() int { return c.starts }
 
-// Fault is what ended the worker since the last New, nil if nothing did.
-func (c *Client) Fault() *Fault { return c.fault }
+// Ended is what ended the worker since the last New, nil if nothing did.
+func (c *Client) Ended() *ProcessError { return c.fault }
 
 // New drops the cache before it and makes an empty one.
 func (c *Client) New(ctx context.Context, s impls.Shape) error {
@@ -257,9 +257,9 @@ func (c *Client) Close(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case !byItself:
-		return &Fault{Hang, fmt.Sprintf("after bye: its process still ran %s later, and slidefuzz killed it", closeTime)}
+		return &ProcessError{Hang, fmt.Sprintf("after bye: its process still ran %s later, and slidefuzz killed it", closeTime)}
 	case p.State() != "exit status 0":
-		return &Fault{Crash, "after bye: its process ended (" + p.State() + ")"}
+		return &ProcessError{Crash, "after bye: its process ended (" + p.State() + ")"}
 	}
 	return nil
 }
@@ -359,7 +359,7 @@ func (c *Client) ask(ctx context.Context, op string, meta map[string]string, ten
 
 // fail ends the worker for what it did.
 func (c *Client) fail(kind Kind, format string, args ...any) error {
-	c.fault = &Fault{kind, printable.Line(fmt.Sprintf(format, args...))}
+	c.fault = &ProcessError{kind, printable.Line(fmt.Sprintf(format, args...))}
 	c.Kill()
 	return c.fault
 }
@@ -406,14 +406,14 @@ func (c *Client) gone(ctx context.Context, when string) error {
 	return c.fail(kind, "%s", detail)
 }
 
-// Script asks the worker for a program in its own language that shows a case
+// Reproducer asks the worker for a program in its own language that shows a case
 // without slidefuzz. The request is called script, and is part of the
 // capability of that name: it holds the text of the case, and for a program its
 // PyTorch code as source; the reply holds name and script.
-func (c *Client) Script(ctx context.Context, text []byte, p inplace.Program) (Script, error) {
+func (c *Client) Reproducer(ctx context.Context, text []byte, p inplace.Program) (Reproducer, error) {
 	hello, err := c.Hello(ctx)
 	if err != nil || !hello.Script {
-		return Script{}, err
+		return Reproducer{}, err
 	}
 	meta := map[string]string{"case": string(text)}
 	if len(p.Buffers) > 0 {
@@ -421,17 +421,17 @@ func (c *Client) Script(ctx context.Context, text []byte, p inplace.Program) (Sc
 	}
 	reply, err := c.ask(ctx, "script", meta)
 	if err != nil {
-		return Script{}, err
+		return Reproducer{}, err
 	}
 	name := reply.Meta["name"]
 	if name == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
-		return Script{}, c.fail(Nonsense, "the reply to script: name %q: want a plain file name", name)
+		return Reproducer{}, c.fail(Nonsense, "the reply to script: name %q: want a plain file name", name)
 	}
-	return Script{name, []byte(reply.Meta["script"])}, nil
+	return Reproducer{name, []byte(reply.Meta["script"])}, nil
 }
 
-// Script is a file that shows a fault without slidefuzz.
-type Script struct {
+// Reproducer is a file that shows a fault without slidefuzz.
+type Reproducer struct {
 	Name string
 	Text []byte
 }

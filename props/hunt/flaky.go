@@ -111,7 +111,7 @@ func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corp
 	small, stats := shrink.Steps(steps, start, fails)
 	stats.Runs += again.Of
 	if d.Sim != nil {
-		if c, alone := f.alone(steps, small, d); alone != nil {
+		if c, alone := f.isolate(steps, small, d); alone != nil {
 			return r.shrinkFlaky(ctx, steps, c, alone)
 		}
 	}
@@ -209,10 +209,10 @@ func (f *flaky) startOnSim(ctx context.Context, c *corpus.Case, d *corpus.Diverg
 	return c
 }
 
-// alone looks for a statement without which the worker still fails and sim does
+// isolate looks for a statement without which the worker still fails and sim does
 // not. The two then failed for different reasons, each for the sake of its own
 // statements: what is left are two faults, and the worker's is the finding.
-func (f *flaky) alone(ctx context.Context, small *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence) {
+func (f *flaky) isolate(ctx context.Context, small *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence) {
 	for i := range small.Program.Stmts {
 		c := small.Clone()
 		c.Program.Stmts = slices.Delete(c.Program.Stmts, i, i+1)

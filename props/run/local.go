@@ -89,7 +89,7 @@ func (l *local) device(name string) (inplace.Device, error) {
 func (l *local) empty(c *corpus.Case, device inplace.Device) (*window.WindowCache, error) {
 	key := cacheKey{c.Target, c.Shape, c.Block}
 	if cache, ok := l.caches[key]; ok {
-		cache.Renew()
+		cache.Recycle()
 		return cache, nil
 	}
 	e, err := l.engines.Of(c)

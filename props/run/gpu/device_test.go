@@ -102,7 +102,7 @@ func sameDivergence(t *testing.T, c *corpus.Case, want, got *corpus.Divergence) 
 }
 
 // blocks is how many blocks the kernels of a script have.
-func blocks(s *inplace.Script) int {
+func blocks(s *inplace.Trace) int {
 	n := 0
 	for _, step := range s.Steps {
 		if step.Kind == inplace.Move {
@@ -161,7 +161,7 @@ func TestDevicesAgree(t *testing.T) {
 			bad := brief(t, drawn(targets(name, window.Target.Racy), count(4_000)))
 			diverged := 0
 			for part := range slices.Chunk(bad, 1000) {
-				scripts := make([]*inplace.Script, len(part))
+				scripts := make([]*inplace.Trace, len(part))
 				for i, c := range part {
 					rec, err := r.record(t.Context(), c)
 					require.NoError(t, err)

@@ -35,7 +35,7 @@ type Backend struct {
 // Add gives b the devices of package gpu. A device is started when it is needed
 // first; then it turns out whether the machine has it.
 func Add(b *run.Backends, timeout time.Duration) {
-	for _, name := range window.Devices {
+	for _, name := range window.Devices() {
 		if window.OnGPU(name) {
 			b.ByDevice[name] = &Backend{Device: name, Timeout: timeout}
 		}
@@ -143,7 +143,7 @@ const partCases = 500
 
 // runPart records cases, runs them and judges them.
 func (b *Backend) runPart(ctx context.Context, device *gpu.Device, r *recorder, cases []*corpus.Case) ([]*corpus.Divergence, error) {
-	var scripts []*inplace.Script
+	var scripts []*inplace.Trace
 	recordings := make([]*recording, len(cases))
 	first := make([]int, len(cases)+1)
 	for i, c := range cases {
@@ -203,7 +203,7 @@ func (b *Backend) Sample(ctx context.Context, c *corpus.Case, n int) (s run.Samp
 	different := map[uint64]bool{}
 	// A few at a time: each takes the memory of the case on the device.
 	for len(s.Each) < n && ctx.Err() == nil {
-		results, err := device.Run(ctx, slices.Repeat([]*inplace.Script{rec.script}, min(nativeRuns, n-len(s.Each))))
+		results, err := device.Run(ctx, slices.Repeat([]*inplace.Trace{rec.script}, min(nativeRuns, n-len(s.Each))))
 		if err != nil {
 			if ctx.Err() != nil {
 				break

@@ -18,7 +18,7 @@ import (
 // a failed check means.
 type recording struct {
 	c       *corpus.Case
-	script  *inplace.Script
+	script  *inplace.Trace
 	checks  []check // by step
 	ran     judge.Ran
 	fault   *corpus.Divergence // of the contract, at the operation after the script's last
@@ -61,7 +61,7 @@ func (r *recorder) record(ctx context.Context, c *corpus.Case) (*recording, erro
 		return nil, err
 	}
 	s := rec.script
-	s.Code.Codes, s.Code.Stride, s.Code.Half, s.Code.Low, s.Code.High, s.Code.Offsets = code.Form()
+	s.Code.Codes, s.Code.Stride, s.Code.Half, s.Code.Low, s.Code.High, s.Code.Offsets = code.ClosedForm()
 	s.Native = c.Schedule.Kind == inplace.Native || window.OrdersItself(c.Target.Device)
 	s.Graph = c.Target.Device == "cuda-graph"
 	return rec, nil
@@ -78,7 +78,7 @@ func (r *recorder) recordCache(ctx context.Context, rec *recording) error {
 	}
 	cache, notes := engine.Record()
 	cache.Order = r.j.BlockOrder
-	rec.script = notes.Script
+	rec.script = notes.Trace
 	// Most steps are decodes: two fills, two or four kernels, four checks.
 	rec.script.Steps = slices.Grow(rec.script.Steps, 12*len(c.Ops)+8)
 	rec.ran = judge.Ran{Refused: make([]bool, len(c.Ops)), Plans: make([]*inplace.Plan, len(c.Ops))}
@@ -219,7 +219,7 @@ func (r *recorder) recordProgram(rec *recording, p inplace.Program) {
 	r.j.Begin(c)
 	plan := inplace.Compile(p, c.Target.Lowering, s, c.Block)
 	rec.program = plan
-	rec.script = inplace.ProgramScript(plan, s)
+	rec.script = inplace.ProgramTrace(plan, s)
 	v := judge.NewLabels(p)
 	for b := range p.Buffers {
 		rec.script.Start(b, v.Positions(b))

@@ -48,7 +48,7 @@ func checkCache(ctx context.Context, w *worker.Client, hello *worker.Hello, s im
 		return fmt.Errorf("new: %w", err)
 	}
 	ask := func(what string, must bool, err error) error {
-		if f := w.Fault(); f != nil {
+		if f := w.Ended(); f != nil {
 			return fmt.Errorf("%s: %w", what, f)
 		}
 		var refused *worker.RefusedError

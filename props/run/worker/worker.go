@@ -150,7 +150,7 @@ func (b *Backend) runOnce(ctx context.Context, c *corpus.Case) (*corpus.Divergen
 
 // failed is what the worker did instead of answering, "" if it answered.
 func (b *Backend) failed() (f corpus.Fault, detail string) {
-	fault := b.client.Fault()
+	fault := b.client.Ended()
 	if fault == nil {
 		return "", ""
 	}
