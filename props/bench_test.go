@@ -24,13 +24,13 @@ func both(tb testing.TB, r *hunt.Runner, c *corpus.Case) {
 	}
 }
 
-// BenchmarkRunner is cases a second of BenchmarkMix: shift-index and roll,
+// BenchmarkRunner is cases a second of benchmarkMix: shift-index and roll,
 // keys and values, against the oracle after every step.
 func BenchmarkRunner(b *testing.B) {
 	r, rng, c := hunt.Local(), rand.New(rand.NewSource(1)), &corpus.Case{}
 	b.ReportAllocs()
 	for b.Loop() {
-		BenchmarkMix.Draw(c, rng)
+		benchmarkMix.Draw(c, rng)
 		both(b, r, c)
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "cases/s")
@@ -48,7 +48,7 @@ func BenchmarkGopter(b *testing.B) {
 		result := prop.ForAll(func(c *corpus.Case) bool {
 			both(b, r, c)
 			return true
-		}, BenchmarkMix.Cases()).Check(p)
+		}, benchmarkMix.Cases()).Check(p)
 		if !result.Passed() {
 			b.Fatal(result)
 		}
@@ -97,4 +97,37 @@ func BenchmarkIssueCopy(b *testing.B) {
 			copy(buf, t)
 		}
 	}
+}
+
+// mix says which cases a generator draws: every range is inclusive.
+type mix struct {
+	Window, Batch, Heads, Dim, Prefill, Decodes [2]int
+	Block                                       int
+	DType                                       impls.DType
+}
+
+// benchmarkMix is the mix of the benchmarks.
+var benchmarkMix = mix{
+	Window: [2]int{1, 16}, Batch: [2]int{1, 2}, Heads: [2]int{1, 3}, Dim: [2]int{1, 4},
+	Prefill: [2]int{1, 40}, Decodes: [2]int{0, 20}, Block: 64, DType: impls.F32,
+}
+
+// Draw makes a case of one prefill and single-token decodes, into c.
+func (m mix) Draw(c *corpus.Case, r *rand.Rand) {
+	in := func(x [2]int) int { return x[0] + r.Intn(x[1]-x[0]+1) }
+	c.Shape = impls.Shape{Batch: in(m.Batch), Heads: in(m.Heads), Window: in(m.Window), Dim: in(m.Dim), DType: m.DType}
+	c.Block = m.Block
+	c.Ops = append(c.Ops[:0], corpus.Op{Kind: corpus.Append, N: in(m.Prefill)})
+	for range in(m.Decodes) {
+		c.Ops = append(c.Ops, corpus.Op{Kind: corpus.Append, N: 1})
+	}
+}
+
+// Cases is a gopter generator of such cases.
+func (m mix) Cases() gopter.Gen {
+	return generator(func(p *gopter.GenParameters) *corpus.Case {
+		c := &corpus.Case{}
+		m.Draw(c, p.Rng)
+		return c
+	})
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/leanovate/gopter"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls"
 )
 
 var (
@@ -56,39 +55,6 @@ func fromEnv(tb testing.TB, name string, usual int64) int64 {
 		tb.Fatalf("%s=%q: want a number", name, text)
 	}
 	return n
-}
-
-// Mix says which cases a generator draws: every range is inclusive.
-type Mix struct {
-	Window, Batch, Heads, Dim, Prefill, Decodes [2]int
-	Block                                       int
-	DType                                       impls.DType
-}
-
-// BenchmarkMix is the mix of the benchmarks.
-var BenchmarkMix = Mix{
-	Window: [2]int{1, 16}, Batch: [2]int{1, 2}, Heads: [2]int{1, 3}, Dim: [2]int{1, 4},
-	Prefill: [2]int{1, 40}, Decodes: [2]int{0, 20}, Block: 64, DType: impls.F32,
-}
-
-// Draw makes a case of one prefill and single-token decodes, into c.
-func (m Mix) Draw(c *corpus.Case, r *rand.Rand) {
-	in := func(x [2]int) int { return x[0] + r.Intn(x[1]-x[0]+1) }
-	c.Shape = impls.Shape{Batch: in(m.Batch), Heads: in(m.Heads), Window: in(m.Window), Dim: in(m.Dim), DType: m.DType}
-	c.Block = m.Block
-	c.Ops = append(c.Ops[:0], corpus.Op{Kind: corpus.Append, N: in(m.Prefill)})
-	for range in(m.Decodes) {
-		c.Ops = append(c.Ops, corpus.Op{Kind: corpus.Append, N: 1})
-	}
-}
-
-// Cases is a gopter generator of such cases.
-func (m Mix) Cases() gopter.Gen {
-	return generator(func(p *gopter.GenParameters) *corpus.Case {
-		c := &corpus.Case{}
-		m.Draw(c, p.Rng)
-		return c
-	})
 }
 
 // Cases is a gopter generator of the cases that corpus.Decode makes: any

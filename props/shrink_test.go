@@ -87,7 +87,7 @@ func TestShrinkReachesTheMinimum(t *testing.T) {
 					d, err := r.One(t.Context(), c)
 					return err == nil && d != nil && d.Failure(target) == want
 				}
-				small, stats := shrink.Steps(t.Context(), c, fails)
+				small, stats := shrink.Steps(t.Context(), c, true, fails)
 				require.False(t, stats.Bounded)
 				if corpus.Compare(small, least) == 0 {
 					// The last stage would run every smaller case of Scope;
@@ -164,4 +164,50 @@ func TestShrinkInlines(t *testing.T) {
 			require.Len(t, small.Program.Stmts, 1, "%s", small.Text())
 		})
 	}
+}
+
+// The shrinker asks for no candidate twice, and comes to the same smallest cases
+// as one that forgets, in a third fewer runs.
+func TestShrinkerRemembers(t *testing.T) {
+	t.Parallel()
+	const findings = 100
+	var targets []window.Target
+	for _, target := range window.TargetsOn("sim") {
+		if !target.Sound() {
+			targets = append(targets, target)
+		}
+	}
+	r := hunt.Local()
+	found, forgetful, remembering := 0, 0, 0
+	for seed := uint64(1); found < findings; seed++ {
+		for _, target := range targets {
+			draw := corpus.Draws(target, seed)
+			var c *corpus.Case
+			var d *corpus.Divergence
+			for d == nil {
+				c = draw()
+				var err error
+				d, err = r.One(t.Context(), c)
+				require.NoError(t, err)
+			}
+			want := d.Failure(target)
+			seen := map[string]int{}
+			fails := func(c *corpus.Case) bool {
+				seen[string(c.Text())]++
+				d, err := r.One(t.Context(), c)
+				return err == nil && d != nil && d.Failure(target) == want
+			}
+			plain, before := shrink.Steps(t.Context(), c, false, fails)
+			clear(seen)
+			small, after := shrink.Steps(t.Context(), c, true, fails)
+			for text, n := range seen {
+				require.Equal(t, 1, n, "%s", text)
+			}
+			require.Equal(t, string(plain.Text()), string(small.Text()))
+			require.LessOrEqual(t, after.Runs, before.Runs)
+			found, forgetful, remembering = found+1, forgetful+before.Runs, remembering+after.Runs
+		}
+	}
+	t.Logf("%d findings: %d runs, %d without memory", found, remembering, forgetful)
+	require.Less(t, 3*remembering, 2*forgetful)
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
-// MaxRuns bounds the runs of one shrink before its last stage. A pass over a
+// maxRuns bounds the runs of one shrink before its last stage. A pass over a
 // case of 48 operations tries a few hundred candidates and each pass that
 // helps drops at least one unit of size, so that this is far more than cases
 // from Decode need; it is there for cases of any size.
-const MaxRuns = 20_000
+const maxRuns = 20_000
 
 // Stats says what a shrink did.
 type Stats struct {
@@ -26,13 +26,15 @@ type Stats struct {
 	Bounded bool // the bound on runs, or the context, ended it
 }
 
-// Case makes a failing case small: the smallest in the sense of Compare
-// that its steps reach and for which fails stays true, or a smaller one of
-// Scope; if it lies in Scope, it is the smallest of all. fails must answer for the same failure only,
-// and always the same for the same case. It is asked at most MaxRuns times by
-// the steps, and then once for each case of Scope that is smaller.
+// Case makes a failing case small: the smallest in the sense of corpus.Compare
+// that its steps reach and for which fails stays true, or a smaller one of Scope;
+// if it lies in Scope, it is the smallest of all. fails must answer for the same
+// failure only, and always the same for the same case: it is asked once for each.
+// It is asked at most maxRuns times by the steps, and then once for each case of
+// Scope that is smaller.
 func Case(ctx context.Context, c *corpus.Case, fails func(*corpus.Case) bool) (*corpus.Case, Stats) {
 	s := newShrinker(c, fails)
+	s.tried = map[string]bool{}
 	s.greedy(ctx)
 	if !s.stats.Bounded {
 		s.enumerate(ctx)
@@ -40,9 +42,14 @@ func Case(ctx context.Context, c *corpus.Case, fails func(*corpus.Case) bool) (*
 	return s.best, s.stats
 }
 
-// Steps is Case without its last stage.
-func Steps(ctx context.Context, c *corpus.Case, fails func(*corpus.Case) bool) (*corpus.Case, Stats) {
+// Steps is Case without its last stage. sure says that fails always answers the
+// same for the same case; otherwise a candidate that the steps come to once more is
+// asked for once more.
+func Steps(ctx context.Context, c *corpus.Case, sure bool, fails func(*corpus.Case) bool) (*corpus.Case, Stats) {
 	s := newShrinker(c, fails)
+	if sure {
+		s.tried = map[string]bool{}
+	}
 	s.greedy(ctx)
 	return s.best, s.stats
 }
@@ -56,21 +63,35 @@ func newShrinker(c *corpus.Case, fails func(*corpus.Case) bool) *shrinker {
 type shrinker struct {
 	best  *corpus.Case
 	fails func(*corpus.Case) bool
+	// tried has the texts of the candidates that did not fail; nil remembers
+	// none. A third to a half of what the steps come to they have come to before,
+	// since every pass begins anew from the smallest.
+	tried map[string]bool
 	stats Stats
 }
 
 // try keeps a candidate that is smaller and still fails.
 func (s *shrinker) try(ctx context.Context, c *corpus.Case) bool {
-	if s.stats.Runs >= MaxRuns || ctx.Err() != nil {
+	if s.stats.Runs >= maxRuns || ctx.Err() != nil {
 		s.stats.Bounded = true
 		return false
 	}
 	if corpus.Compare(c, s.best) >= 0 || c.Check(corpus.DefaultLimit) != nil {
 		return false
 	}
+	key := ""
+	if s.tried != nil {
+		if key = string(c.Text()); s.tried[key] {
+			return false
+		}
+	}
 	s.stats.Runs++
 	if !s.fails(c) {
-		s.stats.Bounded = ctx.Err() != nil // then that says nothing
+		if ctx.Err() != nil { // then that says nothing
+			s.stats.Bounded = true
+		} else if s.tried != nil {
+			s.tried[key] = true
+		}
 		return false
 	}
 	s.best = c

@@ -108,7 +108,7 @@ func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corp
 		start = f.startOnSim(steps, c, d)
 		fails = func(c *corpus.Case) bool { return f.failsOnSim(steps, c, d) && f.try(steps, c) }
 	}
-	small, stats := shrink.Steps(steps, start, fails)
+	small, stats := shrink.Steps(steps, start, f.need == f.tries, fails)
 	stats.Runs += again.Of
 	if d.Sim != nil {
 		if c, alone := f.isolate(steps, small, d); alone != nil {
@@ -197,7 +197,7 @@ func (f *flaky) failsOnSim(ctx context.Context, c *corpus.Case, d *corpus.Diverg
 // startOnSim is the finding c, or what sim alone makes of it where the worker
 // fails on that too: as it is, or in the shape that was found.
 func (f *flaky) startOnSim(ctx context.Context, c *corpus.Case, d *corpus.Divergence) *corpus.Case {
-	small, _ := shrink.Steps(ctx, c, func(c *corpus.Case) bool { return f.failsOnSim(ctx, c, d) })
+	small, _ := shrink.Steps(ctx, c, true, func(c *corpus.Case) bool { return f.failsOnSim(ctx, c, d) })
 	wide := small.Clone()
 	wide.Shape = c.Shape
 	switch {

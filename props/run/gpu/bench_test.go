@@ -6,9 +6,9 @@ import (
 	"testing"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
-	"github.com/slidefuzz/slidefuzz/props"
 )
 
 // BenchmarkDevice is drawn small cases a second on a device: a launch for many,
@@ -23,8 +23,7 @@ func BenchmarkDevice(b *testing.B) {
 				for b.Loop() {
 					cases := make([]*corpus.Case, n)
 					for i := range cases {
-						cases[i] = &corpus.Case{}
-						props.BenchmarkMix.Draw(cases[i], rng)
+						cases[i] = prefillAndDecodes(rng)
 						cases[i].Schedule = inplace.Schedule{Kind: inplace.Descending}
 						cases[i].Target = window.Target{Update: "roll", Lowering: inplace.Fused, Device: name}
 					}
@@ -43,4 +42,17 @@ func BenchmarkDevice(b *testing.B) {
 			})
 		}
 	}
+}
+
+// prefillAndDecodes is a case of the mix of props.BenchmarkRunner.
+func prefillAndDecodes(r *rand.Rand) *corpus.Case {
+	c := &corpus.Case{
+		Shape: impls.Shape{Batch: 1 + r.Intn(2), Heads: 1 + r.Intn(3), Window: 1 + r.Intn(16), Dim: 1 + r.Intn(4)},
+		Block: 64,
+		Ops:   []corpus.Op{{Kind: corpus.Append, N: 1 + r.Intn(40)}},
+	}
+	for range r.Intn(21) {
+		c.Ops = append(c.Ops, corpus.Op{Kind: corpus.Append, N: 1})
+	}
+	return c
 }
