@@ -21,9 +21,9 @@ func (t Tensor) String() string {
 	return "keys"
 }
 
-// Origin says where a cell comes from. Position -1 is left padding, which is
+// origin says where a cell comes from. Position -1 is left padding, which is
 // alike in every padding row of a lane.
-type Origin struct {
+type origin struct {
 	Tensor                      Tensor
 	Batch, Head, Position, Elem int
 }
@@ -129,9 +129,6 @@ func (e *Encoding) ClosedForm() (codes, stride, half, low, high uint32, offsets 
 	return e.codes, positionStep, half, uint32(e.code[0]), high, e.offsets
 }
 
-// Size is the number of bytes of a cell.
-func (e *Encoding) Size() int { return e.size }
-
 // PutRow writes the dim cells of one token in one lane (batch*heads+head),
 // little-endian.
 func (e *Encoding) PutRow(dst []byte, t Tensor, lane, position int) {
@@ -162,10 +159,10 @@ func (e *Encoding) PutRow(dst []byte, t Tensor, lane, position int) {
 	}
 }
 
-// Decode says where a cell comes from. It is exact for four-byte cells of the
+// decode says where a cell comes from. It is exact for four-byte cells of the
 // first 254·2^23/(lanes·dim) positions; ok is false for smaller cells, and for
 // bits that no token has.
-func (e *Encoding) Decode(cell []byte) (o Origin, ok bool) {
+func (e *Encoding) decode(cell []byte) (o origin, ok bool) {
 	if e.size != 4 || len(cell) != 4 {
 		return o, false
 	}
@@ -176,5 +173,5 @@ func (e *Encoding) Decode(cell []byte) (o Origin, ok bool) {
 	}
 	row, elem := int(n)/e.dim, int(n)%e.dim
 	lane := row % e.lanes
-	return Origin{Tensor(bits >> 31), lane / e.heads, lane % e.heads, row/e.lanes - 1, elem}, true
+	return origin{Tensor(bits >> 31), lane / e.heads, lane % e.heads, row/e.lanes - 1, elem}, true
 }

@@ -92,30 +92,30 @@ func (h *History) Restore(s *History) {
 	}
 }
 
-// Match is where a row or a cell was found.
-type Match struct {
+// match is where a row or a cell was found.
+type match struct {
 	Tensor         Tensor
 	Lane, Position int
 }
 
-// Find looks for a token that has exactly this row: in the same lane first,
+// findRow looks for a token that has exactly this row: in the same lane first,
 // the newest first, then in other lanes, then in the other tensor.
-func (h *History) Find(row []byte, t Tensor, lane int) (Match, bool) {
+func (h *History) findRow(row []byte, t Tensor, lane int) (match, bool) {
 	return h.find(t, lane, func(have []byte) bool { return bytes.Equal(have, row) })
 }
 
-// FindCell looks for a token that has this cell at byte at of its row, in the
+// findCell looks for a token that has this cell at byte at of its row, in the
 // same order.
-func (h *History) FindCell(cell []byte, at int, t Tensor, lane int) (Match, bool) {
+func (h *History) findCell(cell []byte, at int, t Tensor, lane int) (match, bool) {
 	return h.find(t, lane, func(have []byte) bool { return bytes.Equal(have[at:at+len(cell)], cell) })
 }
 
-func (h *History) find(t Tensor, lane int, same func(row []byte) bool) (Match, bool) {
+func (h *History) find(t Tensor, lane int, same func(row []byte) bool) (match, bool) {
 	for k := range 2 {
 		tensor := Tensor((int(t) + k) % 2)
 		lanes := h.rows[tensor]
 		for l := range lanes {
-			m := Match{Tensor: tensor, Lane: (lane + l) % len(lanes)}
+			m := match{Tensor: tensor, Lane: (lane + l) % len(lanes)}
 			for m.Position = h.n - 1; m.Position >= 0; m.Position-- {
 				if same(h.Rows(m.Tensor, m.Lane, m.Position, m.Position+1)) {
 					return m, true
@@ -123,7 +123,7 @@ func (h *History) find(t Tensor, lane int, same func(row []byte) bool) (Match, b
 			}
 		}
 	}
-	return Match{}, false
+	return match{}, false
 }
 
 // Describe says in words what a row of a lane holds. size is the number of
@@ -132,14 +132,14 @@ func (h *History) Describe(row []byte, size int, t Tensor, lane int) string {
 	if len(bytes.TrimLeft(row, "\x00")) == 0 {
 		return "nothing (zeros)"
 	}
-	if m, ok := h.Find(row, t, lane); ok {
+	if m, ok := h.findRow(row, t, lane); ok {
 		return h.name(m, t, lane)
 	}
 	// Torn: name what the first cell comes from, and the first cell that
 	// comes from elsewhere.
 	var parts []string
 	for at := 0; at+size <= len(row) && len(parts) < 3; at += size {
-		m, ok := h.FindCell(row[at:at+size], at, t, lane)
+		m, ok := h.findCell(row[at:at+size], at, t, lane)
 		if !ok {
 			return "bits of no live token"
 		}
@@ -156,7 +156,7 @@ func (h *History) Describe(row []byte, size int, t Tensor, lane int) string {
 	return "parts of several tokens"
 }
 
-func (h *History) name(m Match, t Tensor, lane int) string {
+func (h *History) name(m match, t Tensor, lane int) string {
 	s := fmt.Sprintf("token %d", m.Position)
 	if m.Lane != lane {
 		s += fmt.Sprintf(" of lane %d", m.Lane)

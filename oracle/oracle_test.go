@@ -43,7 +43,7 @@ func TestCellsAreNormalAndDifferFromTheirNeighbours(t *testing.T) {
 	for _, dtype := range dtypes {
 		e, err := NewEncoding(dtype, batch, heads, dim)
 		require.NoError(t, err)
-		size := e.Size()
+		size := e.size
 		row := func(x Tensor, lane, position int) []byte {
 			b := make([]byte, dim*size)
 			e.PutRow(b, x, lane, position)
@@ -83,7 +83,7 @@ func TestNoPositionRepeatsWithinTheCodes(t *testing.T) {
 		require.NoError(t, err)
 		seen := map[string]bool{}
 		for p := range codes {
-			b := make([]byte, e.Size())
+			b := make([]byte, e.size)
 			e.PutRow(b, Keys, 0, p)
 			require.False(t, seen[string(b)], "%s position %d", dtype, p)
 			seen[string(b)] = true
@@ -101,14 +101,14 @@ func TestDecodeInvertsFourByteCells(t *testing.T) {
 			for _, p := range []int{-1, 0, 1, 4096, 1_000_000} {
 				e.PutRow(b, x, lane, p)
 				for i := range 5 {
-					o, ok := e.Decode(b[4*i : 4*i+4])
+					o, ok := e.decode(b[4*i : 4*i+4])
 					require.True(t, ok)
-					require.Equal(t, Origin{x, lane / 3, lane % 3, p, i}, o)
+					require.Equal(t, origin{x, lane / 3, lane % 3, p, i}, o)
 				}
 			}
 		}
 	}
-	_, ok := e.Decode(make([]byte, 4))
+	_, ok := e.decode(make([]byte, 4))
 	require.False(t, ok, "zeros are no token")
 	_, err = NewEncoding("F64", 1, 1, 1)
 	require.Error(t, err)

@@ -5,7 +5,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,5 +57,95 @@ func TestNoContextInAStruct(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+const module = "github.com/slidefuzz/slidefuzz"
+
+// layers are the arrows of CONTRIBUTING.md: what each package may need of ours,
+// itself and by way of others. The key of a package stands for those below it that
+// have no key of their own.
+var layers = map[string][]string{
+	"impls":            {},
+	"oracle":           {},
+	"impls/printable":  {},
+	"impls/subprocess": {"impls/printable"},
+	"impls/inplace":    {"impls"},
+	"impls/window":     {"impls", "impls/inplace"},
+	"impls/gpu":        {"impls", "impls/inplace", "impls/printable", "impls/subprocess"},
+	"impls/worker":     {"impls", "impls/inplace", "impls/printable", "impls/subprocess"},
+	"corpus":           {"impls", "impls/inplace", "impls/window", "oracle"},
+	"corpus/shrink":    {"corpus", "impls", "impls/inplace", "impls/window", "oracle"},
+	"corpus/report":    {"corpus", "impls", "impls/inplace", "impls/window", "oracle"},
+	"props/judge":      {"corpus", "impls", "impls/inplace", "impls/printable", "impls/window", "oracle"},
+	"props/run":        {"corpus", "impls", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/judge"},
+	"props/run/gpu": {
+		"corpus", "impls", "impls/gpu", "impls/inplace", "impls/printable", "impls/subprocess", "impls/window", "oracle", "props/judge", "props/run",
+	},
+	"props/run/worker": {
+		"corpus", "impls", "impls/inplace", "impls/printable", "impls/subprocess", "impls/window", "impls/worker", "oracle", "props/judge", "props/run",
+	},
+	"props/hunt": {"corpus", "corpus/shrink", "impls", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/judge", "props/run"},
+	"props":      {"corpus", "corpus/shrink", "impls", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/hunt", "props/judge", "props/run"},
+	"fuzz":       {}, // tests alone
+}
+
+// deps lists what a package needs, itself left out.
+func deps(t *testing.T, pkg string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", module+"/"+pkg)
+	cmd.Dir = filepath.Join("..", "..")
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	return slices.DeleteFunc(strings.Fields(string(out)), func(s string) bool { return s == module+"/"+pkg })
+}
+
+// Imports go the way of the arrows.
+func TestArrows(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "go", "list", "./...")
+	cmd.Dir = filepath.Join("..", "..")
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	for _, pkg := range strings.Fields(string(out)) {
+		name := strings.TrimPrefix(pkg, module+"/")
+		if strings.HasPrefix(name, "cmd/") || strings.HasPrefix(name, "docs/") {
+			continue // they may need anything
+		}
+		allowed, ok := layers[name]
+		require.True(t, ok, "%s stands in no layer", name)
+		for _, dep := range deps(t, name) {
+			if ours, ok := strings.CutPrefix(dep, module+"/"); ok {
+				assert.Contains(t, allowed, ours, "%s needs %s", name, ours)
+			}
+		}
+	}
+}
+
+// Who tests a cache of his own gets no driver, no process and no worker with it.
+func TestPropsIsLight(t *testing.T) {
+	for _, dep := range deps(t, "props") {
+		for _, heavy := range []string{"os/exec", "purego", module + "/impls/gpu", module + "/impls/worker", module + "/impls/engine", module + "/impls/subprocess"} {
+			assert.NotContains(t, dep, heavy)
+		}
+	}
+}
+
+// No table that others read can be changed by them: error values apart, a variable
+// is exported by nobody.
+func TestNoExportedVariable(t *testing.T) {
+	for path, file := range goFiles(t) {
+		for _, decl := range file.Decls {
+			d, ok := decl.(*ast.GenDecl)
+			if !ok || d.Tok != token.VAR || file.Name.Name == "main" {
+				continue
+			}
+			for _, spec := range d.Specs {
+				for _, name := range spec.(*ast.ValueSpec).Names {
+					if name.IsExported() && !strings.HasPrefix(name.Name, "Err") {
+						assert.Fail(t, "an exported variable", "%s: %s", path, name.Name)
+					}
+				}
+			}
+		}
 	}
 }

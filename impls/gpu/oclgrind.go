@@ -9,9 +9,9 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
-// JudgedCells is the most cells of a block that Oclgrind judges: a work-item
+// judgedCells is the most cells of a block that Oclgrind judges: a work-item
 // keeps them all.
-const JudgedCells = 64
+const judgedCells = 64
 
 // Oclgrind is an OpenCL implementation that interprets kernels and reports
 // data races, whatever order the work-items ran in.
@@ -43,8 +43,8 @@ func (o *Oclgrind) Races(ctx context.Context, s *inplace.Trace) ([]bool, error) 
 	r := &judgeRequest{Run: *b.request(), Log: o.log, Blocks: make([]int, len(s.Steps))}
 	for i := range s.Steps {
 		if k := s.Steps[i].Kernel; k != nil {
-			if k.Block > JudgedCells {
-				return nil, fmt.Errorf("blocks of %d cells; Oclgrind judges at most %d", k.Block, JudgedCells)
+			if k.Block > judgedCells {
+				return nil, fmt.Errorf("blocks of %d cells; Oclgrind judges at most %d", k.Block, judgedCells)
 			}
 			r.Blocks[i] = k.Blocks()
 		}

@@ -91,9 +91,9 @@ type Program struct {
 	Stmts   []Stmt
 }
 
-// MaxDepth bounds how deep expressions nest, so that hostile text cannot
+// maxDepth bounds how deep expressions nest, so that hostile text cannot
 // exhaust the stack; no update needs more than three.
-const MaxDepth = 32
+const maxDepth = 32
 
 // Check reports the first thing that has no meaning: an unknown name, rows
 // out of range, sides of different length, an index that repeats a row. The
@@ -194,8 +194,8 @@ func checkIndex(index []int, rows int, distinct bool) error {
 }
 
 func checkExpr(e Expr, rows map[string]int, depth int) (int, error) {
-	if depth > MaxDepth {
-		return 0, fmt.Errorf("expression nests deeper than %d", MaxDepth)
+	if depth > maxDepth {
+		return 0, fmt.Errorf("expression nests deeper than %d", maxDepth)
 	}
 	if e.Op == OpView {
 		have, ok := rows[e.Name]

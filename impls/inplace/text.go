@@ -185,8 +185,8 @@ func (p *stmtParser) stmt() Stmt {
 }
 
 func (p *stmtParser) expr(depth int) Expr {
-	if depth > MaxDepth {
-		p.fail(fmt.Sprintf("at most %d nested expressions", MaxDepth))
+	if depth > maxDepth {
+		p.fail(fmt.Sprintf("at most %d nested expressions", maxDepth))
 		return Expr{}
 	}
 	name := p.name()

@@ -65,7 +65,7 @@ func (e *Engine) plan(n, q int, full bool) *inplace.Plan {
 	default:
 		stmts = e.update.step(w, key.n, q)
 	}
-	p := inplace.Compile(inplace.Program{Buffers: []inplace.Buffer{{Name: CacheBuffer, Rows: w}, {Name: ChunkBuffer, Rows: q}}, Stmts: stmts}, e.Target.Lowering, e.Shape, e.Block)
+	p := inplace.Compile(inplace.Program{Buffers: []inplace.Buffer{{Name: cacheBuffer, Rows: w}, {Name: ChunkBuffer, Rows: q}}, Stmts: stmts}, e.Target.Lowering, e.Shape, e.Block)
 	e.plans[key] = p
 	return p
 }

@@ -2,14 +2,13 @@ package window
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
 // Names of the buffers in the programs of updates: the cache and the chunk.
 const (
-	CacheBuffer = "x"
+	cacheBuffer = "x"
 	ChunkBuffer = "new"
 )
 
@@ -43,9 +42,7 @@ const (
 	newBuffers       // reset takes new buffers, and what was captured keeps the old (ApxInf PR 89)
 )
 
-// Updates lists the built-in updates: the sound ones, then the known-bad.
-func Updates() []Update { return slices.Clone(updates) }
-
+// updates lists the built-in updates: the sound ones, then the known-bad.
 var updates = []Update{
 	{Name: "shift-index", About: "gather by shifted indices, index_copy, copy back", step: shiftIndex(false)},
 	{Name: "shift-assign", About: "shift-index where the backend has no index_copy: clone, assign by index", step: shiftIndex(true)},
@@ -111,13 +108,13 @@ func shiftIndex(assign bool) func(w, n, q int) []inplace.Stmt {
 			at[i] = min(at[i], w-1)
 		}
 		chunk := inplace.View(ChunkBuffer, 0, q)
-		s := []inplace.Stmt{inplace.Define("t", inplace.Gather(inplace.View(CacheBuffer, 0, w), from))}
+		s := []inplace.Stmt{inplace.Define("t", inplace.Gather(inplace.View(cacheBuffer, 0, w), from))}
 		if assign {
 			s = append(s, inplace.Define("u", inplace.Clone(inplace.View("t", 0, w))), inplace.AssignIndex("u", at, chunk))
 		} else {
 			s = append(s, inplace.Define("u", inplace.IndexCopy(inplace.View("t", 0, w), at, chunk)))
 		}
-		return append(s, inplace.Assign(CacheBuffer, 0, w, inplace.View("u", 0, w)))
+		return append(s, inplace.Assign(cacheBuffer, 0, w, inplace.View("u", 0, w)))
 	}
 }
 
@@ -132,40 +129,40 @@ func withFill(step func(w int) []inplace.Stmt, fill func(w, n, q int) []inplace.
 }
 
 func fillIndexCopy(w, n, q int) []inplace.Stmt {
-	return []inplace.Stmt{inplace.Assign(CacheBuffer, 0, w, inplace.IndexCopy(inplace.View(CacheBuffer, 0, w), count(n, q), inplace.View(ChunkBuffer, 0, q)))}
+	return []inplace.Stmt{inplace.Assign(cacheBuffer, 0, w, inplace.IndexCopy(inplace.View(cacheBuffer, 0, w), count(n, q), inplace.View(ChunkBuffer, 0, q)))}
 }
 
 func fillAssign(w, n, q int) []inplace.Stmt {
 	return []inplace.Stmt{
-		inplace.Define("t", inplace.Clone(inplace.View(CacheBuffer, 0, w))),
+		inplace.Define("t", inplace.Clone(inplace.View(cacheBuffer, 0, w))),
 		inplace.AssignIndex("t", count(n, q), inplace.View(ChunkBuffer, 0, q)),
-		inplace.Assign(CacheBuffer, 0, w, inplace.View("t", 0, w)),
+		inplace.Assign(cacheBuffer, 0, w, inplace.View("t", 0, w)),
 	}
 }
 
 func catStep(w int) []inplace.Stmt {
-	return []inplace.Stmt{inplace.Assign(CacheBuffer, 0, w, inplace.Cat(inplace.View(CacheBuffer, 1, w), inplace.View(ChunkBuffer, 0, 1)))}
+	return []inplace.Stmt{inplace.Assign(cacheBuffer, 0, w, inplace.Cat(inplace.View(cacheBuffer, 1, w), inplace.View(ChunkBuffer, 0, 1)))}
 }
 
 func rollStep(w int) []inplace.Stmt {
 	return []inplace.Stmt{
-		inplace.Define("t", inplace.Roll(inplace.View(CacheBuffer, 0, w), -1)),
+		inplace.Define("t", inplace.Roll(inplace.View(cacheBuffer, 0, w), -1)),
 		inplace.Assign("t", w-1, w, inplace.View(ChunkBuffer, 0, 1)),
-		inplace.Assign(CacheBuffer, 0, w, inplace.View("t", 0, w)),
+		inplace.Assign(cacheBuffer, 0, w, inplace.View("t", 0, w)),
 	}
 }
 
 func rollIndexStep(w int) []inplace.Stmt {
 	return []inplace.Stmt{
-		inplace.Define("t", inplace.Roll(inplace.View(CacheBuffer, 0, w), -1)),
+		inplace.Define("t", inplace.Roll(inplace.View(cacheBuffer, 0, w), -1)),
 		inplace.AssignIndex("t", []int{w - 1}, inplace.View(ChunkBuffer, 0, 1)),
-		inplace.Assign(CacheBuffer, 0, w, inplace.View("t", 0, w)),
+		inplace.Assign(cacheBuffer, 0, w, inplace.View("t", 0, w)),
 	}
 }
 
 // keepLast stores the last w rows of a longer chunk.
 func keepLast(w, q int) []inplace.Stmt {
-	return []inplace.Stmt{inplace.Assign(CacheBuffer, 0, w, inplace.View(ChunkBuffer, q-w, q))}
+	return []inplace.Stmt{inplace.Assign(cacheBuffer, 0, w, inplace.View(ChunkBuffer, q-w, q))}
 }
 
 // BuiltinProgram is a program that is a target by itself, on a buffer x of w
@@ -182,13 +179,11 @@ func BuiltinProgram(name string, w int) (inplace.Program, bool) {
 
 // shift moves w-1 rows of x by way of a clone.
 func shift(w, to, from int) inplace.Program {
-	move := inplace.Assign(CacheBuffer, to, to+w-1, inplace.Clone(inplace.View(CacheBuffer, from, from+w-1)))
-	return inplace.Program{Buffers: []inplace.Buffer{{Name: CacheBuffer, Rows: w}}, Stmts: []inplace.Stmt{move}}
+	move := inplace.Assign(cacheBuffer, to, to+w-1, inplace.Clone(inplace.View(cacheBuffer, from, from+w-1)))
+	return inplace.Program{Buffers: []inplace.Buffer{{Name: cacheBuffer, Rows: w}}, Stmts: []inplace.Stmt{move}}
 }
 
-// BuiltinPrograms lists their names.
-func BuiltinPrograms() []string { return slices.Clone(builtinPrograms) }
-
+// builtinPrograms lists their names.
 var builtinPrograms = []string{"up-shift", "down-shift"}
 
 // The three updates as the issue has them. q is the chunk's rows; dense says
@@ -268,7 +263,7 @@ func (u *Update) writtenProgram(w, n, q int, full bool) []inplace.Stmt {
 	case !full:
 		return u.step(w, n, q)
 	case q == 0: // one row left of two, broadcast to both
-		return []inplace.Stmt{inplace.Assign(CacheBuffer, 0, w, inplace.Gather(inplace.View(CacheBuffer, 1, w), make([]int, w)))}
+		return []inplace.Stmt{inplace.Assign(cacheBuffer, 0, w, inplace.Gather(inplace.View(cacheBuffer, 1, w), make([]int, w)))}
 	}
 	return u.step(w, w, 1)
 }

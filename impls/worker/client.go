@@ -417,7 +417,7 @@ func (c *Client) Reproducer(ctx context.Context, text []byte, p inplace.Program)
 	}
 	meta := map[string]string{"case": string(text)}
 	if len(p.Buffers) > 0 {
-		meta["source"] = PyTorch(p, "p0")
+		meta["source"] = pyTorch(p, "p0")
 	}
 	reply, err := c.ask(ctx, "script", meta)
 	if err != nil {

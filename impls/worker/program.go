@@ -41,7 +41,7 @@ func (c *Client) RunPrograms(ctx context.Context, jobs []*Job) error {
 	var tensors []Tensor
 	meta := map[string]string{"count": strconv.Itoa(len(jobs))}
 	for i, j := range jobs {
-		source.WriteString(PyTorch(j.Program, fmt.Sprintf("p%d", i)))
+		source.WriteString(pyTorch(j.Program, fmt.Sprintf("p%d", i)))
 		meta[fmt.Sprintf("program.%d", i)] = lines(j.Program)
 		tensors = append(tensors, packBuffers(i, j)...)
 	}
@@ -141,9 +141,9 @@ func Cloned(p inplace.Program) inplace.Program {
 	return p
 }
 
-// PyTorch prints a program as a Python function of its buffers, which are
+// pyTorch prints a program as a Python function of its buffers, which are
 // tensors [batch, heads, rows, dim].
-func PyTorch(p inplace.Program, name string) string {
+func pyTorch(p inplace.Program, name string) string {
 	var b strings.Builder
 	names := make([]string, len(p.Buffers))
 	for i := range names {

@@ -29,9 +29,6 @@ func (j *Judge) Step(ctx context.Context, o corpus.Op) *corpus.Divergence {
 	return j.step(ctx, &o)
 }
 
-// Case is what Step has done so far.
-func (j *Judge) Case() *corpus.Case { return j.c.Clone() }
-
 // Handed is the chunk that Step handed over last.
 func (j *Judge) Handed() (keys, values impls.Tensor) { return j.chunk[0], j.chunk[1] }
 
