@@ -22,7 +22,7 @@ var (
 
 // Parameters are gopter's, as every property here runs with them: one worker,
 // since with more the same seed gives other cases; no shrinking of gopter's,
-// since corpus.Shrink keeps the same failure; and a seed that is printed where
+// since package shrink keeps the same failure; and a seed that is printed where
 // the test fails, and settable by -slidefuzz.seed or SLIDEFUZZ_SEED.
 func Parameters(tb testing.TB) *gopter.TestParameters {
 	tb.Helper()
@@ -75,7 +75,7 @@ func randomBytes(r *rand.Rand) []byte {
 }
 
 // generator makes a gopter generator without shrinker: shrinking is
-// corpus.Shrink's.
+// package shrink's.
 func generator[T any](draw func(*gopter.GenParameters) T) gopter.Gen {
 	kind := reflect.TypeFor[T]()
 	return func(p *gopter.GenParameters) *gopter.GenResult {

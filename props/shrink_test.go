@@ -33,7 +33,7 @@ func TestRegressions(t *testing.T) {
 }
 
 // The shrinker on small scope: for every known-bad target all cases of
-// corpus.Scope are run, which gives the true minimum of each of its failures;
+// shrink.Scope are run, which gives the true minimum of each of its failures;
 // random failing cases must shrink to exactly that.
 func TestShrinkReachesTheMinimum(t *testing.T) {
 	if testing.Short() || inplace.RaceEnabled {

@@ -281,7 +281,7 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 	// What cannot be written is better known before the hunt than after.
 	if o.out != "" {
 		if err := os.MkdirAll(o.out, 0o755); err != nil {
-			return 0, fmt.Errorf("--out: %w", err)
+			return 0, fmt.Errorf("-o: %w", err)
 		}
 	}
 	if o.junit != "" {

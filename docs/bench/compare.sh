@@ -73,7 +73,7 @@ fi
 
 one go test -run '^$' -bench 'BenchmarkRunner$|BenchmarkGopter$' ./props -benchtime 5s -cpu 1 | tee -a "$log"
 one /usr/bin/python3 "$here/hypothesis_cache.py" --cases 3000 | tee -a "$log"
-one go test -run '^$' -bench 'BenchmarkDetector$' ./impls -cpu 1 | tee -a "$log"
+one go test -run '^$' -bench 'BenchmarkDetector$' ./impls/inplace -cpu 1 | tee -a "$log"
 one "$here/oclgrind/run.sh" | tee -a "$log"
 
 # Fuzzing: the binary is built first; its start is timed, compilation is not.

@@ -56,7 +56,7 @@ updates) # random prefills, resets and odd chunks through the protocol, at small
   grep -H 'exit status' "$out"/*.txt
   ;;
 programs) # the hunt for the next #159855
-  ./slidefuzz hunt --exec "'$python' $workers/torch_programs.py --device cuda" --shrink-time 60s --out "$out/reports" "$@" 2>"$out/programs.err" | tee "$out/programs.txt"
+  ./slidefuzz hunt --exec "'$python' $workers/torch_programs.py --device cuda" --shrink-time 60s -o "$out/reports" "$@" 2>"$out/programs.err" | tee "$out/programs.txt"
   ;;
 known) # those of the tracker, at a size that shows them
   for file in docs/findings/torch-gpu/*.txt; do
