@@ -195,6 +195,7 @@ func TestSignals(t *testing.T) {
 			assert.Contains(t, h.out.String(), "worker/bad")
 			assert.Contains(t, h.out.String(), "interrupted")
 			assert.NotContains(t, h.out.String(), "hang: ")
+			assert.NotContains(t, h.out.String(), "(start)", "it never came to be bad")
 			xml, err := os.ReadFile(junit)
 			require.NoError(t, err)
 			assert.Contains(t, string(xml), `name="interrupted" value="true"`)

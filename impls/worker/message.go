@@ -68,7 +68,10 @@ const metadata = "__metadata__"
 
 // Write writes a message in one piece.
 func (m *Message) Write(w io.Writer) error {
-	header := map[string]any{metadata: m.Meta}
+	header := map[string]any{}
+	if m.Meta != nil {
+		header[metadata] = m.Meta
+	}
 	at := int64(0)
 	for _, t := range m.Tensors {
 		end := at + int64(len(t.Data))
@@ -121,6 +124,9 @@ func Read(r io.Reader) (*Message, error) {
 	var at []span
 	err := object(text, func(name string, raw json.RawMessage) error {
 		if name == metadata {
+			if string(raw) == "null" { // as good as none to other readers, too
+				return nil
+			}
 			m.Meta = map[string]string{}
 			return object(raw, func(key string, raw json.RawMessage) error {
 				var value *string
@@ -262,7 +268,7 @@ func tensor(raw json.RawMessage) (t Tensor, at span, err error) {
 func check(t Tensor, at span) error {
 	size, ok := sizes[t.DType]
 	if !ok {
-		return fmt.Errorf("dtype %q is none of safetensors", t.DType)
+		return fmt.Errorf("dtype %q is none of the protocol's", t.DType)
 	}
 	n := int64(size)
 	for _, d := range t.Shape {

@@ -50,6 +50,18 @@ func TestStrictMessages(t *testing.T) {
 	}
 }
 
+// A message without metadata is one, also as others may write it.
+func TestNoMetadata(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, (&Message{}).Write(&b))
+	require.Equal(t, "{}", string(b.Bytes()[8:]))
+	for _, header := range []string{`{}`, `{"__metadata__":{}}`, `{"__metadata__":null}`} {
+		m, err := Read(raw(header))
+		require.NoError(t, err, header)
+		require.Empty(t, m.Meta)
+	}
+}
+
 // Positions are those of tokens, or -1.
 func TestPositions(t *testing.T) {
 	list := func(p ...int64) *Tensor {
