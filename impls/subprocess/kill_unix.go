@@ -11,5 +11,9 @@ import (
 // the terminal is its parent's.
 func setGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// kill ends a process group.
-func kill(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) } // it may have ended
+// kill ends a process and its group.
+func kill(pid int) { killGroup(pid) }
+
+// killGroup ends what is in a group: its number is nobody else's while anything
+// is.
+func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) } // it may be empty

@@ -19,7 +19,8 @@ type Process struct {
 	cmd    *exec.Cmd
 	mark   string
 	stderr tail
-	done   chan struct{} // closed when it has ended
+	exited chan struct{} // closed when it has ended
+	done   chan struct{} // closed when what it left behind has, too
 }
 
 // markEnv is set in the environment of a child and so of all that it starts:
@@ -35,7 +36,7 @@ var live = struct {
 // files: with anything else the command is not done while a process that it
 // left behind holds them.
 func Start(cmd *exec.Cmd) (*Process, error) {
-	p := &Process{cmd: cmd, mark: rand.Text(), done: make(chan struct{})}
+	p := &Process{cmd: cmd, mark: rand.Text(), exited: make(chan struct{}), done: make(chan struct{})}
 	if cmd.Env == nil {
 		cmd.Env = os.Environ()
 	}
@@ -63,8 +64,8 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 }
 
 // afterlife is how long a pipe may stay open once its process has ended and all
-// that it left behind was killed: only elsewhere than on Linux does anything
-// still hold it.
+// that it left behind was killed: what was not found, as a daemon elsewhere than
+// on Linux, may still hold it.
 const afterlife = time.Second
 
 // reap waits for the process and ends what it left behind.
@@ -75,6 +76,8 @@ func (p *Process) reap(stderr *os.File) {
 		close(read)
 	}()
 	_ = p.cmd.Wait() // State says how it ended
+	close(p.exited)
+	killGroup(p.Pid())
 	killMarked(p.mark)
 	select {
 	case <-read:
@@ -88,7 +91,11 @@ func (p *Process) reap(stderr *os.File) {
 	close(p.done)
 }
 
-// Done is closed when the process has ended.
+// Exited is closed when the process has ended.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// Done is closed when the process and what it left behind have ended, and Last
+// is the last.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Pid is its number.
@@ -100,20 +107,30 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 const killTime = time.Second
 
 // Kill ends the process and all that it started, and waits for it. On Linux
-// that includes processes that have left its process group, as a daemon does.
-// Elsewhere such a process stays.
+// that includes processes that have left its process group, as a daemon does,
+// but not one that has cleared its environment too. Elsewhere both stay.
 func (p *Process) Kill() {
 	select {
 	case <-p.done:
 		return
 	default:
 	}
-	kill(p.Pid())
-	killMarked(p.mark)
+	p.kill()
 	select {
 	case <-p.done:
 	case <-time.After(killTime):
 	}
+}
+
+// kill ends what still runs. The number of a process that has ended may be
+// another's by now.
+func (p *Process) kill() {
+	select {
+	case <-p.exited:
+	default:
+		kill(p.Pid())
+	}
+	killMarked(p.mark)
 }
 
 // Last is the last line that the process wrote to its standard error, fit to
@@ -124,7 +141,7 @@ func (p *Process) Last() string { return p.stderr.last() }
 // that it has not.
 func (p *Process) State() string {
 	select {
-	case <-p.done:
+	case <-p.exited:
 		return p.cmd.ProcessState.String()
 	default:
 		return "it could not be killed"
@@ -137,7 +154,6 @@ func KillAll() {
 	live.Lock()
 	defer live.Unlock()
 	for p := range live.all {
-		kill(p.Pid())
-		killMarked(p.mark)
+		p.kill()
 	}
 }

@@ -102,8 +102,11 @@ func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 		return nil, err
 	}
 	reply, err := c.ask(ctx, "hello", map[string]string{"protocol": "1"})
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		return nil, c.fail(Nonsense, "hello was refused: %s", refused.Reason) // it is no worker
+	}
 	if err != nil {
-		c.Kill() // one that refuses hello is no worker
 		return nil, err
 	}
 	h, err := parseHello(reply.Meta)
@@ -345,6 +348,18 @@ func (c *Client) ask(ctx context.Context, op string, meta map[string]string, ten
 			}
 			reply = m
 		case <-timer.C:
+			select {
+			case <-p.Exited():
+				// It did not hang: another process holds its standard output.
+				p.close()
+				for range p.replies {
+				}
+				return nil, c.gone(ctx, "in reply to "+op)
+			default:
+			}
+			if reply != nil {
+				return nil, c.fail(Hang, "it replied to %s and did not read all of the request in %s, and slidefuzz killed its process", op, limit)
+			}
 			return nil, c.fail(Hang, "no reply to %s in %s, and slidefuzz killed its process", op, limit)
 		case <-ctx.Done():
 			c.Kill()
@@ -388,17 +403,18 @@ func (c *Client) gone(ctx context.Context, when string) error {
 		return c.fail(Memory, "%sit used %d MiB of memory, and slidefuzz killed it; --worker-memory raises the limit", detail, large>>20)
 	}
 	kind := Crash
+	where := ""
+	if cut {
+		where = " in the middle of a reply (" + err.Error() + ")"
+	}
 	switch state := p.State(); {
 	case !byItself:
 		kind = Nonsense
-		detail += fmt.Sprintf("it closed its standard output and still ran %s later, and slidefuzz killed it", exitTime)
+		detail += fmt.Sprintf("it closed its standard output%s and still ran %s later, and slidefuzz killed it", where, exitTime)
 	case state == "signal: killed":
-		detail += "its process ended (signal: killed; slidefuzz did not kill it, but the system may have for want of memory)"
+		detail += "its process ended (signal: killed; slidefuzz did not kill it, but the system may have for want of memory)" + where
 	default:
-		detail += "its process ended (" + state + ")"
-	}
-	if cut {
-		detail += " in the middle of a reply: " + err.Error()
+		detail += "its process ended (" + state + ")" + where
 	}
 	if last := p.Last(); last != "" {
 		detail += ": " + last

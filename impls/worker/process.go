@@ -51,7 +51,7 @@ func startProcess(args []string, memory int64) (*process, error) {
 	go p.read()
 	go p.watchMemory(memory)
 	go func() {
-		<-p.Done()
+		<-p.Exited()
 		// What it wrote before it ended is still there to be read. Whoever else
 		// has its standard output open, it gives no more replies.
 		time.AfterFunc(lastWords, p.close)
@@ -102,7 +102,7 @@ func (p *process) ended(ctx context.Context, patience time.Duration) bool {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
-	case <-p.Done():
+	case <-p.Exited():
 		return true
 	case <-timer.C:
 	case <-ctx.Done():
@@ -117,7 +117,7 @@ func (p *process) watchMemory(limit int64) {
 	defer tick.Stop()
 	for {
 		select {
-		case <-p.Done():
+		case <-p.Exited():
 			return
 		case <-tick.C:
 			if n := resident(p.Pid()); n > limit {

@@ -243,6 +243,18 @@ func (l *liar) Write(b []byte) (int, error) {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		os.Exit(9)
+	case "daemon without an environment":
+		// It holds all that it can, and cannot be found.
+		cmd := exec.Command("setsid", "sleep", "5")
+		cmd.Stdout, cmd.Stderr, cmd.Env = os.Stdout, os.Stderr, []string{}
+		if err := cmd.Start(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		os.Exit(9)
+	case "closes its output in mid-reply":
+		_, _ = l.out.Write(b[:len(b)/2])
+		_ = os.Stdout.Close()
+		time.Sleep(time.Hour)
 	case "closes its output":
 		_ = os.Stdout.Close()
 		time.Sleep(time.Hour)
@@ -273,7 +285,7 @@ func TestLiars(t *testing.T) {
 	}{
 		{"wrong shape", corpus.FaultShape, "returned ["},
 		{"short frame", corpus.FaultHang, "no reply to update in 500ms, and slidefuzz killed its process"},
-		{"exit in mid-reply", corpus.FaultCrash, "its process ended (exit status 3) in the middle of a reply: a message that ends after"},
+		{"exit in mid-reply", corpus.FaultCrash, "its process ended (exit status 3) in the middle of a reply (a message that ends after"},
 		{"huge header", corpus.FaultProtocol, "a header of 1099511627776 bytes, more than 1048576"},
 		{"chatter", corpus.FaultProtocol, `does the worker print "Compilin" to standard output?`},
 		{"silence", corpus.FaultHang, "no reply to update in 500ms, and slidefuzz killed its process"},
@@ -283,6 +295,8 @@ func TestLiars(t *testing.T) {
 		{"position it does not hold", corpus.FaultRows, "holds token"},
 		{"refusal that changes the cache", corpus.FaultRefused, "one row at a time"},
 		{"daemon", corpus.FaultCrash, "its process ended (exit status 9)"},
+		{"daemon without an environment", corpus.FaultCrash, "its process ended (exit status 9)"},
+		{"closes its output in mid-reply", corpus.FaultProtocol, "it closed its standard output in the middle of a reply (a message that ends after"},
 		{"closes its output", corpus.FaultProtocol, "it closed its standard output and still ran 2s later, and slidefuzz killed it"},
 		{"killed by another", corpus.FaultCrash, "its process ended (signal: killed; slidefuzz did not kill it"},
 		{"words that a terminal obeys", corpus.FaultRefused, "no\\x1b[2J</p> ``` \\u202eroom"},
@@ -290,7 +304,7 @@ func TestLiars(t *testing.T) {
 	} {
 		t.Run(x.kind, func(t *testing.T) {
 			t.Parallel() // most of them wait
-			if x.kind == "daemon" && runtime.GOOS != "linux" {
+			if strings.HasPrefix(x.kind, "daemon") && runtime.GOOS != "linux" {
 				t.Skip("elsewhere a daemon may stay")
 			}
 			client := testWorker(t, x.kind)
@@ -306,7 +320,10 @@ func TestLiars(t *testing.T) {
 				}
 			case "memory":
 				client.Memory, cases = 200<<20, 1
-			case "closes its output", "daemon":
+			case "daemon without an environment":
+				// It has hung only if its process still runs.
+				client.Timeout, cases = 500*time.Millisecond, 1
+			case "closes its output", "closes its output in mid-reply", "daemon":
 				cases = 1
 			}
 			start := time.Now()

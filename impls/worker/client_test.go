@@ -1,0 +1,62 @@
+package worker
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
+
+// encoded writes a message to a file.
+func encoded(t *testing.T, meta map[string]string) (path string, size int) {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, (&Message{Meta: meta}).Write(&b))
+	path = filepath.Join(t.TempDir(), "message")
+	require.NoError(t, os.WriteFile(path, b.Bytes(), 0o600))
+	return path, b.Len()
+}
+
+// A worker that has replied and leaves the request unread is not one that gave no
+// reply.
+func TestUnreadRequest(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no sh")
+	}
+	hello, _ := encoded(t, map[string]string{"name": "a", "version": "1", "contract": "chunks", "dtypes": "U8", "device": "cpu"})
+	_, first := encoded(t, map[string]string{"op": "hello", "protocol": "1"})
+	reply, _ := encoded(t, nil)
+	script := fmt.Sprintf("head -c %d >/dev/null; cat %s; head -c 8 >/dev/null; cat %s; sleep 60", first, hello, reply)
+	c := Client{Args: []string{"sh", "-c", script}, Timeout: 300 * time.Millisecond}
+	defer c.Kill()
+	_, err := c.Hello(t.Context())
+	require.NoError(t, err)
+	s := impls.Shape{Batch: 1, Heads: 1, Window: 1, Dim: 1 << 20, DType: impls.U8}
+	_, _, err = c.Update(t.Context(), impls.NewTensor(s, 1), impls.NewTensor(s, 1))
+	var fault *Fault
+	require.ErrorAs(t, err, &fault)
+	require.Equal(t, Hang, fault.Kind)
+	require.Equal(t, "it replied to update and did not read all of the request in 300ms, and slidefuzz killed its process", fault.Detail)
+}
+
+// One that refuses hello is a worker's fault, and says so.
+func TestRefusedHello(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no sh")
+	}
+	no, _ := encoded(t, map[string]string{"error": "not today"})
+	c := Client{Args: []string{"sh", "-c", "head -c 8 >/dev/null; cat " + no + "; sleep 60"}}
+	defer c.Kill()
+	_, err := c.Hello(t.Context())
+	var fault *Fault
+	require.True(t, errors.As(err, &fault), "%v", err)
+	require.Equal(t, "hello was refused: not today", fault.Detail)
+}
