@@ -10,7 +10,7 @@
 //	2  wrong usage or a bad file
 //	3  the machine or this build lacks what was asked for
 //	130, 143  SIGINT or SIGTERM ended the work; what was found before is
-//	   printed and written
+//	   printed and written. 129 is that of SIGHUP
 //
 // Where several hold, the last of these, else the first of 1, 2, 3 is given.
 //
@@ -35,7 +35,8 @@
 //	    met counts the cases of a worker with each feature; result is ok,
 //	    caught, not caught, diverged, nothing seen (a race that the device was
 //	    free not to show), interrupted, not run or error; not_run is how many
-//	    of the cases were not run, ended why, where the target is to blame
+//	    of the cases were not run, where there is a number of them; ended says
+//	    why, where the target is to blame
 //	{"event":"end", "targets", "cases", "findings", "unexpected", "not_run",
 //	 "errors", "interrupted", "elapsed", "exit"}
 //	    unexpected and the like count targets, exit is the exit status

@@ -321,6 +321,9 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 			end.status = worse(end.status, exitUsage)
 		}
 	}
+	if s, ended := endedBy(ctx); ended {
+		end.status = s
+	}
 	p.end(all, end)
 	return end.status, nil
 }
@@ -329,6 +332,9 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 func (o huntOptions) one(ctx context.Context, e *env, j job, left int, start time.Time, progress func(int)) *outcome {
 	out := &outcome{job: j}
 	out.Target, out.Seed, out.bound = j.target, o.seed, o.cases
+	if j.scenario != nil {
+		out.bound = len(j.cases)
+	}
 	slice := time.Duration(0)
 	if o.time > 0 {
 		// A share of nothing would be no bound.
@@ -369,12 +375,15 @@ func (o huntOptions) scenario(ctx context.Context, out *outcome, slice time.Dura
 	seen := map[sceneKey]int{} // the finding's index
 	agreed := 0
 	for _, c := range out.cases {
-		if ctx.Err() != nil || slice > 0 && time.Since(start) >= slice {
-			out.Interrupted = true
+		if slice > 0 && time.Since(start) >= slice {
+			out.Ended = "the time was up, give more --time"
 			break
 		}
 		progress(out.Cases)
 		d, err := r.One(ctx, c)
+		if ctx.Err() != nil {
+			break // that run was cut short
+		}
 		if err != nil {
 			out.err = err
 			break
@@ -395,18 +404,24 @@ func (o huntOptions) scenario(ctx context.Context, out *outcome, slice time.Dura
 		seen[key] = len(out.Findings)
 		if o.out != "" && c.Native() && d.Race != nil {
 			// A report tells how often it fails, and in which order.
-			if c, d, err = r.Native(ctx, c, d); err != nil {
+			counted, known, err := r.Native(ctx, c, d)
+			switch {
+			case err == nil:
+				c, d = counted, known
+			case ctx.Err() == nil:
 				out.err = err
-				break
 			}
 		}
 		small := c.Clone()
 		small.Expect = d.Expect()
 		out.Findings = append(out.Findings, hunt.Finding{Found: c, Small: small, Divergence: d, At: out.Cases, Seen: 1})
 	}
+	out.Interrupted = ctx.Err() != nil && out.Cases < len(out.cases)
 	switch sound := out.target.Sound(); {
 	case sound && len(out.Findings) > 0:
 		out.unexpected = "a sound target diverged"
+	case out.Ended != "" && len(out.Findings) == 0:
+		out.unexpected = "not all cases could be run: " + out.Ended
 	case !sound && agreed > 0:
 		out.unexpected = fmt.Sprintf("a known-bad target was not caught in %s of the scenario", plural(agreed, "case"))
 	}

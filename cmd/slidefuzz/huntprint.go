@@ -191,7 +191,7 @@ func (p *jsonPrinter) target(o *outcome) {
 		Event: "target", Target: o.target.String(), Scenario: o.scenarioName(), Sound: o.target.Sound(), Result: o.result(),
 		Cases: o.Cases, Findings: len(o.Findings), Elapsed: o.Elapsed.Seconds(), Unexpected: o.unexpected, Met: o.Met, Ended: o.Ended,
 	}
-	if (o.Ended != "" || o.Interrupted) && o.bound > 0 {
+	if (o.Ended != "" || o.Interrupted || o.notRun) && o.bound > 0 {
 		v.NotRun = o.bound - o.Cases
 	}
 	if o.err != nil {

@@ -29,6 +29,9 @@ func untilSignal() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		cancel(signalError{<-signals})
 		sig := <-signals
@@ -45,10 +48,19 @@ func (e signalError) Error() string { return "ended by a signal: " + e.String() 
 
 // status is what a shell says of a program that the signal ended.
 func (e signalError) status() int {
-	if e.Signal == syscall.SIGTERM {
-		return exitSignal + int(syscall.SIGTERM)
+	if sig, ok := e.Signal.(syscall.Signal); ok {
+		return exitSignal + int(sig)
 	}
 	return exitSignal + int(syscall.SIGINT)
+}
+
+// endedBy is the exit status of a program that a signal has ended.
+func endedBy(ctx context.Context) (status int, ended bool) {
+	var sig signalError
+	if !errors.As(context.Cause(ctx), &sig) {
+		return 0, false
+	}
+	return sig.status(), true
 }
 
 // The exit statuses. exitSignal is added to the number of a signal.
@@ -135,9 +147,8 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		e.complain(fmt.Errorf("writing standard output: %w", out.err))
 		status = worse(status, exitUsage)
 	}
-	var sig signalError
-	if errors.As(context.Cause(ctx), &sig) {
-		status = sig.status()
+	if s, ended := endedBy(ctx); ended {
+		status = s
 	}
 	return status
 }
@@ -225,7 +236,8 @@ Exit status: 0 nothing unexpected; 1 a sound target diverged, a known-bad one
 was not caught, a target could not be judged, or a case had another outcome than
 it expects; 2 wrong usage or
 a bad file; 3 the machine or this build lacks what was asked for; 130 or 143 a
-signal ended the work, and what was found before is printed and written.
+signal ended the work (129 a terminal that was closed), and what was found before
+is printed and written.
 `)
 }
 

@@ -110,6 +110,9 @@ hunt --exec to say. Put -- before a command with flags.`,
 			client := &worker.Client{Args: args, Timeout: *timeout}
 			defer client.Kill()
 			err := backend.Check(ctx, client, func(what string) { fmt.Fprintln(e.out, what) })
+			if errors.Is(err, context.Canceled) {
+				return 0, err // the worker is not to blame
+			}
 			if err != nil {
 				fmt.Fprintf(e.out, "FAILED: %v\n", err)
 				return exitUnexpected, nil

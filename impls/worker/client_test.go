@@ -41,7 +41,7 @@ func TestUnreadRequest(t *testing.T) {
 	require.NoError(t, err)
 	s := impls.Shape{Batch: 1, Heads: 1, Window: 1, Dim: 1 << 20, DType: impls.U8}
 	_, _, err = c.Update(t.Context(), impls.NewTensor(s, 1), impls.NewTensor(s, 1))
-	var fault *Fault
+	var fault *ProcessError
 	require.ErrorAs(t, err, &fault)
 	require.Equal(t, Hang, fault.Kind)
 	require.Equal(t, "it replied to update and did not read all of the request in 300ms, and slidefuzz killed its process", fault.Detail)
@@ -56,7 +56,7 @@ func TestRefusedHello(t *testing.T) {
 	c := Client{Args: []string{"sh", "-c", "head -c 8 >/dev/null; cat " + no + "; sleep 60"}}
 	defer c.Kill()
 	_, err := c.Hello(t.Context())
-	var fault *Fault
+	var fault *ProcessError
 	require.True(t, errors.As(err, &fault), "%v", err)
 	require.Equal(t, "hello was refused: not today", fault.Detail)
 }

@@ -203,7 +203,7 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergenc
 		return nil
 	}
 	if d.Fault == corpus.FaultHang {
-		if h.hangs[d.OpKind]++; h.hangs[d.OpKind] == maxHangs {
+		if h.hangs[d.OpKind]++; h.hangs[d.OpKind] == maxHangs && (h.o.Cases <= 0 || result.Cases < h.o.Cases) {
 			result.Ended = fmt.Sprintf("it hung %d times at %s", maxHangs, d.OpKind)
 		}
 	}
@@ -219,6 +219,10 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergenc
 	from := time.Now()
 	var err error
 	f.Small, f.Divergence, f.Stats, err = h.r.Minimize(ctx, c, d)
+	if err != nil && ctx.Err() != nil { // it was cut short: what was found stands
+		f.Small, f.Divergence, f.Stats, err = cutAfter(c, d), d, shrink.Stats{Bounded: true}, nil
+		f.Small.Expect = d.Expect()
+	}
 	if err != nil {
 		return err
 	}
@@ -248,7 +252,10 @@ func (h *hunter) showsMore(ctx context.Context, f *Finding, c *corpus.Case, d *c
 	}
 	from := time.Now()
 	small, d, stats, err := h.r.Minimize(ctx, c, d)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil: // it was cut short: what is known stands
+		return nil
+	case err != nil:
 		return err
 	}
 	if n := d.Runs; n != nil && n.Wrong*old.Of > old.Wrong*n.Of {

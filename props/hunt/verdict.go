@@ -23,6 +23,7 @@ type Verdict struct {
 	expect *corpus.Expect
 	native bool
 	asked  int
+	cut    bool // the context ended
 }
 
 // Replay runs a case times times, or, for 0, as often as its rate says it was
@@ -39,6 +40,7 @@ func (r *Runner) Replay(ctx context.Context, c *corpus.Case, times int) (Verdict
 		v.asked = max(1, want.Rate.Of)
 	}
 	s, err := r.Sample(ctx, c, v.asked)
+	v.cut = ctx.Err() != nil
 	if err != nil {
 		return v, err
 	}
@@ -97,15 +99,19 @@ func (v Verdict) String() string {
 	if v.native || v.asked > 1 {
 		text += fmt.Sprintf(" (%d of %s diverged", v.Runs.Wrong, plural(v.Runs.Of, "run"))
 		if v.Others > 0 {
-			text += fmt.Sprintf(", %d in another way", v.Others)
+			text += fmt.Sprintf(", and %d in another way", v.Others)
 		}
 		if v.native && v.Runs.Wrong == 0 {
 			text += fmt.Sprintf("; a rate of %.2g %% or more is excluded at 95 %%", 100*excluded(v.Runs.Of))
 		}
 		text += ")"
 	}
-	if v.Runs.Of < v.asked {
+	switch left := v.asked - v.Runs.Of; {
+	case left == 0:
+	case v.cut:
 		text += "; interrupted"
+	default:
+		text += fmt.Sprintf("; %s not run, for the device failed too often", plural(left, "run"))
 	}
 	return text
 }

@@ -201,6 +201,7 @@ func (b *Backend) Sample(ctx context.Context, c *corpus.Case, n int) (s run.Samp
 		return s, err
 	}
 	different := map[uint64]bool{}
+	defer func() { s.Different = len(different) }()
 	// A few at a time: each takes the memory of the case on the device.
 	for len(s.Each) < n && ctx.Err() == nil {
 		results, err := device.Run(ctx, slices.Repeat([]*inplace.Trace{rec.script}, min(nativeRuns, n-len(s.Each))))
@@ -224,7 +225,6 @@ func (b *Backend) Sample(ctx context.Context, c *corpus.Case, n int) (s run.Samp
 			s.Each = append(s.Each, d)
 		}
 	}
-	s.Different = len(different)
 	return s, nil
 }
 
