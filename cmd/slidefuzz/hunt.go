@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props/hunt"
 	"github.com/slidefuzz/slidefuzz/props/run"
@@ -347,13 +346,16 @@ func (o huntOptions) one(ctx context.Context, e *env, j job, left int, start tim
 		out.notRun = true
 		return out
 	}
+	options := hunt.Options{Seed: o.seed, Cases: o.cases, Time: slice, Progress: progress, ShrinkTime: *o.shrink}
+	var r hunt.Result
+	var err error
 	if j.scenario != nil {
-		o.scenario(ctx, out, slice, progress)
-		return out
+		backends := *o.backends
+		backends.Limit = cmp.Or(backends.Limit, j.scenario.Limit)
+		r, err = hunt.Scenario(ctx, &backends, j.target, j.cases, options, o.out != "")
+	} else {
+		r, err = hunt.Hunt(ctx, o.backends, j.target, options)
 	}
-	r, err := hunt.Hunt(ctx, o.backends, j.target, hunt.Options{
-		Seed: o.seed, Cases: o.cases, Time: slice, Progress: progress, ShrinkTime: *o.shrink,
-	})
 	r.Target, r.Seed = j.target, o.seed
 	out.Result, out.err = r, err
 	// A hunt that broke off says nothing about what it would have caught.
@@ -361,77 +363,6 @@ func (o huntOptions) one(ctx context.Context, e *env, j job, left int, start tim
 		out.unexpected = r.Unexpected()
 	}
 	return out
-}
-
-// scenario runs the cases of a job. Each must diverge or agree as the target
-// is known-bad or sound; a device with an order of its own is free not to show
-// a fault. What is found keeps the scenario's size, which is its point.
-func (o huntOptions) scenario(ctx context.Context, out *outcome, slice time.Duration, progress func(int)) {
-	backends := *o.backends
-	backends.Limit = cmp.Or(backends.Limit, out.job.scenario.Limit)
-	r := &hunt.Runner{Backends: &backends}
-	start := time.Now()
-	defer func() { out.Elapsed = time.Since(start) }()
-	seen := map[sceneKey]int{} // the finding's index
-	agreed := 0
-	for _, c := range out.cases {
-		if slice > 0 && time.Since(start) >= slice {
-			out.Ended = "the time was up, give more --time"
-			break
-		}
-		progress(out.Cases)
-		d, err := r.One(ctx, c)
-		if ctx.Err() != nil {
-			break // that run was cut short
-		}
-		if err != nil {
-			out.err = err
-			break
-		}
-		out.Cases++
-		if d == nil {
-			if c.Schedule.Kind != inplace.Native { // else the device is free not to show it
-				agreed++
-			}
-			continue
-		}
-		f := d.Failure(c.Target)
-		key := sceneKey{f, c.Schedule.Kind == inplace.Native}
-		if i, ok := seen[key]; ok {
-			out.Findings[i].Seen++
-			continue
-		}
-		seen[key] = len(out.Findings)
-		if o.out != "" && c.Native() && d.Race != nil {
-			// A report tells how often it fails, and in which order.
-			counted, known, err := r.Native(ctx, c, d)
-			switch {
-			case err == nil:
-				c, d = counted, known
-			case ctx.Err() == nil:
-				out.err = err
-			}
-		}
-		small := c.Clone()
-		small.Expect = d.Expect()
-		out.Findings = append(out.Findings, hunt.Finding{Found: c, Small: small, Divergence: d, At: out.Cases, Seen: 1})
-	}
-	out.Interrupted = ctx.Err() != nil && out.Cases < len(out.cases)
-	switch sound := out.target.Sound(); {
-	case sound && len(out.Findings) > 0:
-		out.unexpected = "a sound target diverged"
-	case out.Ended != "" && len(out.Findings) == 0:
-		out.unexpected = "not all cases could be run: " + out.Ended
-	case !sound && agreed > 0:
-		out.unexpected = fmt.Sprintf("a known-bad target was not caught in %s of the scenario", plural(agreed, "case"))
-	}
-}
-
-// sceneKey is what a scenario reports once: a failure, in a forced order and in
-// the device's own.
-type sceneKey struct {
-	corpus.Failure
-	native bool
 }
 
 // huntEnd is what a hunt came to.

@@ -45,6 +45,10 @@ type Result struct {
 	Interrupted bool
 	// Met counts the cases with each feature, of hunts in caches that are not ours.
 	Met map[corpus.Feature]int
+	// Missed counts the cases of a scenario in which a known-bad target agreed and
+	// should not have.
+	Missed   int
+	scenario bool
 	// Ended says why the hunt ended before its last case, where the target is to
 	// blame: it failed or hung too often, or took too long for one case.
 	Ended string
@@ -66,14 +70,19 @@ const maxHangs = 3
 // diverged, a known-bad one was not caught, or the target could not be judged. A
 // race is never required to show on a device with an order of its own.
 func (r Result) Unexpected() string {
+	sound, found := r.Target.Sound(), len(r.Findings) > 0
 	switch {
-	case r.Target.Sound() && len(r.Findings) > 0:
+	case sound && found:
 		return "a sound target diverged"
 	case r.Interrupted:
 		return ""
-	case r.Ended != "":
+	case r.Ended != "" && !found:
 		return "not all cases could be run: " + r.Ended
-	case !r.Target.Sound() && len(r.Findings) == 0 && !(window.OrdersItself(r.Target.Device) && r.Target.Racy()):
+	case r.Missed > 0:
+		return fmt.Sprintf("a known-bad target was not caught in %s of the scenario", plural(r.Missed, "case"))
+	case r.scenario:
+		return ""
+	case !sound && !found && !(window.OrdersItself(r.Target.Device) && r.Target.Racy()):
 		return "a known-bad target was not caught"
 	}
 	return ""
