@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +60,9 @@ func kind(f corpus.Feature) func(n, q, window int) bool {
 func plusOne(window int) int            { return window + 1 }
 func overPlusOne(_, q, window int) bool { return q > window+1 }
 
+func overPlusTwo(_, q, window int) bool { return q > window+2 }
+func crosses(n, q, window int) bool     { return q > 1 && n+q > window }
+
 // only is a list cache of some shapes, the constructor refuses the others.
 func only(takes func(impls.Shape) bool) constructor {
 	return func(t *testing.T, s impls.Shape) (impls.Cache, error) {
@@ -112,6 +116,51 @@ func wrap(f func(*listCache) impls.Cache) constructor {
 	}
 }
 
+// ring is a cache whose rows stay where they are: the token at position p is in row
+// p modulo its rows. refuse says which chunks of q tokens after n it does not take.
+type ring struct {
+	shape     impls.Shape
+	rows, n   int
+	refuse    func(n, q, window int) bool
+	stored    [2]impls.Tensor
+	positions []int
+}
+
+// newRing makes rings of so many windows.
+func newRing(windows int, refuse func(n, q, window int) bool) constructor {
+	return func(_ *testing.T, s impls.Shape) (impls.Cache, error) {
+		r := &ring{shape: s, rows: windows * s.Window, refuse: refuse}
+		r.Reset()
+		return r, nil
+	}
+}
+
+func (r *ring) Reset() {
+	r.n, r.stored = 0, [2]impls.Tensor{impls.NewTensor(r.shape, r.rows), impls.NewTensor(r.shape, r.rows)}
+	r.positions = slices.Repeat([]int{-1}, r.rows)
+}
+
+func (r *ring) Positions() [][]int { return [][]int{r.positions} }
+
+func (r *ring) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	s, q := r.shape, keys.Rows
+	if keys.Batch != s.Batch || keys.Heads != s.Heads || keys.Dim != s.Dim || keys.DType != s.DType || r.refuse(r.n, q, s.Window) {
+		return k, v, errNo
+	}
+	for i, chunk := range [...]impls.Tensor{keys.Clone(s), values.Clone(s)} { // they may be rows of the ring
+		for lane := range chunk.Lanes() {
+			for row := range q {
+				copy(r.stored[i].Row(lane, (r.n+row)%r.rows), chunk.Row(lane, row))
+			}
+		}
+	}
+	for p := r.n; p < r.n+q; p++ {
+		r.positions[p%r.rows] = p
+	}
+	r.n += q
+	return r.stored[0], r.stored[1], nil
+}
+
 // noClose cannot be closed.
 type noClose struct{ *listCache }
 
@@ -161,6 +210,12 @@ func verdicts() map[string]verdict {
 		"larger chunks refused, but stored":  {refusing(true, overPlusOne), with(props.LargestChunk(plusOne)), "changed the cache"},
 		"largest chunk of nothing":           {newListCache, with(props.LargestChunk(func(int) int { return 0 })), "want at least 1"},
 		"largest chunk, the narrow contract": {newListCache, []props.Option{props.LargestChunk(plusOne)}, "expected"},
+
+		"ring of W rows":                   {newRing(1, crosses), with(props.Without("crossing", "long")), ""},
+		"ring of W rows, unsaid":           {newRing(1, crosses), with(), "refused"},
+		"ring of W rows without a guard":   {newRing(1, kind(corpus.LongChunks)), with(props.Without("long")), "no returned row holds position"},
+		"ring of 2W rows":                  {newRing(2, overPlusOne), with(props.LargestChunk(plusOne)), ""},
+		"ring of 2W rows, no room for W+2": {newRing(2, overPlusTwo), with(props.LargestChunk(func(window int) int { return window + 2 })), "no returned row holds position"},
 
 		"window 1 refused":            {only(func(s impls.Shape) bool { return s.Window > 1 }), with(), "making a cache"},
 		"window 1 left out":           {only(func(s impls.Shape) bool { return s.Window > 1 }), with(props.Without("window-1")), ""},
