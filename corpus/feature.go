@@ -53,6 +53,22 @@ func FeaturesOf(c *Case) []Feature {
 	return all
 }
 
+// ChunkKind is the kind of a chunk of q tokens after n in a window of so many
+// rows: Empty, LongChunks, Crossing, Exact, or "" for any other.
+func ChunkKind(n, q, window int) Feature {
+	switch {
+	case q == 0:
+		return Empty
+	case q > window:
+		return LongChunks
+	case q > 1 && n+q > window:
+		return Crossing
+	case q == window && n == 0:
+		return Exact
+	}
+	return ""
+}
+
 // Lengths follows how many tokens a cache holds that refuses nothing but chunks
 // of another shape. Its zero value is an empty cache.
 type Lengths struct {
@@ -74,19 +90,14 @@ func (t *Lengths) Features(o Op, s impls.Shape) []Feature {
 	if o.N == 0 {
 		all = append(all, Empty)
 	}
-	w := s.Window
-	switch {
+	switch kind := ChunkKind(t.n, o.N, s.Window); {
 	case o.Odd(s) || o.DType != "":
 		all = append(all, OddChunks)
 		if o.Shape(s).Batch != s.Batch {
 			all = append(all, OtherBatch)
 		}
-	case o.N > w:
-		all = append(all, LongChunks)
-	case o.N > 1 && t.n+o.N > w:
-		all = append(all, Crossing)
-	case o.N == w && t.n == 0:
-		all = append(all, Exact)
+	case kind != "" && kind != Empty:
+		all = append(all, kind)
 	}
 	return all
 }

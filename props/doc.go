@@ -1,7 +1,10 @@
-// Package props runs cases against the oracle and states what must hold.
+// Package props is what tests import: it runs cases against the oracle and states
+// what must hold.
 //
-// [Runner] takes a case to its first divergence, [Hunt] draws random cases of
-// a target and shrinks what it finds, [TestCache] is a conformance suite for
-// anyone's Go cache, and the package's own tests are the gopter properties of
-// the built-in ones.
+// [TestCache] is a conformance suite for anyone's Go cache; its options, from
+// [Chunks] to [Without], say what the cache promises. [Replay] holds a test to a
+// case of a built-in target. [Cases], [Programs] and [Parameters] are for gopter
+// properties, as the package's own tests of the built-in targets are. Cases are
+// run by package run, judged by package judge, and drawn and shrunk in hunts by
+// package hunt.
 package props

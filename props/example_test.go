@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/props"
-	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
 // listCache is a cache that anyone might write: it returns all that the
@@ -18,7 +16,7 @@ type listCache struct {
 	keys, values impls.Tensor
 }
 
-func newListCache(s impls.Shape) (impls.Cache, error) {
+func newListCache(_ *testing.T, s impls.Shape) (impls.Cache, error) {
 	c := &listCache{shape: s}
 	c.Reset()
 	return c, nil
@@ -57,31 +55,44 @@ func TestListCache(t *testing.T) {
 	props.TestCache(t, newListCache, props.Chunks())
 }
 
+// TestListCache above is the test. What it tests: the cache returns what the
+// queries of a chunk see, oldest first.
 func ExampleTestCache() {
-	// In a file of your own, beside your cache:
-	//
-	//	func TestMyCache(t *testing.T) {
-	//		props.TestCache(t, newMyCache, props.Chunks())
-	//	}
-	var test func(*testing.T, func(impls.Shape) (impls.Cache, error), ...props.Option) = props.TestCache
-	fmt.Println(test != nil)
-	// Output: true
+	var test func(t *testing.T) = TestListCache
+	cache, err := newListCache(nil, impls.Shape{Batch: 1, Heads: 1, Window: 2, Dim: 1, DType: impls.U8})
+	if err != nil || test == nil {
+		fmt.Println(err)
+		return
+	}
+	chunk := func(rows ...byte) impls.Tensor {
+		return impls.TensorOver(impls.Shape{Batch: 1, Heads: 1, Dim: 1, DType: impls.U8}, len(rows), rows)
+	}
+	for _, keys := range []impls.Tensor{chunk(1, 2, 3), chunk(4)} {
+		k, _, err := cache.Update(keys, keys)
+		fmt.Println(k.Data, err)
+	}
+	// Output:
+	// [1 2 3] <nil>
+	// [2 3 4] <nil>
 }
 
+// printer is a testing.TB that prints why it fails.
+type printer struct{ testing.TB }
+
+func (printer) Helper()                           {}
+func (printer) Context() context.Context          { return context.Background() }
+func (printer) Fatalf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+
+// A case of a built-in target fails a test of yours if it diverges.
 func ExampleReplay() {
-	c, err := corpus.Parse("case.txt", []byte(`slidefuzz case v1
+	var t testing.TB = printer{} // in a test, its own t
+	props.Replay(t, `slidefuzz case v1
 shape batch=1 heads=1 window=2 dim=1 dtype=F32 layout=heads-first
 target roll/drop-war/sim
 block 1
 schedule descending
 append 2
 append 1
-`), 0)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	d, err := run.Local().One(context.Background(), c)
-	fmt.Println(d, err)
-	// Output: op 2 (append), keys returned: lane 0 row 0 holds token 2, expected token 1; WAR: block 1 wrote row 1 of keys before block 0 read it <nil>
+`)
+	// Output: roll/drop-war/sim: op 2 (append), keys returned: lane 0 row 0 holds token 2, expected token 1; WAR: block 1 wrote row 1 of keys before block 0 read it
 }

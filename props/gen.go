@@ -7,6 +7,7 @@ import (
 	"os"
 	"reflect"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,7 +91,11 @@ type reporter struct{ tb testing.TB }
 func (r reporter) ReportTestResult(name string, result *gopter.TestResult) {
 	r.tb.Helper()
 	if !result.Passed() {
-		r.tb.Errorf("%s: %s after %d cases: %s %v", name, result.Status, result.Succeeded, result.Error, result.Labels)
+		why := result.Labels
+		if result.Error != nil {
+			why = append([]string{result.Error.Error()}, why...)
+		}
+		r.tb.Errorf("%s: %s after %d cases: %s", name, result.Status, result.Succeeded, strings.Join(why, " "))
 		for _, a := range result.Args {
 			text := fmt.Sprint(a.Arg)
 			if c, ok := a.Arg.(*corpus.Case); ok {

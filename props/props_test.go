@@ -301,7 +301,7 @@ func TestBuiltInsConform(t *testing.T) {
 	t.Parallel()
 	for _, target := range soundTargets(false) {
 		t.Run(target.String(), func(t *testing.T) {
-			TestCache(t, func(s impls.Shape) (impls.Cache, error) { return window.New(target, s, 3) })
+			TestCache(t, func(_ *testing.T, s impls.Shape) (impls.Cache, error) { return window.New(target, s, 3) })
 		})
 	}
 }

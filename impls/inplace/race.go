@@ -1,6 +1,6 @@
 //go:build race
 
-package impls
+package inplace
 
 // RaceEnabled reports whether the binary was built with -race.
 const RaceEnabled = true

@@ -2,7 +2,7 @@
 // process of its own, that answers requests on its standard input with replies
 // on its standard output. docs/workers.md describes the protocol.
 //
-// A [Client] starts a worker and is an impls.Cache; [Serve] is the other side,
-// for a cache in Go. Whatever a worker does instead of answering becomes a
+// A [Client] starts a worker and drives its cache; [Serve] is the other side, for
+// a cache in Go; a [Message] is a request or a reply. Whatever a worker does instead of answering becomes a
 // [Fault]: the process is ended, and the next case gets a fresh one.
 package worker

@@ -50,6 +50,7 @@ type Judge struct {
 	cache    Subject
 	rows     Rows
 	contract oracle.Contract
+	limits   Limits
 	code     *oracle.Encoding
 	op       int // index of the operation
 	order    *inplace.Orders

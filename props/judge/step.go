@@ -82,7 +82,7 @@ func (j *Judge) append(ctx context.Context, o *corpus.Op) *corpus.Divergence {
 	if d := j.rows.Caller(n, q); d != nil {
 		return d
 	}
-	refuse := j.contract.Refuses(n, q, s.Window)
+	refuse := j.refuses(n, q)
 	switch {
 	case err != nil && !refuse:
 		return j.Fault(corpus.FaultRefused, "-", fmt.Sprintf("%d rows after %d in a window of %d: %v", q, n, s.Window, err))

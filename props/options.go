@@ -1,0 +1,129 @@
+package props
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/oracle"
+)
+
+// Option says what TestCache expects of a cache, and what it tries. An option
+// that is given twice holds as it was given last.
+type Option func(*suite)
+
+// Chunks judges by the wider contract of [impls.Cache]: any chunk at any time, by
+// what each query sees. The default is the narrow one: rows in their order, and a
+// chunk of several tokens that crosses the end of the window is refused.
+func Chunks() Option { return func(s *suite) { s.contract = oracle.Chunks } }
+
+// DTypes are the element types that are tried. The default is all five. A cache is
+// not asked for others, but a chunk of another element type than the cache's must
+// be refused, whatever type it is.
+func DTypes(d ...impls.DType) Option { return func(s *suite) { s.dtypes = d } }
+
+// Layouts are the layouts that are tried. The default is both. A cache is not asked
+// for the other.
+func Layouts(l ...impls.Layout) Option { return func(s *suite) { s.layouts = l } }
+
+// Dims are the numbers of elements in a row that the cache takes, as kernels do
+// that are written for head dims of 64 and 128. The default is any number, of
+// which 1 to 4 are tried. Any other must be refused: the constructor returns an
+// error, or the cache refuses every chunk.
+func Dims(n ...int) Option { return func(s *suite) { s.dims = n } }
+
+// Batches are the numbers of sequences that the cache takes. The default is any
+// number, of which 1 and 2 are tried. Any other must be refused: the constructor
+// returns an error, or the cache refuses every chunk.
+func Batches(n ...int) Option { return func(s *suite) { s.batches = n } }
+
+// LargestChunk is the most tokens that the cache takes in one chunk, for a window
+// of so many rows: at least 1. The default is no bound. A longer chunk must be
+// refused at any time, and change nothing. A ring of 2W rows, for one, takes at
+// most W+1:
+//
+//	props.LargestChunk(func(window int) int { return window + 1 })
+func LargestChunk(tokens func(window int) int) Option {
+	return func(s *suite) { s.limits.Largest = tokens }
+}
+
+// Without leaves kinds of chunk and of operation out. The default is none. What
+// that means depends on the kind.
+//
+// A chunk that the cache does not take is still tried, and must be refused with an
+// error and change nothing; single tokens are always taken:
+//   - "empty": no tokens
+//   - "exact": a first chunk of exactly the window's rows
+//   - "crossing": several tokens, no more than the window has rows, that cross its
+//     end
+//   - "long": more tokens than the window has rows
+//
+// A window of one row is left out by "window-1", and a cache of it must be
+// refused: by the constructor, or by refusing every chunk.
+//
+// What could not be refused, or must be in any case, is not tried:
+//   - "odd": chunks of another shape or element type than the cache's, for a cache
+//     that does not look
+//   - "batch": those among them of another batch
+//   - "reset", "crop", "snapshot" (and restores)
+func Without(kinds ...corpus.Feature) Option {
+	return func(s *suite) {
+		s.limits.Kinds, s.untried, s.unknown = nil, nil, nil
+		for _, f := range kinds {
+			switch f {
+			case corpus.Empty, corpus.Exact, corpus.Crossing, corpus.LongChunks:
+				s.limits.Kinds = append(s.limits.Kinds, f)
+			case corpus.WindowOne, corpus.OddChunks, corpus.OtherBatch, corpus.Resets, corpus.Crops, corpus.Snapshots:
+				s.untried = append(s.untried, f)
+			default:
+				s.unknown = append(s.unknown, f)
+			}
+		}
+	}
+}
+
+// Slack is how many rows beyond the W-1+q that the queries of a chunk of q tokens
+// may see a cache may return once it has had many tokens, for a window of W rows.
+// The default is W. It is for the wider contract and a cache that does not say
+// which rows are seen.
+//
+// Not judged yet: today a cache may return any number of rows.
+func Slack(rows int) Option { return func(s *suite) { s.slack = &rows } }
+
+// checkOptions reports the first option without meaning.
+func (s *suite) checkOptions() error {
+	if len(s.unknown) > 0 {
+		return fmt.Errorf("Without(%q): want some of %q", s.unknown, corpus.Features)
+	}
+	if len(s.dtypes) == 0 || len(s.layouts) == 0 {
+		return fmt.Errorf("DTypes and Layouts: want at least one")
+	}
+	for _, l := range [...]struct {
+		name string
+		n    []int
+	}{{"Dims", s.dims}, {"Batches", s.batches}} {
+		for _, n := range l.n {
+			if n < 1 || n > impls.MaxExtent {
+				return fmt.Errorf("%s: %d is outside 1..%d", l.name, n, impls.MaxExtent)
+			}
+		}
+	}
+	if s.slack != nil && *s.slack < 0 {
+		return fmt.Errorf("Slack: %d rows", *s.slack)
+	}
+	return nil
+}
+
+// outside is the nearest numbers that a list leaves out: the smallest of all, and
+// the one above the largest. There is none where the list is empty.
+func outside(list []int) []int {
+	if len(list) == 0 {
+		return nil
+	}
+	low := 1
+	for slices.Contains(list, low) {
+		low++
+	}
+	return slices.Compact([]int{low, slices.Max(list) + 1})
+}
