@@ -94,7 +94,7 @@ func Slack(rows int) Option { return func(s *suite) { s.slack = &rows } }
 // checkOptions reports the first option without meaning.
 func (s *suite) checkOptions() error {
 	if len(s.unknown) > 0 {
-		return fmt.Errorf("Without(%q): want some of %q", s.unknown, corpus.Features)
+		return fmt.Errorf("Without(%q): want some of %q", s.unknown, corpus.Features())
 	}
 	if len(s.dtypes) == 0 || len(s.layouts) == 0 {
 		return fmt.Errorf("DTypes and Layouts: want at least one")
