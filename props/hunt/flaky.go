@@ -93,6 +93,8 @@ func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corp
 		}
 		return c, d, stats, nil
 	}
+	d = f.last
+	d.Runs, f.kept[0].d = again, d
 	f.rule(float64(again.Wrong) / float64(again.Of))
 	backend, err := r.Of(c.Target)
 	if err != nil {
@@ -144,23 +146,36 @@ func (f *flaky) fails(ctx context.Context, c *corpus.Case) bool {
 }
 
 // count runs a case n times, or as often as there is time for: nil if there is
-// none.
+// none. What fails now at one operation and now at another is counted at the one
+// where it fails most often, for that is what the case will expect; last is then
+// of such a run.
 func (f *flaky) count(ctx context.Context, c *corpus.Case, n int) *corpus.Runs {
-	runs := &corpus.Runs{}
-	for runs.Of < n {
+	all, best := 0, &corpus.Runs{}
+	at := map[int]*corpus.Runs{} // by operation
+	last := f.last
+	for all < n {
 		failed := f.fails(ctx, c)
 		if ctx.Err() != nil {
 			break // that run was cut short
 		}
-		runs.Of++
-		if failed {
-			runs.Add(f.last.Wrong)
+		all++
+		if !failed {
+			continue
+		}
+		runs := at[f.last.Op]
+		if runs == nil {
+			runs = &corpus.Runs{}
+			at[f.last.Op] = runs
+		}
+		if runs.Add(f.last.Wrong); runs == best || runs.Wrong > best.Wrong {
+			best, last = runs, f.last
 		}
 	}
-	if runs.Of == 0 {
+	if all == 0 {
 		return nil
 	}
-	return runs
+	f.last, best.Of = last, all
+	return best
 }
 
 // offered says whether the backend can be asked.

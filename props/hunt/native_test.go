@@ -99,4 +99,7 @@ func TestReplayOrdered(t *testing.T) {
 func TestExcluded(t *testing.T) {
 	require.InDelta(t, 0.95, excluded(1), 1e-9)
 	require.InDelta(t, 0.00994, excluded(300), 1e-5, "the rule of three")
+	for x, up := range map[float64]float64{0.9936: 1, 7.2160: 7.3, 95: 95, 13.9: 14, 0.0998: 0.1} {
+		require.InDelta(t, up, roundUp(x), 1e-9)
+	}
 }

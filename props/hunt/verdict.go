@@ -102,7 +102,7 @@ func (v Verdict) String() string {
 			text += fmt.Sprintf(", and %d in another way", v.Others)
 		}
 		if v.native && v.Runs.Wrong == 0 {
-			text += fmt.Sprintf("; a rate of %.2g %% or more is excluded at 95 %%", 100*excluded(v.Runs.Of))
+			text += fmt.Sprintf("; a rate of %.2g %% or more is excluded at 95 %%", roundUp(100*excluded(v.Runs.Of)))
 		}
 		text += ")"
 	}
@@ -119,6 +119,13 @@ func (v Verdict) String() string {
 // excluded is the least rate at which n runs of which none diverged come about
 // in at most one of twenty times.
 func excluded(n int) float64 { return 1 - math.Pow(0.05, 1/float64(n)) }
+
+// roundUp is the least number of two digits that is not below x: one below it is
+// not excluded.
+func roundUp(x float64) float64 {
+	digits := math.Pow(10, 1-math.Floor(math.Log10(x)))
+	return math.Ceil(x*digits) / digits
+}
 
 func plural(n int, word string) string {
 	if n == 1 {

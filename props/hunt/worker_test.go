@@ -177,6 +177,9 @@ func (c *testCache) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tenso
 	if c.kind == "wrong shape" && err == nil {
 		k = impls.NewTensor(impls.Shape{Batch: k.Batch, Heads: k.Heads, Window: 1, Dim: k.Dim + 1, DType: k.DType}, k.Rows)
 	}
+	if c.kind == "crash at any update" && time.Now().UnixNano()/1000%2 == 0 {
+		os.Exit(9)
+	}
 	if c.kind == "memory" {
 		hog = append(hog, make([]byte, 300<<20))
 		for i := range hog[len(hog)-1] {
@@ -431,6 +434,23 @@ func TestShrinkFlaky(t *testing.T) {
 		require.LessOrEqual(t, f.Small.Shape.Window, 3, "%s", f.Small.Text())
 	}
 	require.Positive(t, counted)
+}
+
+// What fails at another operation each time is counted at the one that the case
+// expects.
+func TestCountAtOp(t *testing.T) {
+	t.Parallel()
+	c, err := corpus.Parse("case", []byte("slidefuzz case v1\nshape batch=1 heads=1 window=2 dim=1 dtype=U8 layout=heads-first\n"+
+		"target worker/test\nblock 1\nschedule native\n"+strings.Repeat("append 1\n", 6)), corpus.DefaultLimit)
+	require.NoError(t, err)
+	r := NewRunner()
+	r.Worker = testWorker(t, "crash at any update")
+	f := &flaky{r: r, want: corpus.Failure{Target: c.Target, OpKind: "append", Tensor: "-", Fault: corpus.FaultCrash}}
+	const n = 40
+	runs := f.count(t.Context(), c, n)
+	require.Equal(t, n, runs.Of)
+	require.Equal(t, 1, f.last.Op, "half of them")
+	require.Less(t, runs.Wrong, n-4, "all but one of sixty-four crash somewhere")
 }
 
 // sim steers the shrinking of a program: the result fails there alike, and the
