@@ -166,19 +166,32 @@ func (s *shapeFlag) Set(text string) error {
 	return nil
 }
 
+// limits are the flags that say when a worker or a device has failed, where they
+// were given.
+func (w *workerFlags) limits() string {
+	var flags []string
+	if w.timeout > 0 {
+		flags = append(flags, "--timeout", w.timeout.String())
+	}
+	if w.memory > 0 {
+		flags = append(flags, "--worker-memory", w.memory.String())
+	}
+	return strings.Join(flags, " ")
+}
+
 // reporter writes report folders; client is nil without a worker.
 type reporter struct {
 	client *client.Client
-	exec   string
+	flags  *workerFlags
 }
 
 // report is the report of a case, for a folder.
 func (r reporter) report(ctx context.Context, dir string, c *corpus.Case, d *corpus.Divergence) *report.Report {
-	rep := &report.Report{Case: c, Divergence: d, Versions: versions(), ModuleVersion: moduleVersion()}
+	rep := &report.Report{Case: c, Divergence: d, Versions: versions(), ModuleVersion: moduleVersion(), Limits: r.flags.limits()}
 	if r.client == nil {
 		return rep
 	}
-	rep.Worker = seenFrom(dir, r.exec)
+	rep.Worker = seenFrom(dir, r.flags.exec)
 	if h, err := r.client.Hello(ctx); err == nil {
 		rep.Versions = append(rep.Versions, aboutWorker(h))
 		// A worker that cannot print a script leaves the case file.

@@ -18,7 +18,12 @@ import (
 // sizeFlag is a number of bytes; a number without a unit is in MiB.
 type sizeFlag int64
 
-func (s *sizeFlag) String() string { return strconv.FormatInt(int64(*s)>>20, 10) + "MiB" }
+func (s *sizeFlag) String() string {
+	if *s%(1<<20) != 0 {
+		return strconv.FormatInt(int64(*s)>>10, 10) + "KiB"
+	}
+	return strconv.FormatInt(int64(*s)>>20, 10) + "MiB"
+}
 
 func (s *sizeFlag) Set(text string) error {
 	number, shift := text, 20

@@ -276,7 +276,7 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 		return 0, err
 	}
 	defer o.worker.kill()
-	to := reporter{o.worker.client, o.worker.exec}
+	to := reporter{o.worker.client, o.worker}
 	// What cannot be written is better known before the hunt than after.
 	if o.out != "" {
 		if err := os.MkdirAll(o.out, 0o755); err != nil {

@@ -44,6 +44,10 @@ command: --exec.`,
 					continue
 				}
 				v, err := e.replay(ctx, r, path, *times)
+				if err != nil && ctx.Err() != nil {
+					fmt.Fprintf(e.out, "%s: not run: interrupted\n", path)
+					continue
+				}
 				if err != nil {
 					e.complain(err)
 					status = worse(status, statusOf(err))

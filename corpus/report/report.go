@@ -29,6 +29,9 @@ type Report struct {
 	// ModuleVersion is that of slidefuzz as its build has it; what a Go test
 	// that calls slidefuzz asks for if it is a released one, else the latest.
 	ModuleVersion string
+	// Limits are the flags under which a worker or a device failed, as
+	// "--timeout 5s", empty for those that hold without flags.
+	Limits string
 
 	// Of a case that a worker ran: its command, and a script that shows the
 	// fault without slidefuzz, if there is one.
@@ -221,6 +224,9 @@ func (r folder) Commands() string {
 	of := ""
 	if r.overWorker() {
 		of = " --exec " + shellArg(r.Worker)
+	}
+	if r.Limits != "" {
+		of += " " + r.Limits
 	}
 	add("slidefuzz replay"+of+memoryArg(r.Case)+" case.txt", r.outcome())
 	if r.shrinkable() {

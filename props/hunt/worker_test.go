@@ -443,8 +443,9 @@ func TestCountAtOp(t *testing.T) {
 	c, err := corpus.Parse("case", []byte("slidefuzz case v1\nshape batch=1 heads=1 window=2 dim=1 dtype=U8 layout=heads-first\n"+
 		"target worker/test\nblock 1\nschedule native\n"+strings.Repeat("append 1\n", 6)), corpus.DefaultLimit)
 	require.NoError(t, err)
-	r := NewRunner()
-	r.Worker = testWorker(t, "crash at any update")
+	all, _, err := backends(t.Context(), testWorker(t, "crash at any update"), nil)
+	require.NoError(t, err)
+	r := &Runner{Backends: all}
 	f := &flaky{r: r, want: corpus.Failure{Target: c.Target, OpKind: "append", Tensor: "-", Fault: corpus.FaultCrash}}
 	const n = 40
 	runs := f.count(t.Context(), c, n)
