@@ -116,6 +116,9 @@ func (r *Runs) String() string {
 	if r.Wrong == 0 {
 		return fmt.Sprintf("wrong when it was found, and in none of %d runs since", r.Of)
 	}
+	if r.Most == 0 { // it failed without a wrong cell
+		return fmt.Sprintf("wrong in %d of %d runs", r.Wrong, r.Of)
+	}
 	wrong := Cells(r.Most)
 	if r.Most != r.Least {
 		wrong = fmt.Sprintf("%d to %s", r.Least, wrong)
@@ -224,7 +227,10 @@ func (d *Divergence) String() string {
 	if d.Sim != nil {
 		s += fmt.Sprintf("; as %s does", d.Sim.Target)
 	}
-	if d.Race != nil {
+	switch {
+	case d.Race != nil && d.Sim != nil:
+		s += fmt.Sprintf(" (there %s)", d.Race)
+	case d.Race != nil:
 		s += "; " + d.Race.String()
 	}
 	if d.Runs != nil {

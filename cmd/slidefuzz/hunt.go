@@ -62,7 +62,7 @@ func huntFlags(fs *flag.FlagSet) action {
 	o := huntOptions{devices: deviceFlag(fs, "only targets on these devices: a comma-separated `LIST`"), memory: memoryFlag(fs), worker: execFlags(fs), shrink: shrinkTimeFlag(fs)}
 	fs.Uint64Var(&o.seed, "seed", 0, "`N` decides the cases (default: another each time, printed)")
 	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target (default 2000, with --time no bound)")
-	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly")
+	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly; shrinking comes on top")
 	fs.Var(&o.shape, "shape", "of a worker's cases, some of `batch=2,heads=4,window=64,dim=8,dtype=F32`; the rest is drawn")
 	fs.Var(&o.without, "without", "leave a comma-separated `LIST` out of a worker's cases: "+featureNames)
 	fs.StringVar(&o.out, "o", "", "write a report folder for each finding under `DIR`")

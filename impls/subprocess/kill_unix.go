@@ -3,6 +3,7 @@
 package subprocess
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 )
@@ -17,3 +18,9 @@ func kill(pid int) { killGroup(pid) }
 // killGroup ends what is in a group: its number is nobody else's while anything
 // is.
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) } // it may be empty
+
+// wasKilled reports whether a signal that no process can refuse ended it.
+func wasKilled(s *os.ProcessState) bool {
+	w, ok := s.Sys().(syscall.WaitStatus)
+	return ok && w.Signaled() && w.Signal() == syscall.SIGKILL
+}

@@ -137,15 +137,30 @@ func (p *Process) kill() {
 // print.
 func (p *Process) Last() string { return p.stderr.last() }
 
+// Succeeded and Killed report of a process that has ended whether it did so with
+// exit status 0, and whether something killed it.
+func (p *Process) Succeeded() bool { return p.state() != nil && p.state().Success() }
+
+// Killed: see Succeeded.
+func (p *Process) Killed() bool { return p.state() != nil && wasKilled(p.state()) }
+
+// state is nil for a process that has not ended.
+func (p *Process) state() *os.ProcessState {
+	select {
+	case <-p.exited:
+		return p.cmd.ProcessState
+	default:
+		return nil
+	}
+}
+
 // State says how the process ended, as "exit status 3" or "signal: killed", or
 // that it has not.
 func (p *Process) State() string {
-	select {
-	case <-p.exited:
-		return p.cmd.ProcessState.String()
-	default:
-		return "it could not be killed"
+	if s := p.state(); s != nil {
+		return s.String()
 	}
+	return "it could not be killed"
 }
 
 // KillAll ends every process that Start started: for a program that is about to

@@ -261,7 +261,7 @@ func (c *Client) Close(ctx context.Context) error {
 		return ctx.Err()
 	case !byItself:
 		return &ProcessError{Hang, fmt.Sprintf("after bye: its process still ran %s later, and slidefuzz killed it", closeTime)}
-	case p.State() != "exit status 0":
+	case !p.Succeeded():
 		return &ProcessError{Crash, "after bye: its process ended (" + p.State() + ")"}
 	}
 	return nil
@@ -407,14 +407,14 @@ func (c *Client) gone(ctx context.Context, when string) error {
 	if cut {
 		where = " in the middle of a reply (" + err.Error() + ")"
 	}
-	switch state := p.State(); {
+	switch {
 	case !byItself:
 		kind = Nonsense
 		detail += fmt.Sprintf("it closed its standard output%s and still ran %s later, and slidefuzz killed it", where, exitTime)
-	case state == "signal: killed":
+	case p.Killed():
 		detail += "its process ended (signal: killed; slidefuzz did not kill it, but the system may have for want of memory)" + where
 	default:
-		detail += "its process ended (" + state + ")" + where
+		detail += "its process ended (" + p.State() + ")" + where
 	}
 	if last := p.Last(); last != "" {
 		detail += ": " + last
