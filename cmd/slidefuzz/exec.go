@@ -245,9 +245,9 @@ func quoteWord(w string) string {
 type featuresFlag []corpus.Feature
 
 var featureNames = func() string {
-	names := make([]string, len(corpus.Features))
-	for i, f := range corpus.Features {
-		names[i] = string(f)
+	var names []string
+	for _, f := range corpus.Features() {
+		names = append(names, string(f))
 	}
 	return strings.Join(names, ", ")
 }()
@@ -257,7 +257,7 @@ func (f *featuresFlag) String() string { return "" }
 func (f *featuresFlag) Set(text string) error {
 	for name := range strings.SplitSeq(text, ",") {
 		x := corpus.Feature(strings.TrimSpace(name))
-		if !slices.Contains(corpus.Features, x) {
+		if !slices.Contains(corpus.Features(), x) {
 			return fmt.Errorf("%q: want some of %s", name, featureNames)
 		}
 		*f = append(*f, x)

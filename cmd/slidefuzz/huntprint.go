@@ -75,7 +75,7 @@ func (o *outcome) casesNotRun() string {
 // met counts the cases with each feature, in words.
 func (o *outcome) met() string {
 	var all []string
-	for _, f := range corpus.Features {
+	for _, f := range corpus.Features() {
 		if n := o.Met[f]; n > 0 {
 			all = append(all, fmt.Sprintf("%s: %d", f, n))
 		}
