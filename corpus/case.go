@@ -11,57 +11,6 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
-// OpKind is what an operation of a case does.
-type OpKind uint8
-
-// The operations.
-const (
-	Append OpKind = iota
-	Reset
-	Crop
-	Snapshot
-	Restore
-)
-
-var opNames = [...]string{Append: "append", Reset: "reset", Crop: "crop", Snapshot: "snapshot", Restore: "restore"}
-
-func (k OpKind) String() string { return opNames[k] }
-
-// Op is one operation. N is the tokens of an append, the length of a crop, the
-// number of a snapshot.
-type Op struct {
-	Kind OpKind
-	N    int
-	// Pad says, for an append, how many leading tokens of each batch entry
-	// are left padding, which is alike everywhere. Nil for none.
-	Pad []int
-	// Batch, Heads, Dim and DType, where not zero, give an append a chunk of
-	// another shape than the cache's: one that must be refused.
-	Batch, Heads, Dim int
-	DType             string
-}
-
-// Shape is the shape of an append's chunk in a cache of shape s; its window
-// means nothing.
-func (o Op) Shape(s impls.Shape) impls.Shape {
-	if o.Batch != 0 {
-		s.Batch = o.Batch
-	}
-	if o.Heads != 0 {
-		s.Heads = o.Heads
-	}
-	if o.Dim != 0 {
-		s.Dim = o.Dim
-	}
-	if o.DType != "" {
-		s.DType, _ = impls.ParseDType(o.DType) // checked by Case.Check
-	}
-	return s
-}
-
-// Odd reports whether the chunk has another shape than the cache.
-func (o Op) Odd(s impls.Shape) bool { return o.Shape(s) != s }
-
 // Order overrides the schedule for one kernel of one operation.
 type Order struct {
 	Op       int    // counted from 1
@@ -106,10 +55,8 @@ func (c *Case) Native() bool {
 // Tokens is the number of tokens that the case appends.
 func (c *Case) Tokens() int {
 	n := 0
-	for _, o := range c.Ops {
-		if o.Kind == Append {
-			n += o.N
-		}
+	for i := range c.Ops {
+		n += c.Ops[i].Tokens()
 	}
 	return n
 }
@@ -147,14 +94,10 @@ func (c *Case) Bytes() int64 {
 		}
 	} else {
 		longest := 0
-		for _, o := range c.Ops {
-			if o.Kind == Append {
-				rows += 2 * int64(o.N)
-				longest = max(longest, o.N)
-			}
-			if o.Kind == Snapshot {
-				rows += 4 * int64(c.Shape.Window)
-			}
+		for i := range c.Ops {
+			o := &c.Ops[i]
+			rows += o.Kind.Operation().Rows(o, c.Shape.Window)
+			longest = max(longest, o.Tokens())
 		}
 		rows += 6*int64(c.Shape.Window) + 2*int64(longest)
 	}
@@ -205,8 +148,12 @@ func (c *Case) Check(limit int64) error {
 	if c.Target.IsProgram() && len(c.Ops) > 0 {
 		return fmt.Errorf("%s is a program: it runs once and takes no operations", c.Target)
 	}
-	for i, o := range c.Ops {
-		if err := c.checkOp(o); err != nil {
+	for i := range c.Ops {
+		o := &c.Ops[i]
+		if int(o.Kind) >= len(operations) {
+			return fmt.Errorf("operation %d: there is no kind %d", i+1, uint8(o.Kind))
+		}
+		if err := o.Kind.Operation().Check(o, c.Shape); err != nil {
 			return fmt.Errorf("operation %d: %w", i+1, err)
 		}
 	}
@@ -224,33 +171,6 @@ func sizeText(n int64) string {
 		return "more than a PiB"
 	}
 	return fmt.Sprintf("%d MiB", n>>20)
-}
-
-func (c *Case) checkOp(o Op) error {
-	if o.N < 0 || o.N > impls.MaxExtent {
-		return fmt.Errorf("%s %d is outside 0..%d", o.Kind, o.N, impls.MaxExtent)
-	}
-	if o.Pad != nil && len(o.Pad) != c.Shape.Batch {
-		return fmt.Errorf("pad: %d numbers for a batch of %d", len(o.Pad), c.Shape.Batch)
-	}
-	for _, p := range o.Pad {
-		if p < 0 || p > o.N {
-			return fmt.Errorf("pad: %d of %d tokens", p, o.N)
-		}
-	}
-	for _, n := range [...]int{o.Batch, o.Heads, o.Dim} {
-		if n < 0 || n > impls.MaxExtent {
-			return fmt.Errorf("a chunk's extent of %d is outside 1..%d", n, impls.MaxExtent)
-		}
-	}
-	if o.Kind != Append && (o.Pad != nil || o.Batch+o.Heads+o.Dim > 0 || o.DType != "") {
-		return fmt.Errorf("pad and shape belong to append")
-	}
-	if o.DType != "" {
-		_, err := impls.ParseDType(o.DType)
-		return err
-	}
-	return nil
 }
 
 // Blocks is the number of blocks of a whole window, the measure by which a
@@ -315,14 +235,12 @@ func (c *Case) Rows() int {
 // their rows lie.
 func (c *Case) weight() int {
 	n := 0
-	for _, o := range c.Ops {
+	for i := range c.Ops {
+		o := &c.Ops[i]
 		for _, p := range o.Pad {
 			n += 1 + p
 		}
-		n += o.Batch + o.Heads + o.Dim + len(o.DType)
-		if o.Kind != Append {
-			n += o.N
-		}
+		n += o.Batch + o.Heads + o.Dim + len(o.DType) + o.N - o.Tokens()
 	}
 	for _, s := range c.Program.Stmts {
 		n += s.Lo + exprWeight(s.Src)

@@ -101,33 +101,12 @@ func (c *Case) decodeSchedule(b *bytesIn) {
 
 func (c *Case) decodeOp(b *bytesIn) Op {
 	kind, n := b.next(), b.next()
-	w := c.Shape.Window
-	switch {
-	case kind >= 248: // a chunk of another shape
-		o := Op{Kind: Append, N: 1 + n%2}
-		switch n / 2 % 4 {
-		case 0:
-			o.Batch = c.Shape.Batch%2 + 1
-		case 1:
-			o.Heads = c.Shape.Heads%3 + 1
-		case 2:
-			o.Dim = c.Shape.Dim%4 + 1
-		case 3:
-			o.DType = impls.DType((int(c.Shape.DType) + 1) % 5).String()
+	for _, x := range operations {
+		if o, ok := x.Decode(kind, n, c.Shape); ok {
+			return o
 		}
-		return o
-	case kind%16 < 9: // a decode step: the common case
-		return Op{Kind: Append, N: 1}
-	case kind%16 < 12: // a chunk of any length up to past two windows
-		return Op{Kind: Append, N: n % (2*w + 2)}
-	case kind%16 == 12:
-		return Op{Kind: Reset}
-	case kind%16 == 13:
-		return Op{Kind: Crop, N: n % (2 * w)}
-	case kind%16 == 14:
-		return Op{Kind: Snapshot, N: n % 2}
 	}
-	return Op{Kind: Restore, N: n % 2}
+	panic("a byte that no operation decodes") // the operations share all 256
 }
 
 // DecodeProgram makes a case of a random in-place program from any bytes: one

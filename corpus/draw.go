@@ -3,6 +3,7 @@ package corpus
 import (
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -29,6 +30,7 @@ func Draws(t window.Target, seed uint64) func() *Case {
 		} else {
 			c = Decode(b)
 		}
+		c.insertOps(rng)
 		c.Target = t
 		if t.IsProgram() {
 			c.Ops = nil
@@ -37,5 +39,17 @@ func Draws(t window.Target, seed uint64) func() *Case {
 			c.Schedule = inplace.Schedule{Kind: inplace.Native}
 		}
 		return c
+	}
+}
+
+// insertOps draws the operations that no bytes decode to.
+func (c *Case) insertOps(r *rand.Rand) {
+	for i := 0; i < len(c.Ops); i++ {
+		for _, x := range operations {
+			if o, ok := x.Insert(r, c.Shape); ok {
+				i++
+				c.Ops = slices.Insert(c.Ops, i, o)
+			}
+		}
 	}
 }

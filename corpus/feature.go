@@ -1,9 +1,11 @@
 package corpus
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/oracle"
 )
 
 // Feature is something that a case of a cache may have: a hunt counts the cases
@@ -26,9 +28,17 @@ const (
 )
 
 // Features lists them all.
-func Features() []Feature { return slices.Clone(features) }
-
-var features = []Feature{WindowOne, Exact, LongChunks, Crossing, Empty, OtherBatch, OddChunks, Resets, Crops, Snapshots}
+func Features() []Feature {
+	all := []Feature{WindowOne}
+	for _, x := range operations {
+		for _, f := range x.Features() {
+			if !slices.Contains(all, f) {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
 
 // HasAny reports whether one of features is among others.
 func HasAny(features, others []Feature) bool {
@@ -42,7 +52,8 @@ func FeaturesOf(c *Case) []Feature {
 		all = append(all, WindowOne)
 	}
 	var at Lengths
-	for _, o := range c.Ops {
+	for i := range c.Ops {
+		o := &c.Ops[i]
 		for _, f := range at.Features(o, c.Shape) {
 			if !slices.Contains(all, f) {
 				all = append(all, f)
@@ -53,74 +64,48 @@ func FeaturesOf(c *Case) []Feature {
 	return all
 }
 
-// ChunkKind is the kind of a chunk of q tokens after n in a window of so many
-// rows: Empty, LongChunks, Crossing, Exact, or "" for any other.
-func ChunkKind(n, q, window int) Feature {
-	switch {
-	case q == 0:
-		return Empty
-	case q > window:
-		return LongChunks
-	case q > 1 && n+q > window:
-		return Crossing
-	case q == window && n == 0:
-		return Exact
-	}
-	return ""
-}
+// Lengths follows how many tokens a cache holds that refuses nothing but what
+// every cache must. Its zero value is an empty cache. A copy goes on for itself.
+type Lengths struct{ at lengths }
 
-// Lengths follows how many tokens a cache holds that refuses nothing but chunks
-// of another shape. Its zero value is an empty cache.
-type Lengths struct {
-	n     int
-	saved map[int]int
-}
+// Len is the number of tokens.
+func (t *Lengths) Len() int { return t.at.n }
 
 // Features lists those of the next operation.
-func (t *Lengths) Features(o Op, s impls.Shape) []Feature {
-	switch o.Kind {
-	case Reset:
-		return []Feature{Resets}
-	case Crop:
-		return []Feature{Crops}
-	case Snapshot, Restore:
-		return []Feature{Snapshots}
-	}
-	var all []Feature
-	if o.N == 0 {
-		all = append(all, Empty)
-	}
-	switch kind := ChunkKind(t.n, o.N, s.Window); {
-	case o.Odd(s) || o.DType != "":
-		all = append(all, OddChunks)
-		if o.Shape(s).Batch != s.Batch {
-			all = append(all, OtherBatch)
-		}
-	case kind != "" && kind != Empty:
-		all = append(all, kind)
-	}
-	return all
+func (t *Lengths) Features(o *Op, s impls.Shape) []Feature {
+	return o.Kind.Operation().FeaturesOf(o, s, t.at.n)
 }
 
 // After takes note of an operation.
-func (t *Lengths) After(o Op, s impls.Shape) {
-	switch o.Kind {
-	case Append:
-		if !o.Odd(s) {
-			t.n += o.N
-		}
-	case Reset:
-		t.n = 0
-	case Crop:
-		t.n = min(t.n, o.N)
-	case Snapshot:
-		if t.saved == nil {
-			t.saved = map[int]int{}
-		}
-		t.saved[o.N] = t.n
-	case Restore:
-		if n, ok := t.saved[o.N]; ok {
-			t.n = n
-		}
+func (t *Lengths) After(o *Op, s impls.Shape) {
+	x := o.Kind.Operation()
+	if x.Answer(o, s, &t.at, oracle.Chunks) != MustRefuse {
+		x.Effect(o, &t.at)
 	}
+}
+
+// lengths is a State of numbers alone.
+type lengths struct {
+	n     int
+	taken map[int]int // by number of the snapshot
+}
+
+func (t *lengths) Len() int       { return t.n }
+func (t *lengths) Append(q int)   { t.n += q }
+func (t *lengths) Reset()         { t.n = 0 }
+func (t *lengths) Crop(n int)     { t.n = n }
+func (t *lengths) Restore(id int) { t.n = t.taken[id] }
+
+func (t *lengths) Snapshot(id int) {
+	// A copy of its own, which those of Lengths may share.
+	t.taken = maps.Clone(t.taken)
+	if t.taken == nil {
+		t.taken = map[int]int{}
+	}
+	t.taken[id] = t.n
+}
+
+func (t *lengths) Taken(id int) bool {
+	_, ok := t.taken[id]
+	return ok
 }

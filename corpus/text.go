@@ -54,32 +54,6 @@ func (c *Case) format() []byte {
 	return b.Bytes()
 }
 
-func (o Op) String() string {
-	if o.Kind == Reset {
-		return "reset"
-	}
-	s := fmt.Sprintf("%s %d", o.Kind, o.N)
-	if o.Pad != nil {
-		p := make([]string, len(o.Pad))
-		for i, n := range o.Pad {
-			p[i] = strconv.Itoa(n)
-		}
-		s += " pad=" + strings.Join(p, ",")
-	}
-	for _, e := range [...]struct {
-		name string
-		n    int
-	}{{"batch", o.Batch}, {"heads", o.Heads}, {"dim", o.Dim}} {
-		if e.n != 0 {
-			s += fmt.Sprintf(" %s=%d", e.name, e.n)
-		}
-	}
-	if o.DType != "" {
-		s += " dtype=" + o.DType
-	}
-	return s
-}
-
 // SyntaxError is what is wrong with a case file, and where.
 type SyntaxError struct {
 	File string
@@ -245,8 +219,9 @@ func (p *parser) directive(line string) error {
 		p.c.Expect, err = parseExpect(rest)
 		return err
 	}
-	if k := slices.Index(opNames[:], word); k >= 0 {
-		o, err := parseOp(OpKind(k), rest)
+	if k, ok := lookupKind(word); ok {
+		o := Op{Kind: k}
+		err := k.Operation().Parse(&o, rest)
 		p.c.Ops = append(p.c.Ops, o)
 		p.at = append(p.at, p.line)
 		return err
@@ -257,7 +232,11 @@ func (p *parser) directive(line string) error {
 		p.at = append(p.at, p.line)
 		return err
 	}
-	return fmt.Errorf("unknown word %q: want shape, target, block, schedule, order, buffer, append, reset, crop, snapshot, restore, expect or an assignment", word)
+	names := make([]string, len(operations))
+	for k, x := range operations {
+		names[k] = x.Name()
+	}
+	return fmt.Errorf("unknown word %q: want shape, target, block, schedule, order, buffer, %s, expect or an assignment", word, strings.Join(names, ", "))
 }
 
 // number reads a number as strconv prints it, so that printing gives the same
@@ -338,44 +317,6 @@ func (p *parser) order(rest string) error {
 	o.Schedule, err = inplace.ParseSchedule(schedule)
 	p.c.Orders = append(p.c.Orders, o)
 	return err
-}
-
-func parseOp(kind OpKind, rest string) (Op, error) {
-	o := Op{Kind: kind}
-	if kind == Reset {
-		if strings.TrimSpace(rest) != "" {
-			return o, fmt.Errorf("reset takes nothing")
-		}
-		return o, nil
-	}
-	first, more, _ := strings.Cut(rest, " ")
-	var err error
-	if o.N, err = number(first); err != nil {
-		return o, fmt.Errorf("%s: %w", kind, err)
-	}
-	return o, fields(more, []string{"pad", "batch", "heads", "dim", "dtype"}, func(key, value string) (err error) {
-		switch key {
-		case "pad":
-			o.Pad = []int{}
-			for _, v := range strings.Split(value, ",") {
-				n, err := number(v)
-				if err != nil {
-					return err
-				}
-				o.Pad = append(o.Pad, n)
-			}
-		case "batch":
-			o.Batch, err = positive(value)
-		case "heads":
-			o.Heads, err = positive(value)
-		case "dim":
-			o.Dim, err = positive(value)
-		case "dtype":
-			o.DType = value
-			_, err = impls.ParseDType(value)
-		}
-		return err
-	})
 }
 
 func positive(s string) (int, error) {

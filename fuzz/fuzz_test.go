@@ -26,6 +26,16 @@ import (
 	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
 
+// The seeds of FuzzInPlace, and of FuzzCase before they are text.
+var (
+	programSeeds = [][]byte{
+		{},
+		{1, 2, 0, 0, 0, 0, 2, 0, 0, 1, 0, 1, 0, 1},
+		{0, 1, 1, 3, 1, 0, 200, 6, 0, 2, 4, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0},
+	}
+	caseSeeds = [][]byte{{}, {5, 3, 4, 6, 9, 7, 5, 3, 20, 0, 0, 12, 0}}
+)
+
 // trusted are the lowerings that must agree with the oracle: the sound ones,
 // and those named in SLIDEFUZZ_SOUND.
 func trusted(tb testing.TB) []inplace.Lowering {
@@ -72,9 +82,9 @@ func FuzzUpdate(f *testing.F) {
 // detector finds the hazard.
 func FuzzInPlace(f *testing.F) {
 	if os.Getenv("SLIDEFUZZ_NO_SEEDS") == "" {
-		f.Add([]byte{})
-		f.Add([]byte{1, 2, 0, 0, 0, 0, 2, 0, 0, 1, 0, 1, 0, 1})
-		f.Add([]byte{0, 1, 1, 3, 1, 0, 200, 6, 0, 2, 4, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0})
+		for _, in := range programSeeds {
+			f.Add(in)
+		}
 	}
 	r := hunt.Local()
 	lowerings := trusted(f)
@@ -105,7 +115,7 @@ func FuzzInPlace(f *testing.F) {
 // FuzzCase parses any text: an error names a line, a case prints as it was
 // read, and what it prints as without comments is a fixed point.
 func FuzzCase(f *testing.F) {
-	for _, in := range [][]byte{{}, {5, 3, 4, 6, 9, 7, 5, 3, 20, 0, 0, 12, 0}} {
+	for _, in := range caseSeeds {
 		f.Add(corpus.Decode(in).Text())
 		f.Add(corpus.DecodeProgram(in).Text())
 	}

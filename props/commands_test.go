@@ -20,8 +20,11 @@ import (
 // system is a cache under a judge: what gopter's commands run on.
 type system struct{ j *judge.Judge }
 
-// command is one operation of a case as a command. Its state is the number of
-// tokens: what decides which operations a case may hold next.
+// statefulShape is the shape of the cache that commands run on.
+var statefulShape = impls.Shape{Batch: 2, Heads: 1, Window: 5, Dim: 2, DType: impls.BF16, Layout: impls.TokensFirst}
+
+// command is one operation of a case as a command. Its state is corpus.Lengths: the
+// number of tokens decides which operations a case may hold next.
 type command struct{ op corpus.Op }
 
 func (c command) String() string { return c.op.String() }
@@ -34,17 +37,16 @@ func (c command) Run(s commands.SystemUnderTest) commands.Result {
 }
 
 func (c command) NextState(s commands.State) commands.State {
-	switch n := s.(int); {
-	case c.op.Kind == corpus.Append:
-		return n + c.op.N
-	case c.op.Kind == corpus.Reset:
-		return 0
-	}
-	return s
+	at := s.(corpus.Lengths)
+	at.After(&c.op, statefulShape)
+	return at
 }
 
 // PreCondition keeps a run below 200 tokens, so that its history stays short.
-func (c command) PreCondition(s commands.State) bool { return s.(int)+c.op.N < 200 }
+func (c command) PreCondition(s commands.State) bool {
+	at := s.(corpus.Lengths)
+	return at.Len()+c.op.Tokens() < 200
+}
 
 func (c command) PostCondition(_ commands.State, r commands.Result) *gopter.PropResult {
 	if d, ok := r.(*corpus.Divergence); ok && d != nil {
@@ -56,21 +58,20 @@ func (c command) PostCondition(_ commands.State, r commands.Result) *gopter.Prop
 // stateful runs commands against a fresh cache of a target each time.
 func stateful(t *testing.T, target window.Target) *gopter.TestResult {
 	t.Helper()
-	shape := impls.Shape{Batch: 2, Heads: 1, Window: 5, Dim: 2, DType: impls.BF16, Layout: impls.TokensFirst}
 	proto := &commands.ProtoCommands{
 		NewSystemUnderTestFunc: func(commands.State) commands.SystemUnderTest {
-			cache, err := window.New(target, shape, 3)
+			cache, err := window.New(target, statefulShape, 3)
 			if err != nil {
 				panic(err)
 			}
 			cache.Order = func(_, _, blocks int) []int32 { return inplace.Schedule{Kind: inplace.Descending}.Order(blocks) }
 			j := judge.New()
-			if err := j.Start(shape, run.Cache(cache), oracle.Single); err != nil {
+			if err := j.Start(statefulShape, run.Cache(cache), oracle.Single); err != nil {
 				panic(err)
 			}
 			return &system{j}
 		},
-		InitialStateGen: gen.Const(0),
+		InitialStateGen: gen.Const(corpus.Lengths{}),
 		GenCommandFunc: func(commands.State) gopter.Gen {
 			return gen.Weighted([]gen.WeightedGen{
 				{Weight: 6, Gen: gen.Const(command{corpus.Op{Kind: corpus.Append, N: 1}})},

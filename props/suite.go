@@ -111,8 +111,8 @@ func (s *suite) fit(c *corpus.Case) {
 				o.N, o.Pad = most, nil
 			}
 		}
-		if !corpus.HasAny(at.Features(o, *shape), s.untried) {
-			at.After(o, *shape)
+		if !corpus.HasAny(at.Features(&o, *shape), s.untried) {
+			at.After(&o, *shape)
 			keep = append(keep, o)
 		}
 	}

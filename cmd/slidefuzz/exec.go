@@ -258,9 +258,9 @@ func quoteWord(w string) string {
 type featuresFlag []corpus.Feature
 
 var featureNames = func() string {
-	names := make([]string, len(corpus.Features()))
-	for i, f := range corpus.Features() {
-		names[i] = string(f)
+	var names []string
+	for _, f := range corpus.Features() {
+		names = append(names, string(f))
 	}
 	return strings.Join(names, ", ")
 }()

@@ -562,8 +562,8 @@ func (r Report) wrongRow() wrongRow {
 	d, race := r.Divergence, r.Divergence.Race
 	if race == nil {
 		rows := r.Case.Shape.Window
-		if i := d.Op - 1; i >= 0 && i < len(r.Case.Ops) && r.Case.Ops[i].Kind == corpus.Append && d.Where == "returned" {
-			rows = max(rows, r.Case.Ops[i].N) // a long chunk is returned whole
+		if i := d.Op - 1; i >= 0 && i < len(r.Case.Ops) && d.Where == "returned" {
+			rows = max(rows, r.Case.Ops[i].Tokens()) // a long chunk is returned whole
 		}
 		for _, b := range r.Case.Program.Buffers {
 			if b.Name == d.Tensor {

@@ -2,6 +2,7 @@ package shrink
 
 import (
 	"context"
+	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -13,8 +14,9 @@ import (
 // smaller case of an update or built-in program that has at most so many
 // operations, tokens, rows, heads (batch 1) and dim, of one-byte elements,
 // heads first, with each number of blocks, ascending or with one block first
-// (the witness of any hazard is such a schedule). Crops go to 0 … Window,
-// snapshots have number 0, every chunk has the cache's own shape.
+// (the witness of any hazard is such a schedule). Operations have the forms that
+// corpus.Operation lists: crops go to 0 … Window, snapshots have number 0, every
+// chunk has the cache's own shape.
 //
 // The bounds keep the enumeration near 10^5 cases for a failure of two
 // operations, a second's work, and near 10^6 for one of three.
@@ -22,7 +24,7 @@ func Scope() Bounds { return scope }
 
 var scope = Bounds{Ops: 3, Tokens: 4, Window: 3, Heads: 2, Dim: 2}
 
-// Bounds are the extents of Scope.
+// Bounds are the extents of scope.
 type Bounds struct{ Ops, Tokens, Window, Heads, Dim int }
 
 // InScope reports whether the enumeration covers the case.
@@ -33,9 +35,8 @@ func InScope(c *corpus.Case) bool {
 		s.Layout != impls.HeadsFirst || len(c.Orders) > 0 {
 		return false
 	}
-	for _, o := range c.Ops {
-		if o.Pad != nil || o.Batch+o.Heads+o.Dim > 0 || o.DType != "" ||
-			o.Kind == corpus.Crop && o.N > s.Window || o.Kind >= corpus.Snapshot && o.N > 0 {
+	for i := range c.Ops {
+		if !c.Ops[i].InForms(s.Window) {
 			return false
 		}
 	}
@@ -78,7 +79,7 @@ func (s *shrinker) enumerate(ctx context.Context) {
 func EnumerateScope(t window.Target, ops, tokens int, yield func(*corpus.Case) bool) {
 	c := &corpus.Case{Target: t}
 	if t.IsProgram() {
-		enumerateShapes(c, yield)
+		enumerateShapes(c, 1, yield)
 		return
 	}
 	for n := 0; n <= ops; n++ {
@@ -88,7 +89,7 @@ func EnumerateScope(t window.Target, ops, tokens int, yield func(*corpus.Case) b
 		}
 		for total := 0; total <= most; total++ {
 			c.Ops = make([]corpus.Op, n)
-			if !enumerateOps(c, 0, total, yield) {
+			if !enumerateOps(c, 0, total, 1, yield) {
 				return
 			}
 		}
@@ -96,42 +97,53 @@ func EnumerateScope(t window.Target, ops, tokens int, yield func(*corpus.Case) b
 }
 
 // enumerateOps fills operations from i on so that they append exactly left
-// tokens more.
-func enumerateOps(c *corpus.Case, i, left int, yield func(*corpus.Case) bool) bool {
+// tokens more; those before need a window of at least so many rows.
+func enumerateOps(c *corpus.Case, i, left, window int, yield func(*corpus.Case) bool) bool {
 	if i == len(c.Ops) {
-		return left > 0 || enumerateShapes(c, yield)
+		return left > 0 || enumerateShapes(c, window, yield)
 	}
-	for n := 0; n <= left; n++ {
-		c.Ops[i] = corpus.Op{Kind: corpus.Append, N: n}
-		if !enumerateOps(c, i+1, left-n, yield) {
-			return false
+	for k := range forms {
+		f := &forms[k]
+		if f.tokens > left {
+			continue
 		}
-	}
-	for _, o := range smallOps {
-		c.Ops[i] = o
-		if !enumerateOps(c, i+1, left, yield) {
+		c.Ops[i] = f.op
+		if !enumerateOps(c, i+1, left-f.tokens, max(window, f.window), yield) {
 			return false
 		}
 	}
 	return true
 }
 
-var smallOps = func() []corpus.Op {
-	ops := []corpus.Op{{Kind: corpus.Reset}, {Kind: corpus.Snapshot}, {Kind: corpus.Restore}}
-	for n := range scope.Window + 1 {
-		ops = append(ops, corpus.Op{Kind: corpus.Crop, N: n})
-	}
-	return ops
-}()
+// form is an operation that the enumeration tries: it hands over so many tokens,
+// in windows of at least so many rows.
+type form struct {
+	op             corpus.Op
+	tokens, window int
+}
 
-func enumerateShapes(c *corpus.Case, yield func(*corpus.Case) bool) bool {
-	crop := 0
-	for _, o := range c.Ops {
-		if o.Kind == corpus.Crop {
-			crop = max(crop, o.N)
+// forms has those of kinds with few forms first.
+var forms = func() (all []form) {
+	kinds := corpus.Operations()
+	count := func(x corpus.Operation) int { return len(x.Forms(0, scope.Window)) }
+	slices.SortStableFunc(kinds, func(a, b corpus.Operation) int { return count(a) - count(b) })
+	for _, x := range kinds {
+		for tokens := range scope.Tokens + 1 {
+			for _, o := range x.Forms(tokens, scope.Window) {
+				w := 1
+				for !o.InForms(w) {
+					w++
+				}
+				all = append(all, form{o, tokens, w})
+			}
 		}
 	}
-	for w := max(1, crop); w <= scope.Window; w++ {
+	return all
+}()
+
+// enumerateShapes tries windows of at least so many rows.
+func enumerateShapes(c *corpus.Case, window int, yield func(*corpus.Case) bool) bool {
+	for w := window; w <= scope.Window; w++ {
 		for heads := 1; heads <= scope.Heads; heads++ {
 			for dim := 1; dim <= scope.Dim; dim++ {
 				c.Shape = impls.Shape{Batch: 1, Heads: heads, Window: w, Dim: dim, DType: impls.U8}

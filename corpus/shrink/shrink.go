@@ -154,13 +154,16 @@ func (s *shrinker) dropOps(ctx context.Context) {
 	}
 }
 
-// mergeOps makes one append of two neighbours.
+// mergeOps makes one operation of two neighbours of a kind.
 func (s *shrinker) mergeOps(ctx context.Context) {
 	for i := 0; i+1 < len(s.best.Ops); i++ {
-		a, b := s.best.Ops[i], s.best.Ops[i+1]
-		if a.Kind == corpus.Append && b.Kind == corpus.Append {
+		a, b := &s.best.Ops[i], &s.best.Ops[i+1]
+		if a.Kind != b.Kind {
+			continue
+		}
+		if merged, ok := a.Kind.Operation().Merge(a, b); ok {
 			c := s.best.Clone()
-			c.Ops[i] = corpus.Op{Kind: corpus.Append, N: a.N + b.N}
+			c.Ops[i] = merged
 			c.Ops = slices.Delete(c.Ops, i+1, i+2)
 			if s.tryAny(ctx, c) {
 				i--
@@ -169,23 +172,10 @@ func (s *shrinker) mergeOps(ctx context.Context) {
 	}
 }
 
-// less gives the numbers from lo to below n worth trying: the least, halves,
-// one less.
-func less(lo, n int) []int {
-	var all []int
-	for at := lo; at < n; at = at + max(1, (n-at)/2) {
-		all = append(all, at)
-	}
-	return all
-}
-
 // shrinkAppends takes tokens from appends.
 func (s *shrinker) shrinkAppends(ctx context.Context) {
 	for i := range s.best.Ops {
-		if s.best.Ops[i].Kind != corpus.Append {
-			continue
-		}
-		for _, n := range less(0, s.best.Ops[i].N) {
+		for _, n := range corpus.Less(0, s.best.Ops[i].Tokens()) {
 			c := s.best.Clone()
 			c.Ops[i].N = n
 			c.Ops[i].Pad = nil
@@ -200,7 +190,7 @@ func (s *shrinker) shrinkAppends(ctx context.Context) {
 // that fill it; then lanes, dim, elements.
 func (s *shrinker) shrinkShape(ctx context.Context) {
 	if s.best.Target.Update != "program" {
-		for _, w := range less(1, s.best.Shape.Window) {
+		for _, w := range corpus.Less(1, s.best.Shape.Window) {
 			c := s.best.Clone()
 			c.Shape.Window = w
 			if s.tryAny(ctx, c) || s.withWindow(ctx, w) {
@@ -213,7 +203,7 @@ func (s *shrinker) shrinkShape(ctx context.Context) {
 		s.try(ctx, c)
 	}
 	shape := func(get func(*impls.Shape) *int) {
-		for _, n := range less(1, *get(&s.best.Shape)) {
+		for _, n := range corpus.Less(1, *get(&s.best.Shape)) {
 			c := s.best.Clone()
 			*get(&c.Shape) = n
 			for i := range c.Ops {
@@ -246,9 +236,9 @@ func (s *shrinker) shrinkShape(ctx context.Context) {
 // withWindow takes the rows by which the window shrinks from one append.
 func (s *shrinker) withWindow(ctx context.Context, w int) bool {
 	by := s.best.Shape.Window - w
-	for i, o := range s.best.Ops {
+	for i := range s.best.Ops {
 		for _, d := range [...]int{by, 2 * by} {
-			if o.Kind != corpus.Append || o.N < d {
+			if s.best.Ops[i].Tokens() < d {
 				continue
 			}
 			c := s.best.Clone()
@@ -263,48 +253,22 @@ func (s *shrinker) withWindow(ctx context.Context, w int) bool {
 	return false
 }
 
-// simplifyOps drops padding and odd shapes, and lowers the numbers of crops
-// and snapshots.
+// simplifyOps makes each operation simpler in ways of its own: it drops padding
+// and other shapes, and lowers the numbers of crops and snapshots.
 func (s *shrinker) simplifyOps(ctx context.Context) {
 	for i := range s.best.Ops {
-		o := s.best.Ops[i]
-		plain := corpus.Op{Kind: o.Kind, N: o.N}
-		if o.Odd(s.best.Shape) || o.Pad != nil || o.Batch+o.Heads+o.Dim > 0 || o.DType != "" {
-			for _, p := range [...]corpus.Op{
-				plain,
-				{Kind: o.Kind, N: o.N, Batch: o.Batch},
-				{Kind: o.Kind, N: o.N, Heads: o.Heads},
-				{Kind: o.Kind, N: o.N, Dim: o.Dim},
-				{Kind: o.Kind, N: o.N, DType: o.DType},
-			} {
-				c := s.best.Clone()
-				c.Ops[i] = p
-				if s.tryAny(ctx, c) {
-					break
-				}
-			}
-		}
-		if o.Kind != corpus.Append && o.Kind != corpus.Reset {
-			for _, n := range less(0, o.N) {
-				c := s.best.Clone()
-				for j := range c.Ops { // a snapshot and its restores together
-					if c.Ops[j].Kind == o.Kind || o.Kind != corpus.Crop && c.Ops[j].Kind >= corpus.Snapshot {
-						if c.Ops[j].N == o.N {
-							c.Ops[j].N = n
-						}
-					}
-				}
-				if s.tryAny(ctx, c) {
-					break
-				}
-			}
-		}
+		x := s.best.Ops[i].Kind.Operation()
+		x.Simpler(s.best.Ops, i, func(ops []corpus.Op) bool {
+			c := s.best.Clone()
+			c.Ops = ops
+			return !s.tryAny(ctx, c)
+		})
 	}
 }
 
 // shrinkBlocks tries fewer blocks, then the smallest block that makes as many.
 func (s *shrinker) shrinkBlocks(ctx context.Context) {
-	for _, n := range less(1, s.best.Blocks()) {
+	for _, n := range corpus.Less(1, s.best.Blocks()) {
 		if s.tryAny(ctx, withBlocks(s.best, n)) {
 			break
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
@@ -242,7 +243,7 @@ func fewer(e inplace.Expr, front bool) inplace.Expr {
 func (s *shrinker) shrinkRows(ctx context.Context) {
 	for i := range s.best.Program.Buffers {
 		name := s.best.Program.Buffers[i].Name
-		for _, n := range less(1, s.best.Program.Buffers[i].Rows) {
+		for _, n := range corpus.Less(1, s.best.Program.Buffers[i].Rows) {
 			c := s.best.Clone()
 			c.Program.Buffers[i].Rows = n
 			if s.tryAny(ctx, c) {

@@ -35,6 +35,24 @@ type Hello struct {
 	Sinks int
 }
 
+// Offers reports whether the worker has a capability, by its word in the protocol;
+// empty is what every worker can.
+func (h *Hello) Offers(capability string) bool {
+	switch capability {
+	case "":
+		return true
+	case "crop":
+		return h.Crop
+	case "snapshot":
+		return h.Snapshot
+	case "programs":
+		return h.Programs
+	case "script":
+		return h.Script
+	}
+	return false
+}
+
 // Kind is how a worker failed.
 type Kind uint8
 

@@ -34,7 +34,7 @@ func (j *Judge) After(c *corpus.Case, op int, t oracle.Tensor, memory []byte, ra
 	n := j.history.Len()
 	where := "stored"
 	refused := op < len(ran.Refused) && ran.Refused[op]
-	if op < len(c.Ops) && c.Ops[op].Kind == corpus.Append && !refused && c.Ops[op].N <= c.Shape.Window {
+	if op < len(c.Ops) && j.handed && !refused && c.Ops[op].Tokens() <= c.Shape.Window {
 		where = "returned" // the buffer itself
 	}
 	x := impls.TensorOver(c.Shape, c.Shape.Window, memory)

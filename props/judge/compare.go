@@ -32,7 +32,6 @@ func (c compared) Chunk(o *corpus.Op, n int) (keys, values impls.Tensor) {
 			}
 		}
 	}
-	j.history.Advance(q)
 	return j.chunk[0], j.chunk[1]
 }
 

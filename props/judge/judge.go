@@ -40,9 +40,11 @@ type Judge struct {
 
 	history *oracle.History
 	saved   map[int]*oracle.History
-	memory  [2][]byte       // of the chunks
-	chunk   [2]impls.Tensor // the chunks that the cache was handed last
-	got     [2]impls.Tensor // what it returned then
+	memory  [2][]byte          // of the chunks
+	chunk   [2]impls.Tensor    // the chunks that the cache was handed last
+	got     [2]impls.Tensor    // what it returned then
+	handed  bool               // whether the operation under way handed it one
+	fault   *corpus.Divergence // of what the operation under way asked
 	zeros   []byte
 
 	// What the case under way needs.

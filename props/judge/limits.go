@@ -29,8 +29,9 @@ func (l *Limits) Refuse(n, q, window int) bool {
 // SetLimits says what the caches of the cases to come do not take.
 func (j *Judge) SetLimits(l Limits) { j.limits = l }
 
-// refuses reports whether the cache under test must refuse q tokens after n.
-func (j *Judge) refuses(n, q int) bool {
-	w := j.c.Shape.Window
-	return j.contract.Refuses(n, q, w) || j.limits.Refuse(n, q, w)
+// promise is the contract of the cache under test, within its limits.
+type promise struct{ j *Judge }
+
+func (p promise) Refuses(n, q, window int) bool {
+	return p.j.contract.Refuses(n, q, window) || p.j.limits.Refuse(n, q, window)
 }

@@ -12,8 +12,8 @@ import (
 // Rows is what becomes of rows while a case is walked through: they are compared
 // with the history, or noted for a device that has them, or left alone.
 type Rows interface {
-	// Chunk makes the chunk of an append of tokens n to n+q-1, and brings them
-	// into the history.
+	// Chunk makes the chunk of an append of tokens n to n+q-1, and brings their
+	// rows into the history, where they count once the cache has accepted them.
 	Chunk(o *corpus.Op, n int) (keys, values impls.Tensor)
 	// Mismatched makes a chunk of another shape or type than the cache's.
 	Mismatched(o *corpus.Op) (keys, values impls.Tensor, err error)
@@ -34,80 +34,82 @@ func (j *Judge) step(ctx context.Context, o *corpus.Op) (d *corpus.Divergence) {
 			d = j.Fault(corpus.FaultPanic, "-", fmt.Sprint(p))
 		}
 	}()
-	switch o.Kind {
-	case corpus.Append:
-		return j.append(ctx, o)
-	case corpus.Reset:
-		j.cache.Reset(ctx)
-		j.history.Reset()
-		j.refused = 0
-		j.buffer = [2]*byte{}
-	case corpus.Crop:
-		if j.cache.Crop(ctx, o.N) != nil {
-			return j.rows.Unchanged()
-		}
-		if n := j.history.Len(); o.N < n {
-			j.history.Crop(o.N)
-		}
-	case corpus.Snapshot:
-		if j.cache.Snapshot(ctx, o.N) == nil {
-			j.saved[o.N] = j.history.Snapshot()
-		}
-	case corpus.Restore:
-		s, known := j.saved[o.N]
-		switch err := j.cache.Restore(ctx, o.N); {
-		case known && err != nil:
-			return j.Fault(corpus.FaultRefused, "-", fmt.Sprintf("snapshot %d was taken, and is refused: %v", o.N, err))
-		case !known && err == nil:
-			return j.Fault(corpus.FaultAccepted, "-", fmt.Sprintf("snapshot %d was never taken, and is restored", o.N))
-		case known:
-			j.history.Restore(s)
-		}
+	x, n := o.Kind.Operation(), j.history.Len()
+	must := x.Answer(o, j.c.Shape, state{j}, promise{j})
+	j.handed, j.fault = false, nil
+	err := x.Ask(ctx, o, asked{j})
+	switch {
+	case j.fault != nil:
+		return j.fault
+	case err != nil && must == corpus.MustAccept:
+		return j.Fault(corpus.FaultRefused, "-", x.WrongAnswer(o, j.c.Shape, state{j}, err))
+	case err == nil && must == corpus.MustRefuse:
+		return j.Fault(corpus.FaultAccepted, "-", x.WrongAnswer(o, j.c.Shape, state{j}, nil))
+	case err != nil && x.Blamed():
+		return j.rows.Unchanged()
+	case err != nil:
+		return j.rows.Buffers()
+	}
+	x.Effect(o, state{j})
+	if j.handed {
+		return j.rows.Returned(&j.got[0], &j.got[1], n, o.Tokens())
 	}
 	return j.rows.Buffers()
 }
 
-// append hands the cache a chunk of tokens that name their origin, and judges
-// what it returns and stores.
-func (j *Judge) append(ctx context.Context, o *corpus.Op) *corpus.Divergence {
-	s := j.c.Shape
-	if o.Odd(s) {
-		return j.appendMismatched(ctx, o)
+// asked hands operations the cache under test.
+type asked struct{ j *Judge }
+
+func (a asked) Reset(ctx context.Context)                  { a.j.cache.Reset(ctx) }
+func (a asked) Crop(ctx context.Context, n int) error      { return a.j.cache.Crop(ctx, n) }
+func (a asked) Snapshot(ctx context.Context, id int) error { return a.j.cache.Snapshot(ctx, id) }
+func (a asked) Restore(ctx context.Context, id int) error  { return a.j.cache.Restore(ctx, id) }
+
+// Update hands the cache a chunk of tokens that name their origin, and judges what
+// became of the caller's tensors. The judge keeps what is returned, so that an
+// append allocates nothing.
+func (a asked) Update(ctx context.Context, o *corpus.Op) error {
+	j := a.j
+	if o.Odd(j.c.Shape) {
+		k, v, err := j.rows.Mismatched(o)
+		if err != nil {
+			j.fault = j.Fault(corpus.FaultShape, "-", err.Error())
+			return nil
+		}
+		_, _, err = j.cache.Update(ctx, k, v)
+		return err
 	}
-	n, q := j.history.Len(), o.N
+	n := j.history.Len()
 	k, v := j.rows.Chunk(o, n)
-	// What comes back is kept by the judge, so that an append allocates nothing.
+	j.handed = true
 	var err error
 	j.got[0], j.got[1], err = j.cache.Update(ctx, k, v)
-	if d := j.rows.Caller(n, q); d != nil {
-		return d
+	j.fault = j.rows.Caller(n, o.Tokens())
+	if err != nil {
+		j.history.Crop(n) // without the chunk
 	}
-	refuse := j.refuses(n, q)
-	switch {
-	case err != nil && !refuse:
-		return j.Fault(corpus.FaultRefused, "-", fmt.Sprintf("%d rows after %d in a window of %d: %v", q, n, s.Window, err))
-	case err == nil && refuse:
-		return j.Fault(corpus.FaultAccepted, "-", fmt.Sprintf("%d rows after %d in a window of %d, which the contract refuses", q, n, s.Window))
-	case err != nil:
-		j.history.Crop(n)
-		return j.rows.Unchanged()
-	}
-	return j.rows.Returned(&j.got[0], &j.got[1], n, q)
+	return err
 }
 
-// appendMismatched hands the cache a chunk of another shape, which it must
-// refuse.
-func (j *Judge) appendMismatched(ctx context.Context, o *corpus.Op) *corpus.Divergence {
-	k, v, err := j.rows.Mismatched(o)
-	if err != nil {
-		return j.Fault(corpus.FaultShape, "-", err.Error())
-	}
-	if _, _, err := j.cache.Update(ctx, k, v); err == nil {
-		s, own := o.Shape(j.c.Shape), j.c.Shape
-		return j.Fault(corpus.FaultAccepted, "-", fmt.Sprintf("a chunk [%d, %d, %d, %d] of %s in a cache [%d, %d, rows, %d] of %s",
-			s.Batch, s.Heads, o.N, s.Dim, s.DType, own.Batch, own.Heads, own.Dim, own.DType))
-	}
-	return j.rows.Unchanged()
+// state is the history, as operations change it.
+type state struct{ j *Judge }
+
+func (s state) Len() int        { return s.j.history.Len() }
+func (s state) Append(q int)    { s.j.history.Advance(q) }
+func (s state) Crop(n int)      { s.j.history.Crop(n) }
+func (s state) Snapshot(id int) { s.j.saved[id] = s.j.history.Snapshot() }
+func (s state) Restore(id int)  { s.j.history.Restore(s.j.saved[id]) }
+
+func (s state) Taken(id int) bool {
+	_, ok := s.j.saved[id]
+	return ok
+}
+
+// Reset also forgets where the buffers are, which a cache may make anew.
+func (s state) Reset() {
+	s.j.history.Reset()
+	s.j.refused = 0
+	s.j.buffer = [2]*byte{}
 }
 
 // Fault is a divergence at the operation under way. Words of others in its

@@ -150,7 +150,6 @@ func (n *noted) Chunk(o *corpus.Op, from int) (keys, values impls.Tensor) {
 		n.j.History().AppendLane(oracle.Keys, b, rows)
 		n.j.History().AppendLane(oracle.Values, b, rows)
 	}
-	n.j.History().Advance(q)
 	n.fills = len(n.rec.script.Steps)
 	for t := range 2 {
 		n.notes.FillChunk(t, q, n.labels)

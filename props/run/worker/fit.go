@@ -25,8 +25,7 @@ type FixedShape struct {
 	DType                     *impls.DType
 }
 
-// apply gives a case the shape. A chunk keeps its share of the window, so that
-// what filled it still does.
+// apply gives a case the shape.
 func (f FixedShape) apply(c *corpus.Case) {
 	old, s := c.Shape.Window, &c.Shape
 	s.Batch, s.Heads, s.Window, s.Dim = cmp.Or(f.Batch, s.Batch), cmp.Or(f.Heads, s.Heads), cmp.Or(f.Window, s.Window), cmp.Or(f.Dim, s.Dim)
@@ -35,12 +34,7 @@ func (f FixedShape) apply(c *corpus.Case) {
 	}
 	for i := range c.Ops {
 		o := &c.Ops[i]
-		if o.N > 1 && (o.Kind == corpus.Append || o.Kind == corpus.Crop) {
-			o.N = max(2, o.N*s.Window/old)
-		}
-		if o.Kind == corpus.Append && !o.Odd(*s) { // it was, in the shape that was drawn
-			*o = corpus.Op{Kind: corpus.Append, N: o.N, Pad: o.Pad}
-		}
+		*o = o.Kind.Operation().Fit(o, old, *s)
 	}
 }
 
@@ -77,10 +71,11 @@ func (b *Backend) Fit(c *corpus.Case) {
 	shape.apply(c)
 	keep := c.Ops[:0]
 	var at corpus.Lengths
-	for _, o := range c.Ops {
+	for i := range c.Ops {
+		o := &c.Ops[i]
 		of := at.Features(o, c.Shape)
 		switch {
-		case o.Kind == corpus.Crop && !h.Crop, o.Kind >= corpus.Snapshot && !h.Snapshot:
+		case !h.Offers(o.Kind.Operation().Capability()):
 			continue
 		case o.DType != "" && !slices.ContainsFunc(h.DTypes, func(d impls.DType) bool { return d.String() == o.DType }):
 			continue
@@ -88,7 +83,7 @@ func (b *Backend) Fit(c *corpus.Case) {
 			continue
 		}
 		at.After(o, c.Shape)
-		keep = append(keep, o)
+		keep = append(keep, *o)
 	}
 	c.Ops = keep
 }
