@@ -30,7 +30,7 @@ func goFiles(t *testing.T) (files map[string]*ast.File) {
 		case !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
 			return nil
 		}
-		files[path], err = parser.ParseFile(set, path, nil, 0)
+		files[path], err = parser.ParseFile(set, path, nil, parser.ParseComments)
 		return err
 	}))
 	return files
@@ -143,6 +143,47 @@ func TestNoExportedVariable(t *testing.T) {
 				for _, name := range spec.(*ast.ValueSpec).Names {
 					if name.IsExported() && !strings.HasPrefix(name.Name, "Err") {
 						assert.Fail(t, "an exported variable", "%s: %s", path, name.Name)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Whoever reads go doc finds a sentence at everything that is exported.
+func TestExportedIsDocumented(t *testing.T) {
+	for path, file := range goFiles(t) {
+		if file.Name.Name == "main" || strings.HasSuffix(file.Name.Name, "_test") {
+			continue
+		}
+		for _, decl := range file.Decls {
+			switch d := decl.(type) {
+			case *ast.FuncDecl:
+				if !d.Name.IsExported() || d.Doc != nil {
+					continue
+				}
+				if d.Recv != nil {
+					recv := d.Recv.List[0].Type
+					if star, ok := recv.(*ast.StarExpr); ok {
+						recv = star.X
+					}
+					// A method of a type that nobody sees, or one whose name says it.
+					if id, ok := recv.(*ast.Ident); ok && !id.IsExported() || d.Name.Name == "String" || d.Name.Name == "Error" {
+						continue
+					}
+				}
+				assert.Fail(t, "no doc", "%s: %s", path, d.Name)
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					switch s := spec.(type) {
+					case *ast.TypeSpec:
+						if s.Name.IsExported() && d.Doc == nil && s.Doc == nil {
+							assert.Fail(t, "no doc", "%s: %s", path, s.Name)
+						}
+					case *ast.ValueSpec:
+						if s.Names[0].IsExported() && d.Doc == nil && s.Doc == nil && s.Comment == nil {
+							assert.Fail(t, "no doc", "%s: %s", path, s.Names[0])
+						}
 					}
 				}
 			}

@@ -78,6 +78,8 @@ type Labels struct {
 	names map[string][]oracle.Label
 }
 
+// NewLabels are those of a program before its first statement: each row of each
+// buffer names itself.
 func NewLabels(p inplace.Program) *Labels {
 	v := &Labels{p: p, names: map[string][]oracle.Label{}}
 	for i, b := range p.Buffers {
