@@ -174,8 +174,8 @@ func (d *Divergence) Expect() *Expect {
 	return e
 }
 
-// Meets reports whether the outcome of a run is the one expected.
-func (e *Expect) Meets(d *Divergence) bool {
+// Matches reports whether the outcome of a run is the one expected.
+func (e *Expect) Matches(d *Divergence) bool {
 	got := d.Expect()
 	if e.OK || got.OK {
 		return e.OK == got.OK

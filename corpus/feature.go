@@ -15,16 +15,16 @@ type Feature string
 
 // The features.
 const (
-	WindowOne  Feature = "window-1" // a window of one row
-	Exact      Feature = "exact"    // a first chunk of exactly the window's rows
-	LongChunks Feature = "long"     // chunks longer than the window
-	Crossing   Feature = "crossing" // chunks of several tokens, no longer than the window, that cross its border
-	Empty      Feature = "empty"    // chunks of no tokens
-	OtherBatch Feature = "batch"    // chunks of another batch size than the cache's
-	OddChunks  Feature = "odd"      // chunks of another shape or element type than the cache's, OtherBatch among them
-	Resets     Feature = "reset"
-	Crops      Feature = "crop"
-	Snapshots  Feature = "snapshot" // and restores
+	WindowOne        Feature = "window-1" // a window of one row
+	Exact            Feature = "exact"    // a first chunk of exactly the window's rows
+	LongChunks       Feature = "long"     // chunks longer than the window
+	Crossing         Feature = "crossing" // chunks of several tokens, no longer than the window, that cross its border
+	Empty            Feature = "empty"    // chunks of no tokens
+	OtherBatch       Feature = "batch"    // chunks of another batch size than the cache's
+	MismatchedChunks Feature = "odd"      // chunks of another shape or element type than the cache's, OtherBatch among them
+	Resets           Feature = "reset"
+	Crops            Feature = "crop"
+	Snapshots        Feature = "snapshot" // and restores
 )
 
 // Features lists them all.

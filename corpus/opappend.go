@@ -34,8 +34,8 @@ func (o Op) Shape(s impls.Shape) impls.Shape {
 	return s
 }
 
-// Odd reports whether the chunk has another shape than the cache.
-func (o Op) Odd(s impls.Shape) bool { return o.named() && o.Shape(s) != s }
+// Mismatched reports whether the chunk has another shape than the cache.
+func (o Op) Mismatched(s impls.Shape) bool { return o.named() && o.Shape(s) != s }
 
 // named reports whether the operation names a part of a shape, which may be the
 // cache's own.
@@ -147,7 +147,7 @@ func (appendOp) Decode(kind, n int, s impls.Shape) (o Op, ok bool) {
 }
 
 func (appendOp) Features() []Feature {
-	return []Feature{Exact, LongChunks, Crossing, Empty, OtherBatch, OddChunks}
+	return []Feature{Exact, LongChunks, Crossing, Empty, OtherBatch, MismatchedChunks}
 }
 
 func (appendOp) FeaturesOf(o *Op, s impls.Shape, n int) []Feature {
@@ -156,8 +156,8 @@ func (appendOp) FeaturesOf(o *Op, s impls.Shape, n int) []Feature {
 		all = append(all, Empty)
 	}
 	switch kind := ChunkKind(n, o.N, s.Window); {
-	case o.Odd(s) || o.DType != "":
-		all = append(all, OddChunks)
+	case o.Mismatched(s) || o.DType != "":
+		all = append(all, MismatchedChunks)
 		if o.Shape(s).Batch != s.Batch {
 			all = append(all, OtherBatch)
 		}
@@ -188,7 +188,7 @@ func ChunkKind(n, q, window int) Feature {
 func (appendOp) Fit(o *Op, window int, s impls.Shape) Op {
 	p := *o
 	p.N = scale(o.N, window, s.Window)
-	if !p.Odd(s) {
+	if !p.Mismatched(s) {
 		return Op{Kind: Append, N: p.N, Pad: p.Pad}
 	}
 	return p
@@ -203,7 +203,7 @@ func scale(n, from, to int) int {
 }
 
 func (appendOp) Answer(o *Op, s impls.Shape, at State, promise oracle.Promise) Answer {
-	if o.Odd(s) || promise.Refuses(at.Len(), o.N, s.Window) {
+	if o.Mismatched(s) || promise.Refuses(at.Len(), o.N, s.Window) {
 		return MustRefuse
 	}
 	return MustAccept
@@ -214,7 +214,7 @@ func (appendOp) Ask(ctx context.Context, o *Op, cache Cache) error { return cach
 func (appendOp) Effect(o *Op, at State) { at.Append(o.N) }
 
 func (appendOp) WrongAnswer(o *Op, s impls.Shape, at State, err error) string {
-	if o.Odd(s) {
+	if o.Mismatched(s) {
 		x := o.Shape(s)
 		return fmt.Sprintf("a chunk [%d, %d, %d, %d] of %s in a cache [%d, %d, rows, %d] of %s",
 			x.Batch, x.Heads, o.N, x.Dim, x.DType, s.Batch, s.Heads, s.Dim, s.DType)

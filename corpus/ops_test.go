@@ -83,7 +83,7 @@ func TestLengths(t *testing.T) {
 }
 
 func TestFeaturesInTheirOrder(t *testing.T) {
-	require.Equal(t, []Feature{WindowOne, Exact, LongChunks, Crossing, Empty, OtherBatch, OddChunks, Resets, Crops, Snapshots}, Features())
+	require.Equal(t, []Feature{WindowOne, Exact, LongChunks, Crossing, Empty, OtherBatch, MismatchedChunks, Resets, Crops, Snapshots}, Features())
 }
 
 func TestOperationsThatMeanNothing(t *testing.T) {

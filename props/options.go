@@ -74,7 +74,7 @@ func Without(kinds ...corpus.Feature) Option {
 			switch f {
 			case corpus.Empty, corpus.Exact, corpus.Crossing, corpus.LongChunks:
 				s.limits.Kinds = append(s.limits.Kinds, f)
-			case corpus.WindowOne, corpus.OddChunks, corpus.OtherBatch, corpus.Resets, corpus.Crops, corpus.Snapshots:
+			case corpus.WindowOne, corpus.MismatchedChunks, corpus.OtherBatch, corpus.Resets, corpus.Crops, corpus.Snapshots:
 				s.untried = append(s.untried, f)
 			default:
 				s.unknown = append(s.unknown, f)

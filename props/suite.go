@@ -102,7 +102,7 @@ func (s *suite) fit(c *corpus.Case) {
 	var at corpus.Lengths
 	for i, o := range c.Ops {
 		if o.Kind == corpus.Append {
-			if !o.Odd(*shape) { // it was, in the shape that was drawn
+			if !o.Mismatched(*shape) { // it was, in the shape that was drawn
 				o = corpus.Op{Kind: corpus.Append, N: o.N, Pad: o.Pad}
 			}
 			// Every other chunk that is too long is shortened: else a cache

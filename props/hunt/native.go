@@ -56,7 +56,7 @@ func (r *Runner) Native(ctx context.Context, c *corpus.Case, d *corpus.Divergenc
 		}
 		for _, s := range some.Each {
 			runs.Of++
-			if c.Expect.Meets(s) {
+			if c.Expect.Matches(s) {
 				runs.Add(s.Wrong)
 			}
 		}

@@ -55,7 +55,7 @@ func (r *Runner) Replay(ctx context.Context, c *corpus.Case, times int) (Verdict
 	missed := false
 	for _, d := range s.Each {
 		switch {
-		case want.Meets(d):
+		case want.Matches(d):
 			if met++; met == 1 {
 				hit = d
 			}

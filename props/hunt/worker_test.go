@@ -401,9 +401,9 @@ func TestWorkerThatDoesNotStart(t *testing.T) {
 func TestWithout(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "honest")
-	r, err := huntIn(t.Context(), client, window.WorkerTarget("test"), []corpus.Feature{corpus.Crossing, corpus.Empty, corpus.OddChunks, corpus.WindowOne}, Options{Seed: 1, Cases: 300})
+	r, err := huntIn(t.Context(), client, window.WorkerTarget("test"), []corpus.Feature{corpus.Crossing, corpus.Empty, corpus.MismatchedChunks, corpus.WindowOne}, Options{Seed: 1, Cases: 300})
 	require.NoError(t, err)
-	for _, f := range []corpus.Feature{corpus.Crossing, corpus.Empty, corpus.OddChunks, corpus.OtherBatch, corpus.WindowOne, corpus.Crops, corpus.Snapshots} {
+	for _, f := range []corpus.Feature{corpus.Crossing, corpus.Empty, corpus.MismatchedChunks, corpus.OtherBatch, corpus.WindowOne, corpus.Crops, corpus.Snapshots} {
 		require.Zero(t, r.Met[f], f)
 	}
 	require.Positive(t, r.Met[corpus.Resets])
@@ -471,7 +471,7 @@ func TestShrinkSteered(t *testing.T) {
 		require.NotNil(t, d.Runs)
 		again, err := Local().One(t.Context(), d.Sim)
 		require.NoError(t, err)
-		require.True(t, d.Sim.Expect.Meets(again))
+		require.True(t, d.Sim.Expect.Matches(again))
 		require.Contains(t, d.String(), "as program/drop-clone/sim does")
 	}
 	smallest := r.Findings[0].Small

@@ -70,7 +70,7 @@ func (a asked) Restore(ctx context.Context, id int) error  { return a.j.cache.Re
 // append allocates nothing.
 func (a asked) Update(ctx context.Context, o *corpus.Op) error {
 	j := a.j
-	if o.Odd(j.c.Shape) {
+	if o.Mismatched(j.c.Shape) {
 		k, v, err := j.rows.Mismatched(o)
 		if err != nil {
 			j.fault = j.Fault(corpus.FaultShape, "-", err.Error())
