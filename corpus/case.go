@@ -191,9 +191,14 @@ func (c *Case) Blocks() int {
 // then the schedule. What is left is settled by the text, so that only equal
 // cases compare as 0.
 func Compare(a, b *Case) int {
+	// These two settle most comparisons of a shrink.
+	if d := cmp.Compare(len(a.Ops)+len(a.Program.Stmts), len(b.Ops)+len(b.Program.Stmts)); d != 0 {
+		return d
+	}
+	if d := cmp.Compare(a.Rows(), b.Rows()); d != 0 {
+		return d
+	}
 	for _, d := range [...]int{
-		cmp.Compare(len(a.Ops)+len(a.Program.Stmts), len(b.Ops)+len(b.Program.Stmts)),
-		cmp.Compare(a.Rows(), b.Rows()),
 		cmp.Compare(a.Shape.Window, b.Shape.Window),
 		cmp.Compare(a.Shape.Lanes(), b.Shape.Lanes()),
 		cmp.Compare(a.Shape.Batch, b.Shape.Batch),
