@@ -161,6 +161,33 @@ func (r *ring) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) 
 	return r.stored[0], r.stored[1], nil
 }
 
+// listed is a ring that gives so many lists of its positions, and no row that is
+// right.
+type listed struct {
+	*ring
+	lists int
+}
+
+func newListed(lists int) constructor {
+	return func(_ *testing.T, s impls.Shape) (impls.Cache, error) {
+		r := &ring{shape: s, rows: s.Window, refuse: crosses}
+		r.Reset()
+		return &listed{r, lists}, nil
+	}
+}
+
+func (l *listed) Positions() [][]int {
+	return append([][]int{}, slices.Repeat([][]int{l.positions}, l.lists)...)
+}
+
+func (l *listed) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	k, v, err = l.ring.Update(keys, values)
+	if err != nil {
+		return k, v, err
+	}
+	return impls.NewTensor(l.shape, l.rows), impls.NewTensor(l.shape, l.rows), nil
+}
+
 // noClose cannot be closed.
 type noClose struct{ *listCache }
 
@@ -216,6 +243,11 @@ func verdicts() map[string]verdict {
 		"ring of W rows without a guard":   {newRing(1, kind(corpus.LongChunks)), with(props.Without("long")), "no returned row holds position"},
 		"ring of 2W rows":                  {newRing(2, overPlusOne), with(props.LargestChunk(plusOne)), ""},
 		"ring of 2W rows, no room for W+2": {newRing(2, overPlusTwo), with(props.LargestChunk(func(window int) int { return window + 2 })), "no returned row holds position"},
+
+		"positions of no entry":      {newListed(0), with(props.Without("crossing", "long")), "0 lists of positions for a batch of"},
+		"positions of three entries": {newListed(3), with(props.Without("crossing", "long")), "3 lists of positions for a batch of"},
+		"no positions, narrow":       {newListed(0), nil, "expected"},
+		"wrong rows after no crop":   {newListed(1), with(props.Without("crossing", "long")), "returned: lane 0 row 0 holds nothing"},
 
 		"window 1 refused":            {only(func(s impls.Shape) bool { return s.Window > 1 }), with(), "making a cache"},
 		"window 1 left out":           {only(func(s impls.Shape) bool { return s.Window > 1 }), with(props.Without("window-1")), ""},

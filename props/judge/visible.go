@@ -41,6 +41,9 @@ func sinksText(n int) string {
 // token that it claims, and every token that a query sees is there once. There
 // is a list for the whole batch, or one for each entry.
 func (j *Judge) checkPositions(x *impls.Tensor, t oracle.Tensor, lists [][]int, first, total, sinks int) *corpus.Divergence {
+	if len(lists) != 1 && len(lists) != x.Batch {
+		return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf("%d lists of positions for a batch of %d; want 1, one for each entry, or nil", len(lists), x.Batch))
+	}
 	for b, positions := range lists {
 		if len(positions) != x.Rows {
 			return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf("%d positions for %d returned rows", len(positions), x.Rows))
