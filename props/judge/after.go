@@ -39,7 +39,7 @@ func (j *Judge) After(c *corpus.Case, op int, t oracle.Tensor, memory []byte, ra
 	}
 	x := impls.TensorOver(c.Shape, c.Shape.Window, memory)
 	d := j.rowFault(&x, t, where, 0, max(0, n-c.Shape.Window), n, true)
-	if refused {
+	if refused && c.Ops[op].Kind.Operation().Blamed() {
 		j.refused = op + 1
 		d = j.changed(d)
 	}

@@ -82,7 +82,7 @@ func (c compared) Returned(k, v *impls.Tensor, n, q int) *corpus.Divergence {
 
 func (c compared) Buffers() *corpus.Divergence { return c.j.checkStored() }
 
-// unchanged judges the cache after a refusal: now where it shows its buffers,
+// Unchanged judges the cache after a refusal: now where it shows its buffers,
 // else by the rows that it returns next.
 func (c compared) Unchanged() *corpus.Divergence {
 	j := c.j
@@ -104,7 +104,7 @@ func (j *Judge) changed(d *corpus.Divergence) *corpus.Divergence {
 	if _, uncertain := j.cache.(Uncertain); uncertain {
 		return d
 	}
-	return Blame(d, j.refused)
+	return Blame(d, j.c, j.refused)
 }
 
 // Uncertain is a Subject that may do something else the next time, so that a
@@ -115,11 +115,12 @@ type Uncertain interface{ Uncertain() }
 // judged last, 0 if none was.
 func (j *Judge) Refused() int { return j.refused }
 
-// Blame says that the operation that was refused changed the cache.
-func Blame(d *corpus.Divergence, refused int) *corpus.Divergence {
-	which := "a refused update"
+// Blame says that the operation of a case that was refused changed the cache.
+func Blame(d *corpus.Divergence, c *corpus.Case, refused int) *corpus.Divergence {
+	kind := c.Ops[refused-1].Kind
+	which := fmt.Sprintf("a refused %s", kind)
 	if refused != d.Op {
-		which = fmt.Sprintf("the update that was refused at op %d", refused)
+		which = fmt.Sprintf("the %s that was refused at op %d", kind, refused)
 	}
 	d.Detail = which + " changed the cache: " + d.String()
 	d.Fault, d.Race = corpus.FaultChanged, nil

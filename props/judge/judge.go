@@ -2,6 +2,7 @@ package judge
 
 import (
 	"context"
+	"errors"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -9,9 +10,13 @@ import (
 	"github.com/slidefuzz/slidefuzz/oracle"
 )
 
+// ErrCannot is what a Subject refuses with that was never asked, since it cannot
+// do such a thing at all: no such refusal changes it.
+var ErrCannot = errors.New("this cache cannot do that")
+
 // Subject is the cache under test as the judge asks it. What a cache cannot do
-// it refuses. An error that a call returns after its context has ended means
-// nothing.
+// it refuses, with ErrCannot where that is known. An error that a call returns
+// after its context has ended means nothing.
 type Subject interface {
 	Update(ctx context.Context, keys, values impls.Tensor) (k, v impls.Tensor, err error)
 	Reset(ctx context.Context)

@@ -93,7 +93,7 @@ func NewLabels(p inplace.Program) *Labels {
 	return v
 }
 
-// Positions numbers the rows that a buffer holds as newValues fills them.
+// Positions numbers the rows that a buffer holds as NewValues fills them.
 func (v *Labels) Positions(buffer int) []int32 {
 	first := make([]int32, len(v.p.Buffers))
 	for b := 1; b < len(first); b++ {

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -45,7 +46,7 @@ func (j *Judge) step(ctx context.Context, o *corpus.Op) (d *corpus.Divergence) {
 		return j.Fault(corpus.FaultRefused, "-", x.WrongAnswer(o, j.c.Shape, state{j}, err))
 	case err == nil && must == corpus.MustRefuse:
 		return j.Fault(corpus.FaultAccepted, "-", x.WrongAnswer(o, j.c.Shape, state{j}, nil))
-	case err != nil && x.Blamed():
+	case err != nil && x.Blamed() && !errors.Is(err, ErrCannot):
 		return j.rows.Unchanged()
 	case err != nil:
 		return j.rows.Buffers()

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"errors"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -15,8 +14,6 @@ func Cache(c impls.Cache) judge.Subject { return goCache{c} }
 
 type goCache struct{ impls.Cache }
 
-var errCannot = errors.New("this cache cannot do that")
-
 func (c goCache) Update(_ context.Context, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
 	return c.Cache.Update(keys, values)
 }
@@ -27,21 +24,21 @@ func (c goCache) Crop(_ context.Context, n int) error {
 	if x, ok := c.Cache.(impls.Cropper); ok {
 		return x.Crop(n)
 	}
-	return errCannot
+	return judge.ErrCannot
 }
 
 func (c goCache) Snapshot(_ context.Context, id int) error {
 	if x, ok := c.Cache.(impls.Snapshotter); ok {
 		return x.Snapshot(id)
 	}
-	return errCannot
+	return judge.ErrCannot
 }
 
 func (c goCache) Restore(_ context.Context, id int) error {
 	if x, ok := c.Cache.(impls.Snapshotter); ok {
 		return x.Restore(id)
 	}
-	return errCannot
+	return judge.ErrCannot
 }
 
 func (c goCache) Positions() [][]int {

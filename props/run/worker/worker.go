@@ -118,7 +118,7 @@ func (b *Backend) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, 
 			}
 		}
 	}
-	return judge.Blame(d, culprit), nil
+	return judge.Blame(d, c, culprit), nil
 }
 
 // blameRuns is how often a refusal must have changed the cache, and its absence
@@ -184,8 +184,9 @@ func (c cache) Failed() (f corpus.Fault, detail string) { return c.b.failed() }
 // Uncertain implements judge.Uncertain: see one.
 func (c cache) Uncertain() {}
 
-// MatchOnSim implements run.SimMatcher: it looks for the known-bad lowering and the order under which sim fails on
-// a program too, and gives the divergence that case and its hazard.
+// MatchOnSim implements run.SimMatcher: it looks for the known-bad lowering and the
+// order under which sim fails on a program too, and gives the divergence that case
+// and its hazard.
 func (b *Backend) MatchOnSim(ctx context.Context, c *corpus.Case, d *corpus.Divergence) {
 	for _, how := range []inplace.Lowering{inplace.DropClone, inplace.DropWAR} {
 		for _, order := range []inplace.ScheduleKind{inplace.Ascending, inplace.Descending} {
