@@ -44,7 +44,7 @@ type runRequest struct {
 	Ticketed      bool
 }
 
-// benchRequest times a check step of a script against a plain read.
+// benchRequest times a check step of a trace against a plain read.
 type benchRequest struct {
 	Run    runRequest
 	Fill   []int // the steps that are run first
@@ -53,7 +53,7 @@ type benchRequest struct {
 	Rounds int
 }
 
-// judgeRequest runs each kernel of a script under a driver that reports races
+// judgeRequest runs each kernel of a trace under a driver that reports races
 // in a file.
 type judgeRequest struct {
 	Run    runRequest
@@ -256,7 +256,7 @@ func (e *executor) run(r *runRequest) (*reply, error) {
 	return out, nil
 }
 
-// graphs runs a script a launch a step, but for the steps of one plan, which
+// graphs runs a trace a launch a step, but for the steps of one plan, which
 // are captured when the plan comes first and replayed when it comes again.
 func (e *executor) graphs(r *runRequest) (err error) {
 	known := map[int]graph{}
@@ -302,7 +302,7 @@ func (e *executor) graphs(r *runRequest) (err error) {
 	return nil
 }
 
-// bench times one step of a loaded script, and a plain read of as many bytes.
+// bench times one step of a loaded trace, and a plain read of as many bytes.
 func (e *executor) bench(r *benchRequest) (*reply, error) {
 	if err := e.load(&r.Run); err != nil {
 		return nil, err

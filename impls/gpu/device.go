@@ -31,8 +31,8 @@ type Device struct {
 	timeout   time.Duration // of a request, 0 for DefaultTimeout
 	free      int64         // memory of the device after the last batch, where known
 	failures  int           // in this Run
-	searching bool          // for the script that makes the device fail
-	large     int           // the blocks of a large script, 0 for largeScript
+	searching bool          // for the trace that makes the device fail
+	large     int           // the blocks of a large trace, 0 for largeTrace
 }
 
 // DefaultTimeout is how long a call may take: the largest built-in case, with
@@ -261,12 +261,12 @@ func (d *Device) Close() {
 	}
 }
 
-// Result is what a script came to on a device: an outcome, or how the device
+// Result is what a trace came to on a device: an outcome, or how the device
 // failed.
 type Result struct {
 	inplace.Outcome
 	Err error // a *FailedError, or an extent too large for the device
-	// NotRun says that earlier scripts made the device fail too often.
+	// NotRun says that earlier traces made the device fail too often.
 	NotRun bool
 }
 
@@ -274,17 +274,17 @@ type Result struct {
 // fresh process, or the whole time limit.
 const maxFailures = 3
 
-// largeScript is the blocks from which on a script is run by itself, a launch
+// largeTrace is the blocks from which on a trace is run by itself, a launch
 // a step: there a launch costs less than what it does.
-const largeScript = 1 << 14
+const largeTrace = 1 << 14
 
-// maxBatch bounds what one launch of many scripts takes on the device.
+// maxBatch bounds what one launch of many traces takes on the device.
 const maxBatch = 1 << 30
 
-// Run runs scripts; the small ones that ask for an order share launches. The
-// results are in the order of the scripts. An error means that there is no
+// Run runs traces; the small ones that ask for an order share launches. The
+// results are in the order of the traces. An error means that there is no
 // device, or that ctx has ended.
-func (d *Device) Run(ctx context.Context, scripts []*inplace.Trace) ([]Result, error) {
+func (d *Device) Run(ctx context.Context, traces []*inplace.Trace) ([]Result, error) {
 	// The records are made before the device is taken, so that callers who run
 	// side by side keep it busy.
 	var parts []part
@@ -292,11 +292,11 @@ func (d *Device) Run(ctx context.Context, scripts []*inplace.Trace) ([]Result, e
 	bytes := int64(0)
 	flush := func() {
 		if len(small) > 0 {
-			parts = append(parts, newPart(scripts, small))
+			parts = append(parts, newPart(traces, small))
 		}
 		small, bytes = nil, 0
 	}
-	for i, s := range scripts {
+	for i, s := range traces {
 		n, blocks := int64(0), 0
 		for id := range s.Sizes {
 			n += int64(s.Elements(id) * s.Shape.DType.Size())
@@ -306,7 +306,7 @@ func (d *Device) Run(ctx context.Context, scripts []*inplace.Trace) ([]Result, e
 				blocks += s.Steps[k].Kernel.Blocks()
 			}
 		}
-		if s.Native || s.Graph || blocks >= cmp.Or(d.large, largeScript) {
+		if s.Native || s.Graph || blocks >= cmp.Or(d.large, largeTrace) {
 			flush()
 			parts = append(parts, part{which: []int{i}, alone: true})
 			continue
@@ -320,13 +320,13 @@ func (d *Device) Run(ctx context.Context, scripts []*inplace.Trace) ([]Result, e
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.failures = 0
-	results := make([]Result, len(scripts))
+	results := make([]Result, len(traces))
 	for _, p := range parts {
 		var err error
 		if p.alone {
-			err = d.single(ctx, scripts[p.which[0]], &results[p.which[0]])
+			err = d.single(ctx, traces[p.which[0]], &results[p.which[0]])
 		} else {
-			err = d.together(ctx, scripts, p, results)
+			err = d.together(ctx, traces, p, results)
 		}
 		if err != nil {
 			return nil, err
@@ -335,24 +335,24 @@ func (d *Device) Run(ctx context.Context, scripts []*inplace.Trace) ([]Result, e
 	return results, nil
 }
 
-// part is scripts that run together, or one alone.
+// part is traces that run together, or one alone.
 type part struct {
 	which []int
 	alone bool
 	batch *batch
 }
 
-func newPart(scripts []*inplace.Trace, which []int) part {
+func newPart(traces []*inplace.Trace, which []int) part {
 	picked := make([]*inplace.Trace, len(which))
 	for k, i := range which {
-		picked[k] = scripts[i]
+		picked[k] = traces[i]
 	}
 	return part{which: which, batch: encode(picked, true)}
 }
 
-// together runs scripts in one launch. Where the device fails they are run in
+// together runs traces in one launch. Where the device fails they are run in
 // halves, each on a fresh child, until the one to blame is found.
-func (d *Device) together(ctx context.Context, scripts []*inplace.Trace, p part, results []Result) error {
+func (d *Device) together(ctx context.Context, traces []*inplace.Trace, p part, results []Result) error {
 	if d.failures >= maxFailures {
 		for _, i := range p.which {
 			results[i].NotRun = true
@@ -381,13 +381,13 @@ func (d *Device) together(ctx context.Context, scripts []*inplace.Trace, p part,
 	defer func(was bool) { d.searching = was }(d.searching)
 	d.searching = true
 	half := len(p.which) / 2
-	if err := d.together(ctx, scripts, newPart(scripts, p.which[:half]), results); err != nil {
+	if err := d.together(ctx, traces, newPart(traces, p.which[:half]), results); err != nil {
 		return err
 	}
-	return d.together(ctx, scripts, newPart(scripts, p.which[half:]), results)
+	return d.together(ctx, traces, newPart(traces, p.which[half:]), results)
 }
 
-// single runs one script, a launch a step.
+// single runs one trace, a launch a step.
 func (d *Device) single(ctx context.Context, s *inplace.Trace, result *Result) error {
 	if result.NotRun = d.failures >= maxFailures; result.NotRun {
 		return nil
@@ -425,14 +425,14 @@ func (d *Device) single(ctx context.Context, s *inplace.Trace, result *Result) e
 
 // request is the batch as the child wants it, a launch a step of slot 0.
 func (b *batch) request() *runRequest {
-	return &runRequest{Words: bytesOf(b.words), Slots: len(b.scripts), Memory: b.memory, Blocks: b.blocks[0]}
+	return &runRequest{Words: bytesOf(b.words), Slots: len(b.traces), Memory: b.memory, Blocks: b.blocks[0]}
 }
 
 // outcomes reads the states that a child sent back.
 func (b *batch) outcomes(r *reply, each func(i int, o inplace.Outcome)) {
 	state := wordsOf(r.State)
 	next := 0
-	for i := range b.scripts {
+	for i := range b.traces {
 		w := state[stateWords*i:]
 		if w[0] == 0 {
 			each(i, inplace.Outcome{})

@@ -6,7 +6,7 @@ import (
 )
 
 // smallGroup and largeGroup are the work-items of a group: few for a launch of
-// many small scripts, whose blocks are small; many for one script's large
+// many small traces, whose blocks are small; many for one trace's large
 // blocks. 32 is what NVIDIA runs in step; 256 with 8 registers each holds the
 // 1024 cells of the blocks that compilers commonly choose, with room.
 const (

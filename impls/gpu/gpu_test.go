@@ -41,24 +41,24 @@ func onEach(t *testing.T, test func(t *testing.T, d *Device)) {
 	}
 }
 
-// shift is a script that fills a buffer of rows one-byte rows and shifts it to
+// shift is a trace that fills a buffer of rows one-byte rows and shifts it to
 // the left by one, racing, blocks descending; the check expects what a sound
 // shift gives. The values are the positions plus one.
 func shift(rows int) *inplace.Trace {
 	s := impls.Shape{Batch: 1, Heads: 1, Window: rows, Dim: 1, DType: impls.U8}
 	p, _ := window.BuiltinProgram("down-shift", rows)
 	plan := inplace.Compile(p, inplace.DropClone, s, 1)
-	script := inplace.ProgramTrace(plan, s)
-	script.Code = inplace.Code{Codes: 254, Stride: 1, Half: 254, Offsets: make([]uint32, 2)}
+	trace := inplace.ProgramTrace(plan, s)
+	trace.Code = inplace.Code{Codes: 254, Stride: 1, Half: 254, Offsets: make([]uint32, 2)}
 	start, want := make([]int32, rows), make([]int32, rows)
 	for i := range start {
 		start[i], want[i] = int32(i), int32(min(i+1, rows-1))
 	}
-	script.Start(0, start)
+	trace.Start(0, start)
 	k := plan.Kernels[0]
-	script.RunKernel(plan, k, inplace.Schedule{Kind: inplace.Descending}.Order(k.Blocks()))
-	script.CheckBuffer(0, want)
-	return script
+	trace.RunKernel(plan, k, inplace.Schedule{Kind: inplace.Descending}.Order(k.Blocks()))
+	trace.CheckBuffer(0, want)
+	return trace
 }
 
 func TestShift(t *testing.T) {
@@ -82,9 +82,9 @@ func kill(pid int) {
 	}
 }
 
-// Scripts that run by themselves, a launch a step, give the same in a forced
-// order. That large ones do is for props.TestLargeScripts, which takes minutes:
-// here small ones count as large.
+// Traces that run by themselves, a launch a step, give the same in a forced
+// order. That large ones do is for TestLargeScripts of props/run/gpu, which takes
+// minutes: here small ones count as large.
 func TestAlone(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Device) {
 		d.large = 1
@@ -136,7 +136,7 @@ func TestKilled(t *testing.T) {
 	})
 }
 
-// A hang ends at the limit, and costs the scripts beside it nothing.
+// A hang ends at the limit, and costs the traces beside it nothing.
 func TestHang(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Device) {
 		d.SetTimeout(time.Second)
@@ -229,7 +229,7 @@ func measure(t *testing.T, d *Device) usage {
 	return u
 }
 
-// Over 100,000 scripts, 5,000 with -short, nothing grows: open files, memory,
+// Over 100,000 traces, 5,000 with -short, nothing grows: open files, memory,
 // memory of the device where the driver tells, processes.
 func TestLeaks(t *testing.T) {
 	n, batch := 100_000, 1000
@@ -237,14 +237,14 @@ func TestLeaks(t *testing.T) {
 		n, batch = 5_000, 100
 	}
 	onEach(t, func(t *testing.T, d *Device) {
-		scripts := make([]*inplace.Trace, batch)
-		for i := range scripts {
-			scripts[i] = shift(2 + i%60)
+		traces := make([]*inplace.Trace, batch)
+		for i := range traces {
+			traces[i] = shift(2 + i%60)
 		}
 		pid := d.child.Pid()
 		var before usage
 		for done := 0; done < n; done += batch {
-			results, err := d.Run(context.Background(), scripts)
+			results, err := d.Run(context.Background(), traces)
 			require.NoError(t, err)
 			for i, r := range results {
 				require.NoError(t, r.Err)
@@ -255,7 +255,7 @@ func TestLeaks(t *testing.T) {
 			}
 		}
 		after := measure(t, d)
-		t.Logf("after %d scripts %+v, after %d %+v", 6*batch, before, n, after)
+		t.Logf("after %d traces %+v, after %d %+v", 6*batch, before, n, after)
 		require.Equal(t, pid, d.child.Pid(), "one process all the time")
 		// A driver may open a file or two when it likes; one for each launch
 		// would be a hundred, or fifty.
@@ -281,26 +281,26 @@ func BenchmarkCheck(b *testing.B) {
 				}
 				s := impls.Shape{Batch: 4, Heads: 8, Dim: 256, DType: dtype}
 				s.Window = int(bytes) / (s.Lanes() * s.RowBytes())
-				script := &inplace.Trace{Shape: s, Sizes: []int{s.Window}, Native: true}
-				script.Code = inplace.Code{Codes: 254 << 23, Half: 254 << 23, Low: 1 << 23}
+				trace := &inplace.Trace{Shape: s, Sizes: []int{s.Window}, Native: true}
+				trace.Code = inplace.Code{Codes: 254 << 23, Half: 254 << 23, Low: 1 << 23}
 				switch dtype {
 				case impls.BF16:
-					script.Code = inplace.Code{Codes: 65024, Stride: 101, Half: 32512, Low: 128, High: 32896}
+					trace.Code = inplace.Code{Codes: 65024, Stride: 101, Half: 32512, Low: 128, High: 32896}
 				case impls.U8:
-					script.Code = inplace.Code{Codes: 254, Stride: 101, Half: 254, Low: 1}
+					trace.Code = inplace.Code{Codes: 254, Stride: 101, Half: 254, Low: 1}
 				}
 				if dtype != impls.F32 {
 					for i := range 2 * s.Lanes() * s.Dim {
-						script.Code.Offsets = append(script.Code.Offsets, uint32(i)*7919%script.Code.Codes)
+						trace.Code.Offsets = append(trace.Code.Offsets, uint32(i)*7919%trace.Code.Codes)
 					}
 				}
 				labels := make([]int32, s.Window)
 				for i := range labels {
 					labels[i] = int32(i)
 				}
-				script.Start(0, labels)
-				script.CheckBuffer(0, labels)
-				batch := encode([]*inplace.Trace{script}, false)
+				trace.Start(0, labels)
+				trace.CheckBuffer(0, labels)
+				batch := encode([]*inplace.Trace{trace}, false)
 				require.NoError(b, batch.err)
 				r := &benchRequest{Run: *batch.request(), Fill: []int{0}, Step: 1, Bytes: bytes, Rounds: rounds}
 				for b.Loop() {

@@ -1,4 +1,4 @@
-// Runs scripts. The preludes give OpenCL C and CUDA C the same words:
+// Runs traces. The preludes give OpenCL C and CUDA C the same words:
 //
 //   KERNEL GLOBAL SHARED INLINE   qualifiers; RECORD, a record in shared memory
 //   GROUP LOCAL LSIZE BARRIER     indices, the barrier of a group
@@ -7,7 +7,7 @@
 //   LOAD4                         16 bytes that another group may have written
 //
 // prog holds, in words of 32 bits, a record for each slot (an independent
-// script), then what the records point to. words.go writes it.
+// trace), then what the records point to. words.go writes it.
 
 // Of a slot. Bases are in units of 16 bytes.
 #define S_BASE 0     // of its storages
@@ -492,7 +492,7 @@ KERNEL void readall(GLOBAL const uint4 *mem, GLOBAL uint *out, ulong words)
     out[0] = sum;
 }
 
-// A kernel of a script with one work-item a block and no order, for a judge that
+// A kernel of a trace with one work-item a block and no order, for a judge that
 // looks at every access.
 #define JUDGED 64 // cells a block
 KERNEL void judged(GLOBAL uchar *mem, GLOBAL const uint *prog, uint step)

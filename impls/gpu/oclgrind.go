@@ -33,7 +33,7 @@ func NewOclgrind(ctx context.Context, dir string) (*Oclgrind, error) {
 	return o, err
 }
 
-// Races reports for each kernel of a script, its Move steps in order, whether
+// Races reports for each kernel of a trace, its Move steps in order, whether
 // Oclgrind sees a race with one work-item a block.
 func (o *Oclgrind) Races(ctx context.Context, s *inplace.Trace) ([]bool, error) {
 	b := encode([]*inplace.Trace{s}, false)

@@ -33,18 +33,18 @@ func checked(words []uint32, slot, step uint32) (at, bytes int64) {
 
 // checkBlock is the cells of a block that fills or checks rows: enough that
 // reading the step's record is a small part of it. A check of a gigabyte is
-// then some thousand blocks, enough for any device, and a small script's check
+// then some thousand blocks, enough for any device, and a small trace's check
 // is one block.
 const checkBlock = 1 << 16
 
-// batch is scripts as the kernel reads them.
+// batch is traces as the kernel reads them.
 type batch struct {
-	scripts []*inplace.Trace
-	words   []uint32
-	groups  []uint32  // the slot that each group works for
-	blocks  [][]int   // of each step of each script
-	base    [][]int64 // byte offset of each storage, of each script
-	memory  int64     // bytes of the arena
+	traces []*inplace.Trace
+	words  []uint32
+	groups []uint32  // the slot that each group works for
+	blocks [][]int   // of each step of each trace
+	base   [][]int64 // byte offset of each storage, of each trace
+	memory int64     // bytes of the arena
 	// The labels that were written last, and where.
 	labels   *[]int32
 	labelsAt int
@@ -55,24 +55,24 @@ type batch struct {
 // buffer that OpenCL lets a device refuse, 1 GiB on a device of 4.
 const maxWords = 64 << 20
 
-// encode lays scripts out, each in memory of its own. Where grouped, groups
+// encode lays traces out, each in memory of its own. Where grouped, groups
 // lists whose blocks the groups of one launch do.
-func encode(scripts []*inplace.Trace, grouped bool) *batch {
+func encode(traces []*inplace.Trace, grouped bool) *batch {
 	// An estimate, so that the records are seldom moved: a step's record, and
 	// what it points to.
-	n := slotWords * len(scripts)
-	for _, s := range scripts {
+	n := slotWords * len(traces)
+	for _, s := range traces {
 		n += (stepWords+8)*len(s.Steps) + len(s.Code.Offsets)
 	}
 	b := &batch{
-		scripts: scripts,
-		words:   make([]uint32, slotWords*len(scripts), n),
-		blocks:  make([][]int, len(scripts)),
-		base:    make([][]int64, len(scripts)),
+		traces: traces,
+		words:  make([]uint32, slotWords*len(traces), n),
+		blocks: make([][]int, len(traces)),
+		base:   make([][]int64, len(traces)),
 	}
-	left := make([]int, len(scripts))
+	left := make([]int, len(traces))
 	most := 0
-	for i, s := range scripts {
+	for i, s := range traces {
 		b.slot(i, s)
 		for _, n := range b.blocks[i] {
 			left[i] += n
@@ -128,7 +128,7 @@ func (b *batch) slot(i int, s *inplace.Trace) {
 	}
 	elem := func(id int) int64 { return (b.base[i][id] - start) / int64(size) }
 	if b.memory-start > int64(size)<<32 {
-		b.fail("a script of %d bytes; a device's case has at most 2^32 elements", b.memory-start)
+		b.fail("a trace of %d bytes; a device's case has at most 2^32 elements", b.memory-start)
 		return
 	}
 	copies := map[moveKey]uint32{}

@@ -5,7 +5,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
-// Recorder is the storage of a cache that notes in a script what is to be
+// Recorder is the storage of a cache that notes in a trace what is to be
 // done. Its tensors have no bytes.
 type Recorder struct {
 	Trace *inplace.Trace

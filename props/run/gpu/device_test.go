@@ -69,7 +69,7 @@ func count(n int) int {
 	return n
 }
 
-// A script on this machine comes to what the runner finds step by step.
+// A trace on this machine comes to what the runner finds step by step.
 func TestScripts(t *testing.T) {
 	r, local := newRecorder(), run.Local()
 	diverged := 0
@@ -78,7 +78,7 @@ func TestScripts(t *testing.T) {
 		require.NoError(t, err)
 		rec, err := r.record(t.Context(), c)
 		require.NoError(t, err)
-		got, err := r.judge(rec, []gpu.Result{{Outcome: rec.script.Run()}})
+		got, err := r.judge(rec, []gpu.Result{{Outcome: rec.trace.Run()}})
 		require.NoError(t, err)
 		sameDivergence(t, c, want, got)
 		if want != nil {
@@ -101,7 +101,7 @@ func sameDivergence(t *testing.T, c *corpus.Case, want, got *corpus.Divergence) 
 	}
 }
 
-// blocks is how many blocks the kernels of a script have.
+// blocks is how many blocks the kernels of a trace have.
 func blocks(s *inplace.Trace) int {
 	n := 0
 	for _, step := range s.Steps {
@@ -127,7 +127,7 @@ func brief(t *testing.T, cases []*corpus.Case) []*corpus.Case {
 	some := slices.DeleteFunc(slices.Clone(cases), func(c *corpus.Case) bool {
 		rec, err := r.record(t.Context(), c)
 		require.NoError(t, err)
-		return blocks(rec.script) > shortBlocks
+		return blocks(rec.trace) > shortBlocks
 	})
 	require.Greater(t, len(some), len(cases)/2)
 	return some
@@ -161,17 +161,17 @@ func TestDevicesAgree(t *testing.T) {
 			bad := brief(t, drawn(targets(name, window.Target.Racy), count(4_000)))
 			diverged := 0
 			for part := range slices.Chunk(bad, 1000) {
-				scripts := make([]*inplace.Trace, len(part))
+				traces := make([]*inplace.Trace, len(part))
 				for i, c := range part {
 					rec, err := r.record(t.Context(), c)
 					require.NoError(t, err)
-					scripts[i] = rec.script
+					traces[i] = rec.trace
 				}
-				results, err := d.Run(context.Background(), scripts)
+				results, err := d.Run(context.Background(), traces)
 				require.NoError(t, err)
 				for i, got := range results {
 					require.NoError(t, got.Err)
-					want := scripts[i].Run()
+					want := traces[i].Run()
 					if diff := cmp.Diff(want, got.Outcome); diff != "" {
 						t.Fatalf("-sim +%s:\n%s%s", name, diff, part[i].Text())
 					}
@@ -191,13 +191,13 @@ func TestDevicesAgree(t *testing.T) {
 // let run holds up all.
 const busy = 10 * time.Minute
 
-// largeScript is the blocks from which on a device runs a script by itself.
-const largeScript = 1 << 14
+// largeTrace is the blocks from which on a device runs a trace by itself.
+const largeTrace = 1 << 14
 
-// One large script takes a launch a step, and gives the same. With -short it is
+// One large trace takes a launch a step, and gives the same. With -short it is
 // one of a sound target, and the device chooses the order: in one that is forced
 // the blocks wait for each other, which takes PoCL half a millisecond a block on
-// a busy machine. gpu.TestAlone forces one on small scripts.
+// a busy machine. gpu.TestAlone forces one on small traces.
 func TestLargeScripts(t *testing.T) {
 	for _, name := range []string{"opencl", "cuda"} {
 		t.Run(name, func(t *testing.T) {
@@ -223,7 +223,7 @@ func TestLargeScripts(t *testing.T) {
 				}
 				rec, err := r.record(t.Context(), c)
 				require.NoError(t, err)
-				require.GreaterOrEqual(t, blocks(rec.script), largeScript)
+				require.GreaterOrEqual(t, blocks(rec.trace), largeTrace)
 				got, err := b.Run(t.Context(), []*corpus.Case{c})
 				require.NoError(t, err)
 				sameDivergence(t, c, want, got[0])

@@ -1,4 +1,4 @@
-// Package gpu is the backend of OpenCL and CUDA devices: cases become scripts
+// Package gpu is the backend of OpenCL and CUDA devices: cases become traces
 // that a device runs many at once.
 package gpu
 
@@ -42,7 +42,7 @@ func Add(b *run.Backends, timeout time.Duration) {
 	}
 }
 
-// DeviceName is the device of package gpu that runs a target's scripts.
+// DeviceName is the device of package gpu that runs a target's traces.
 func DeviceName(target string) string {
 	if target == "cuda-graph" {
 		return "cuda"
@@ -143,7 +143,7 @@ const partCases = 500
 
 // runPart records cases, runs them and judges them.
 func (b *Backend) runPart(ctx context.Context, device *gpu.Device, r *recorder, cases []*corpus.Case) ([]*corpus.Divergence, error) {
-	var scripts []*inplace.Trace
+	var traces []*inplace.Trace
 	recordings := make([]*recording, len(cases))
 	first := make([]int, len(cases)+1)
 	for i, c := range cases {
@@ -153,11 +153,11 @@ func (b *Backend) runPart(ctx context.Context, device *gpu.Device, r *recorder, 
 		}
 		recordings[i] = rec
 		for range b.runs(c) {
-			scripts = append(scripts, rec.script)
+			traces = append(traces, rec.trace)
 		}
-		first[i+1] = len(scripts)
+		first[i+1] = len(traces)
 	}
-	results, err := device.Run(ctx, scripts)
+	results, err := device.Run(ctx, traces)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func (b *Backend) Sample(ctx context.Context, c *corpus.Case, n int) (s run.Samp
 	defer func() { s.Different = len(different) }()
 	// A few at a time: each takes the memory of the case on the device.
 	for len(s.Each) < n && ctx.Err() == nil {
-		results, err := device.Run(ctx, slices.Repeat([]*inplace.Trace{rec.script}, min(nativeRuns, n-len(s.Each))))
+		results, err := device.Run(ctx, slices.Repeat([]*inplace.Trace{rec.trace}, min(nativeRuns, n-len(s.Each))))
 		if err != nil {
 			if ctx.Err() != nil {
 				break

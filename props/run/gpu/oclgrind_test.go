@@ -42,10 +42,10 @@ func TestOclgrindAgrees(t *testing.T) {
 		c.Target.Lowering = [...]inplace.Lowering{inplace.DropWAR, inplace.DropWAR, inplace.DropClone, inplace.Fused, inplace.Eager}[rng.IntN(5)]
 		rec, err := r.record(t.Context(), c)
 		require.NoError(t, err)
-		races, err := o.Races(context.Background(), rec.script)
+		races, err := o.Races(context.Background(), rec.trace)
 		require.NoError(t, err)
 		next := 0
-		for _, s := range rec.script.Steps {
+		for _, s := range rec.trace.Steps {
 			if s.Kind != inplace.Move {
 				continue
 			}

@@ -14,14 +14,14 @@ import (
 	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
-// recording is a case as a script for a device, and what is needed to say what
+// recording is a case as a trace for a device, and what is needed to say what
 // a failed check means.
 type recording struct {
 	c       *corpus.Case
-	script  *inplace.Trace
+	trace   *inplace.Trace
 	checks  []check // by step
 	ran     judge.Ran
-	fault   *corpus.Divergence // of the contract, at the operation after the script's last
+	fault   *corpus.Divergence // of the contract, at the operation after the trace's last
 	program *inplace.Plan      // of a program
 	starts  []int              // of a program: the first kernel of each statement, and of the end
 }
@@ -34,7 +34,7 @@ type check struct {
 
 // note says what the next step checks.
 func (rec *recording) note(c check) {
-	for len(rec.checks) < len(rec.script.Steps) {
+	for len(rec.checks) < len(rec.trace.Steps) {
 		rec.checks = append(rec.checks, check{})
 	}
 	rec.checks = append(rec.checks, c)
@@ -48,7 +48,7 @@ type recorder struct {
 
 func newRecorder() *recorder { return &recorder{judge.New(), run.Engines{}} }
 
-// record makes the script of a case.
+// record makes the trace of a case.
 func (r *recorder) record(ctx context.Context, c *corpus.Case) (*recording, error) {
 	code, err := r.j.Encoding(c.Shape)
 	if err != nil {
@@ -60,7 +60,7 @@ func (r *recorder) record(ctx context.Context, c *corpus.Case) (*recording, erro
 	} else if err := r.recordCache(ctx, rec); err != nil {
 		return nil, err
 	}
-	s := rec.script
+	s := rec.trace
 	s.Code.Codes, s.Code.Stride, s.Code.Half, s.Code.Low, s.Code.High, s.Code.Offsets = code.ClosedForm()
 	s.Native = c.Schedule.Kind == inplace.Native || window.OrdersItself(c.Target.Device)
 	s.Graph = c.Target.Device == "cuda-graph"
@@ -78,9 +78,9 @@ func (r *recorder) recordCache(ctx context.Context, rec *recording) error {
 	}
 	cache, notes := engine.Record()
 	cache.Order = r.j.BlockOrder
-	rec.script = notes.Trace
+	rec.trace = notes.Trace
 	// Most steps are decodes: two fills, two or four kernels, four checks.
-	rec.script.Steps = slices.Grow(rec.script.Steps, 12*len(c.Ops)+8)
+	rec.trace.Steps = slices.Grow(rec.trace.Steps, 12*len(c.Ops)+8)
 	rec.ran = judge.Ran{Refused: make([]bool, len(c.Ops)), Plans: make([]*inplace.Plan, len(c.Ops))}
 	n := &noted{Subject: run.Cache(cache), j: r.j, rec: rec, cache: cache, notes: notes}
 	// Rows are labels, and lanes batch entries.
@@ -88,7 +88,7 @@ func (r *recorder) recordCache(ctx context.Context, rec *recording) error {
 	return err
 }
 
-// noted is the cache that notes in a script what is to be done, and what notes
+// noted is the cache that notes in a trace what is to be done, and what notes
 // there how rows are to be judged.
 type noted struct {
 	judge.Subject
@@ -108,7 +108,7 @@ func (n *noted) Update(ctx context.Context, keys, values impls.Tensor) (k, v imp
 	k, v, err = n.Subject.Update(ctx, keys, values)
 	if err != nil {
 		n.rec.ran.Refused[n.j.Op()] = true
-		n.rec.script.Steps = n.rec.script.Steps[:n.fills]
+		n.rec.trace.Steps = n.rec.trace.Steps[:n.fills]
 		n.labels = nil
 	} else {
 		n.rec.ran.Plans[n.j.Op()] = n.cache.LastPlan()
@@ -150,7 +150,7 @@ func (n *noted) Chunk(o *corpus.Op, from int) (keys, values impls.Tensor) {
 		n.j.History().AppendLane(oracle.Keys, b, rows)
 		n.j.History().AppendLane(oracle.Values, b, rows)
 	}
-	n.fills = len(n.rec.script.Steps)
+	n.fills = len(n.rec.trace.Steps)
 	for t := range 2 {
 		n.notes.FillChunk(t, q, n.labels)
 	}
@@ -160,7 +160,7 @@ func (n *noted) Chunk(o *corpus.Op, from int) (keys, values impls.Tensor) {
 
 // Mismatched implements judge.Rows.
 func (n *noted) Mismatched(o *corpus.Op) (keys, values impls.Tensor, err error) {
-	n.fills = len(n.rec.script.Steps)
+	n.fills = len(n.rec.trace.Steps)
 	x := withoutBytes(o.Shape(n.rec.c.Shape), o.N)
 	return x, x, nil
 }
@@ -211,17 +211,17 @@ func (n *noted) Buffers() *corpus.Divergence {
 	return nil
 }
 
-// recordProgram makes the script of a program: positions number the rows of
+// recordProgram makes the trace of a program: positions number the rows of
 // all buffers.
 func (r *recorder) recordProgram(rec *recording, p inplace.Program) {
 	c, s := rec.c, rec.c.Shape
 	r.j.Begin(c)
 	plan := inplace.Compile(p, c.Target.Lowering, s, c.Block)
 	rec.program = plan
-	rec.script = inplace.ProgramTrace(plan, s)
+	rec.trace = inplace.ProgramTrace(plan, s)
 	v := judge.NewLabels(p)
 	for b := range p.Buffers {
-		rec.script.Start(b, v.Positions(b))
+		rec.trace.Start(b, v.Positions(b))
 	}
 	next := 0
 	for i, stmt := range p.Stmts {
@@ -230,12 +230,12 @@ func (r *recorder) recordProgram(rec *recording, p inplace.Program) {
 		start := next
 		for ; next < len(plan.Kernels) && plan.Kernels[next].Stmt == i; next++ {
 			k := plan.Kernels[next]
-			rec.script.RunKernel(plan, k, r.j.ProgramOrder(stmt.Dst, next-start, k.Blocks()))
+			rec.trace.RunKernel(plan, k, r.j.ProgramOrder(stmt.Dst, next-start, k.Blocks()))
 		}
 		v.Statement(stmt)
 		for b := range p.Buffers {
 			rec.note(check{i, b, false})
-			rec.script.CheckBuffer(b, v.Positions(b))
+			rec.trace.CheckBuffer(b, v.Positions(b))
 		}
 	}
 	rec.starts = append(rec.starts, next)

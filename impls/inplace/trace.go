@@ -6,7 +6,7 @@ import (
 
 // Trace is all that a case does to memory, in order: addresses do not depend
 // on data, so what an update will do is known before it is done. Devices that
-// run whole cases by themselves take scripts.
+// run whole cases by themselves take traces.
 type Trace struct {
 	Shape impls.Shape
 	Code  Code
@@ -20,7 +20,7 @@ type Trace struct {
 	Graph bool
 }
 
-// StepKind is what a step of a script does.
+// StepKind is what a step of a trace does.
 type StepKind uint8
 
 // The kinds of steps. Move runs a kernel, Fill writes rows that name their
@@ -32,11 +32,11 @@ const (
 	Endless // never ends
 )
 
-// Step is one step of a script.
+// Step is one step of a trace.
 type Step struct {
 	Kind StepKind
 
-	// Move: the kernel, which of the script's storages stands for each of the
+	// Move: the kernel, which of the trace's storages stands for each of the
 	// plan's, the order of the blocks (nil for ascending), and the plan that it
 	// belongs to.
 	Kernel  *Kernel
@@ -88,7 +88,7 @@ func (c *Code) Cell(s *impls.Shape, tensor, lane, elem int, position int32) uint
 	return c.Low + n
 }
 
-// Outcome is what running a script came to.
+// Outcome is what running a trace came to.
 type Outcome struct {
 	Failed bool
 	Step   int // the first Check that failed; nothing after it ran
@@ -112,7 +112,7 @@ func (s *Trace) label(step *Step, lane, row int) int32 {
 	return list[row-step.From]
 }
 
-// Run runs a script on this machine, blocks in order: what a device's outcome
+// Run runs a trace on this machine, blocks in order: what a device's outcome
 // is compared with. The reading back of every cell makes it slow.
 func (s *Trace) Run() Outcome {
 	size := s.Shape.DType.Size()
@@ -177,7 +177,7 @@ func (s *Trace) AddStorage(rows int) int {
 	return len(s.Sizes) - 1
 }
 
-// ProgramTrace is the script of a program: the buffers come first.
+// ProgramTrace is the trace of a program: the buffers come first.
 func ProgramTrace(p *Plan, s impls.Shape) *Trace {
 	return &Trace{Shape: s, Sizes: append([]int(nil), p.Rows...)}
 }
