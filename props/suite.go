@@ -213,18 +213,21 @@ func (s *suite) testOracle(t *testing.T) {
 		if err != nil || d == nil {
 			return false, fmt.Errorf("shrunk to a case that passes: the cache is not deterministic: %v", err)
 		}
-		return false, fmt.Errorf("%s%s\n%s", d, s.limitsText(d), sequence(small))
+		return false, fmt.Errorf("%s%s\n%s", d, s.limitsText(small, d), sequence(small))
 	}, Cases()))
 	check(t, p)
 }
 
 // limitsText says what a chunk that was taken is measured by, where options say
 // so.
-func (s *suite) limitsText(d *corpus.Divergence) string {
+func (s *suite) limitsText(c *corpus.Case, d *corpus.Divergence) string {
 	if d.Fault != corpus.FaultAccepted || s.limits.Largest == nil && len(s.limits.Kinds) == 0 {
 		return ""
 	}
-	return " (what Without and LargestChunk leave out is refused too)"
+	if o := &c.Ops[d.Op-1]; o.Kind != corpus.Append || o.Mismatched(c.Shape) {
+		return "" // refused whatever the options say
+	}
+	return " (what Without and LargestChunk leave out must be refused too)"
 }
 
 func shapeText(s impls.Shape) string {

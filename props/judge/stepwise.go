@@ -59,7 +59,9 @@ func (j *Judge) Give(ctx context.Context, keys, values impls.Tensor) (k, v impls
 	j.history.Advance(q)
 	k, v, err := j.cache.Update(ctx, keys, values)
 	if err != nil {
-		return k, v, j.Fault(corpus.FaultRefused, "-", err.Error())
+		j.history.Crop(n) // without the chunk
+		o := &j.c.Ops[j.op]
+		return k, v, j.Fault(corpus.FaultRefused, "-", o.Kind.Operation().WrongAnswer(o, j.c.Shape, state{j}, err))
 	}
 	return k, v, j.checkReturned([2]*impls.Tensor{&k, &v}, n, q)
 }

@@ -43,3 +43,22 @@ func TestWhatWasRefusedIsToBlame(t *testing.T) {
 		require.Equal(t, corpus.FaultShape, d.Fault)
 	}
 }
+
+// closed is a cache that refuses every chunk.
+type closed struct{ blank }
+
+func (closed) Update(_, _ impls.Tensor) (k, v impls.Tensor, err error) {
+	return k, v, errors.New("no")
+}
+
+// A chunk that Give handed over and the cache refused says what it was, and leaves
+// no tokens.
+func TestGiveSaysWhatWasRefused(t *testing.T) {
+	j := judge.New()
+	require.NoError(t, j.Start(impls.Shape{Batch: 1, Heads: 1, Window: 2, Dim: 1, DType: impls.U8}, run.Cache(closed{}), oracle.Chunks))
+	x := j.Next(3)
+	_, _, d := j.Give(t.Context(), x, x)
+	require.Equal(t, corpus.FaultRefused, d.Fault)
+	require.Contains(t, d.String(), "3 rows after 0 in a window of 2: no")
+	require.Equal(t, 0, j.History().Len())
+}
