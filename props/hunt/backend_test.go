@@ -52,3 +52,18 @@ func TestAnyBackend(t *testing.T) {
 	require.True(t, v.OK, v)
 	require.Equal(t, 3, v.Runs.Wrong)
 }
+
+// traitless says nothing of its cases.
+type traitless struct{ counting }
+
+func (b *traitless) Traits(window.Target) run.Traits { return run.Traits{} }
+
+// A backend without traits is handed case after case.
+func TestBackendWithoutTraits(t *testing.T) {
+	b := &traitless{}
+	all := run.Local()
+	all.ByDevice["host"] = b
+	r, err := Hunt(t.Context(), all, window.Target{Update: "roll", Lowering: inplace.Fused, Device: "host"}, Options{Seed: 1, Cases: 5})
+	require.NoError(t, err)
+	require.Equal(t, 5, r.Cases)
+}

@@ -181,7 +181,7 @@ func (h *hunter) goesOn(ctx context.Context) bool {
 
 // next draws the cases that are run next.
 func (h *hunter) next() []*corpus.Case {
-	n := h.traits.Batch
+	n := max(1, h.traits.Batch)
 	if h.o.Cases > 0 {
 		n = min(n, h.o.Cases-h.result.Cases)
 	}

@@ -26,8 +26,8 @@ type Backend interface {
 
 // Traits say how the cases of a target are best run, and what an outcome means.
 type Traits struct {
-	// Batch is how many cases are worth running together, and BatchBytes how many
-	// bytes their programs' buffers may take, 0 for no bound.
+	// Batch is how many cases are worth running together, 0 for one, and
+	// BatchBytes how many bytes their programs' buffers may take, 0 for no bound.
 	Batch      int
 	BatchBytes int64
 	// AsSim: in the order of the case it fails exactly as sim does, and takes
