@@ -230,7 +230,7 @@ func (s *server) update(m *Message) (*Message, error) {
 	}
 	reply := &Message{Meta: map[string]string{}, Tensors: []Tensor{pack("keys", &k), pack("values", &v)}}
 	if p, ok := s.cache.(impls.Positioner); ok {
-		if lists := p.Positions(); lists != nil {
+		if lists := p.Positions(); len(lists) > 0 {
 			reply.Tensors = append(reply.Tensors, packPositions(lists))
 		}
 	}
