@@ -177,7 +177,7 @@ func (c *testCache) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tenso
 	if c.kind == "wrong shape" && err == nil {
 		k = impls.NewTensor(impls.Shape{Batch: k.Batch, Heads: k.Heads, Window: 1, Dim: k.Dim + 1, DType: k.DType}, k.Rows)
 	}
-	if c.kind == "crash at any update" && time.Now().UnixNano()/1000%2 == 0 {
+	if c.kind == "crash at any update" && rand.IntN(3) > 0 {
 		os.Exit(9)
 	}
 	if c.kind == "memory" {
@@ -447,11 +447,13 @@ func TestCountAtOp(t *testing.T) {
 	require.NoError(t, err)
 	r := &Runner{Backends: all}
 	f := &flaky{r: r, want: corpus.Failure{Target: c.Target, OpKind: "append", Tensor: "-", Fault: corpus.FaultCrash}}
-	const n = 40
+	// Two of three crash at the first update, 40 ± 4 of these; two of nine at the
+	// second, 13 ± 3; and nearly all somewhere.
+	const n = 60
 	runs := f.count(t.Context(), c, n)
 	require.Equal(t, n, runs.Of)
-	require.Equal(t, 1, f.last.Op, "half of them")
-	require.Less(t, runs.Wrong, n-4, "all but one of sixty-four crash somewhere")
+	require.Equal(t, 1, f.last.Op, "the operation where most of them crash")
+	require.Less(t, runs.Wrong, n-4, "those that crash there")
 }
 
 // sim steers the shrinking of a program: the result fails there alike, and the
