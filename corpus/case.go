@@ -126,6 +126,17 @@ func exprRows(e inplace.Expr) int64 {
 	return min(n, 1<<40)
 }
 
+// OpError is an operation of a case, counted from 1, that has no meaning, and why.
+type OpError struct {
+	Op  int
+	Err error
+}
+
+func (e *OpError) Error() string { return fmt.Sprintf("operation %d: %v", e.Op, e.Err) }
+
+// Unwrap returns the error without the place.
+func (e *OpError) Unwrap() error { return e.Err }
+
 // Check reports the first thing in the case that has no meaning, or that takes
 // more than limit bytes.
 func (c *Case) Check(limit int64) error {
@@ -151,10 +162,10 @@ func (c *Case) Check(limit int64) error {
 	for i := range c.Ops {
 		o := &c.Ops[i]
 		if int(o.Kind) >= len(operations) {
-			return fmt.Errorf("operation %d: there is no kind %d", i+1, uint8(o.Kind))
+			return &OpError{i + 1, fmt.Errorf("there is no kind %d", uint8(o.Kind))}
 		}
 		if err := o.Kind.Operation().Check(o, c.Shape); err != nil {
-			return fmt.Errorf("operation %d: %w", i+1, err)
+			return &OpError{i + 1, err}
 		}
 	}
 	if c.Expect != nil && c.Expect.Rate.Of > 0 && !c.Native() {

@@ -166,13 +166,19 @@ type parser struct {
 
 // lineOf finds the line that an error of Check is about.
 func (p *parser) lineOf(err error) int {
-	var n int
-	for _, form := range [...]string{"operation %d:", "statement %d:"} {
-		if _, e := fmt.Sscanf(err.Error(), form, &n); e == nil && n >= 1 && n <= len(p.at) {
-			return p.at[n-1]
-		}
+	n := 0
+	var op *OpError
+	var stmt *inplace.StmtError
+	switch {
+	case errors.As(err, &op):
+		n = op.Op
+	case errors.As(err, &stmt):
+		n = stmt.Stmt
 	}
-	return p.line
+	if n < 1 || n > len(p.at) {
+		return p.line
+	}
+	return p.at[n-1]
 }
 
 func (p *parser) directive(line string) error {

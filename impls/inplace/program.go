@@ -95,6 +95,18 @@ type Program struct {
 // exhaust the stack; no update needs more than three.
 const maxDepth = 32
 
+// StmtError is a statement of a program, counted from 1, that has no meaning, and
+// why.
+type StmtError struct {
+	Stmt int
+	Err  error
+}
+
+func (e *StmtError) Error() string { return fmt.Sprintf("statement %d: %v", e.Stmt, e.Err) }
+
+// Unwrap returns the error without the place.
+func (e *StmtError) Unwrap() error { return e.Err }
+
 // Check reports the first thing that has no meaning: an unknown name, rows
 // out of range, sides of different length, an index that repeats a row. The
 // error names the statement, counted from 1.
@@ -114,7 +126,7 @@ func (p Program) Check() error {
 	}
 	for i, s := range p.Stmts {
 		if err := p.checkStmt(s, rows); err != nil {
-			return fmt.Errorf("statement %d: %w", i+1, err)
+			return &StmtError{i + 1, err}
 		}
 	}
 	return nil
