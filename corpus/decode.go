@@ -39,7 +39,7 @@ var decodable = func() (all []window.Target) {
 
 // Decode makes a case of a cache from any bytes. Each field has its own byte,
 // so that near bytes are near cases; two bytes an operation follow, at most
-// MaxOps of them.
+// maxOps of them.
 func Decode(in []byte) *Case {
 	b := &bytesIn{in}
 	c := &Case{}
@@ -55,7 +55,7 @@ func Decode(in []byte) *Case {
 	c.decodeSchedule(b)
 	prefill := b.next()
 	c.Ops = append(c.Ops, Op{Kind: Append, N: (prefill + 2) % (2*c.Shape.Window + 3)})
-	for len(b.rest) > 0 && len(c.Ops) < MaxOps {
+	for len(b.rest) > 0 && len(c.Ops) < maxOps {
 		c.Ops = append(c.Ops, c.decodeOp(b))
 	}
 	if len(c.Ops) == 1 {
@@ -64,10 +64,10 @@ func Decode(in []byte) *Case {
 	return c
 }
 
-// MaxOps bounds the operations that bytes decode to: a prefill, enough steps to
+// maxOps bounds the operations that bytes decode to: a prefill, enough steps to
 // turn the largest common window of 16 over row by row, and one more. Fuzzing
 // makes inputs long, so it also bounds what an execution costs.
-const MaxOps = 18
+const maxOps = 18
 
 // decodeShape decodes all but the window, whose meaning differs.
 func (c *Case) decodeShape(b *bytesIn) {

@@ -41,8 +41,8 @@ type Expect struct {
 // Of is 0 where nobody counted.
 type Rate struct{ Wrong, Of int }
 
-// MaxRate bounds the runs of a rate.
-const MaxRate = 1_000_000
+// maxRate bounds the runs of a rate.
+const maxRate = 1_000_000
 
 func (e Expect) String() string {
 	s := "ok"

@@ -375,8 +375,8 @@ func parseRate(text string) (r Rate, err error) {
 	if r.Wrong, err = number(k); err == nil {
 		r.Of, err = number(n)
 	}
-	if err != nil || r.Of < 1 || r.Of > MaxRate || r.Wrong < 0 || r.Wrong > r.Of {
-		return r, fmt.Errorf("%q: want wrong runs of all runs, as 25/300, at most %d", text, MaxRate)
+	if err != nil || r.Of < 1 || r.Of > maxRate || r.Wrong < 0 || r.Wrong > r.Of {
+		return r, fmt.Errorf("%q: want wrong runs of all runs, as 25/300, at most %d", text, maxRate)
 	}
 	return r, nil
 }

@@ -20,13 +20,13 @@ type Trace struct {
 	Graph bool
 }
 
-// StepKind is what a step of a trace does.
-type StepKind uint8
+// stepKind is what a step of a trace does.
+type stepKind uint8
 
 // The kinds of steps. Move runs a kernel, Fill writes rows that name their
 // origin, Check compares rows with what they should hold.
 const (
-	Move StepKind = iota
+	Move stepKind = iota
 	Fill
 	Check
 	Endless // never ends
@@ -34,7 +34,7 @@ const (
 
 // Step is one step of a trace.
 type Step struct {
-	Kind StepKind
+	Kind stepKind
 
 	// Move: the kernel, which of the trace's storages stands for each of the
 	// plan's, the order of the blocks (nil for ascending), and the plan that it
@@ -167,7 +167,7 @@ func (s *Trace) Run() Outcome {
 // AddRows adds a Fill or a Check of rows of a storage that is laid out as rows
 // rows, from row from on: all lanes alike, or a list of labels for each batch
 // entry.
-func (s *Trace) AddRows(kind StepKind, at, rows, from, tensor int, labels [][]int32) {
+func (s *Trace) AddRows(kind stepKind, at, rows, from, tensor int, labels [][]int32) {
 	s.Steps = append(s.Steps, Step{Kind: kind, At: at, Rows: rows, From: from, To: from + len(labels[0]), Tensor: tensor, Labels: labels})
 }
 
