@@ -2,6 +2,7 @@ package judge
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -44,11 +45,16 @@ func (j *Judge) Next(q int) impls.Tensor {
 
 // Give hands the cache these very tensors, which may be one and the same or views
 // of what the cache returned, and judges what it returns. Where the contract
-// allows the chunk, an error is a divergence.
+// allows the chunk, an error is a divergence, and so is a panic.
 func (j *Judge) Give(ctx context.Context, keys, values impls.Tensor) (k, v impls.Tensor, d *corpus.Divergence) {
 	n, q := j.history.Len(), keys.Rows
 	j.c.Ops = append(j.c.Ops, corpus.Op{Kind: corpus.Append, N: q})
 	j.op = len(j.c.Ops) - 1
+	defer func() {
+		if p := recover(); p != nil {
+			d = j.Fault(corpus.FaultPanic, "-", fmt.Sprint(p))
+		}
+	}()
 	for lane := range keys.Lanes() {
 		for i := range q {
 			// The rows may be the cache's own, which are about to move.
