@@ -105,6 +105,20 @@ type Selector interface {
 	Select(entries []int) error
 }
 
+// Layered is a Cache of several layers, as a model's is: some with the window of
+// the shape, some that see all tokens. A chunk of the model is one UpdateLayer for
+// each layer, from 0 on, each with rows of its own, and never an Update; what
+// Positions and Visible say then is of that layer. All else is of all layers at
+// once, which must agree on how many tokens there are.
+//
+// Judged under the wider contract, by chunks of as many tokens in each entry.
+type Layered interface {
+	// Layers gives the window of each layer in rows, 0 for one that sees all
+	// tokens. The list stays the same.
+	Layers() []int
+	UpdateLayer(layer int, keys, values Tensor) (Tensor, Tensor, error)
+}
+
 // Snapshotter is a Cache whose whole state, the batch included, can be saved
 // under a number and brought back, as often as one likes and whatever was done
 // in between, Reset included. Snapshot may refuse; a number that was used before

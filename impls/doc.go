@@ -4,7 +4,7 @@
 //
 // [Cache] is all that is needed, and says what a cache promises. What it can do
 // beyond that, it says by implementing [Storer], [Cropper], [RaggedCropper],
-// [RaggedUpdater], [Selector], [Snapshotter], [Positioner], [Masker] or [Sinker].
+// [RaggedUpdater], [Selector], [Layered], [Snapshotter], [Positioner], [Masker] or [Sinker].
 // A [Shape] is the size of a cache, a [Tensor] a view of rows.
 //
 // The built-in caches are in package window, the programs that they run in
