@@ -52,6 +52,7 @@ func pythonWorker(t *testing.T, args ...string) *Client {
 		t.Skip("no python3")
 	}
 	t.Setenv("PYTHONPATH", "python")
+	t.Setenv("PYTHONDONTWRITEBYTECODE", "1")
 	return started(t, append([]string{python, "testdata/list_cache.py"}, args...)...)
 }
 
@@ -432,7 +433,7 @@ func TestPythonVisible(t *testing.T) {
 
 // The limits of a Python worker reach the client.
 func TestPythonLimits(t *testing.T) {
-	c := pythonWorker(t, "--limits")
+	c := pythonWorker(t, "--limits", `{"max_chunk": "W+1", "without": ["empty"], "dims": "8*", "batches": [1, 2, 4], "slack": 0}`)
 	h, err := c.Hello(t.Context())
 	require.NoError(t, err)
 	zero := 0
