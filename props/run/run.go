@@ -85,10 +85,21 @@ func (b *Backends) Of(t window.Target) (Backend, error) {
 	if x, ok := b.ByDevice[t.Device]; ok {
 		return x, nil
 	}
+	if t == window.CacheTarget() {
+		return nil, &CacheError{}
+	}
 	if t.Device == window.Worker {
 		return nil, fmt.Errorf("%s is a worker: name its command with --exec 'COMMAND ARG …'", t)
 	}
 	return nil, fmt.Errorf("%s: nothing here runs device %s; want one of %s", t, t.Device, strings.Join(slices.Sorted(maps.Keys(b.ByDevice)), ", "))
+}
+
+// CacheError refuses a case of a user's cache in Go, which lies in no backend here:
+// the test of that cache has it.
+type CacheError struct{}
+
+func (*CacheError) Error() string {
+	return "target cache is a Go cache of its user's: the test of that cache replays the case, with props.ReplayCache(t, newCache, text, options…)"
 }
 
 // Run runs cases of one target: see Backend.
