@@ -36,6 +36,10 @@ type Traits struct {
 	// Foreign: what runs is somebody else's. It may fail in some runs alone, take
 	// long, and have any number of faults that nobody knows.
 	Foreign bool
+	// Quick: a run is a call in this process, and most often done in far less than
+	// a millisecond. Of what is Foreign, a failure that shows rarely is then worth
+	// hundreds of runs, and one that shows each time is taken at its word.
+	Quick bool
 }
 
 // Fitter is a Backend that cannot be asked every case.
