@@ -22,15 +22,10 @@ type Aligned struct {
 
 // NewAligned makes an empty cache. It refuses a dim that is no multiple of 8.
 func NewAligned(s impls.Shape) (*Aligned, error) {
-	c := &Aligned{shape: s}
-	if err := s.Check(); err != nil {
-		return nil, err
-	}
 	if s.Dim%wordElements != 0 {
 		return nil, fmt.Errorf("dim %d: want a multiple of %d", s.Dim, wordElements)
 	}
-	c.Reset()
-	return c, nil
+	return ready(&Aligned{shape: s}, s)
 }
 
 // Reset implements impls.Cache.

@@ -22,12 +22,7 @@ type Beams struct {
 
 // NewBeams makes an empty cache, without sinks.
 func NewBeams(s impls.Shape) (*Beams, error) {
-	c := &Beams{shape: s}
-	if err := s.Check(); err != nil {
-		return nil, err
-	}
-	c.Reset()
-	return c, nil
+	return ready(&Beams{shape: s}, s)
 }
 
 // Reset implements impls.Cache.

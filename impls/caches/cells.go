@@ -19,12 +19,7 @@ type Cells struct {
 
 // NewCells makes an empty cache.
 func NewCells(s impls.Shape) (*Cells, error) {
-	c := &Cells{shape: s}
-	if err := s.Check(); err != nil {
-		return nil, err
-	}
-	c.Reset()
-	return c, nil
+	return ready(&Cells{shape: s}, s)
 }
 
 // Reset implements impls.Cache.

@@ -15,12 +15,7 @@ type DoubleRing struct {
 
 // NewDoubleRing makes an empty ring.
 func NewDoubleRing(s impls.Shape) (*DoubleRing, error) {
-	c := &DoubleRing{shape: s}
-	if err := s.Check(); err != nil {
-		return nil, err
-	}
-	c.Reset()
-	return c, nil
+	return ready(&DoubleRing{shape: s}, s)
 }
 
 // Reset implements impls.Cache.

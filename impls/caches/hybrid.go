@@ -18,12 +18,7 @@ type Hybrid struct {
 
 // NewHybrid makes an empty cache of four layers: window, none, window, none.
 func NewHybrid(s impls.Shape) (*Hybrid, error) {
-	c := &Hybrid{shape: s, layers: []int{s.Window, 0, s.Window, 0}}
-	if err := s.Check(); err != nil {
-		return nil, err
-	}
-	c.Reset()
-	return c, nil
+	return ready(&Hybrid{shape: s, layers: []int{s.Window, 0, s.Window, 0}}, s)
 }
 
 // Layers implements impls.Layered.

@@ -107,7 +107,7 @@ func (r *rig) refuses(q int) bool {
 func (r *rig) step(o op) error {
 	var err error
 	var done model // what is true if the cache accepts
-	must := "" // "take" or "refuse"; else the cache may choose
+	must := ""     // "take" or "refuse"; else the cache may choose
 	before := ""
 	if o.kind == "select" || o.kind == "crop" || o.kind == "crop-each" || o.kind == "restore" {
 		before = dump(r.cache)
@@ -169,10 +169,9 @@ func (r *rig) step(o op) error {
 // round, and that a refusal changed nothing.
 func (r *rig) verdict(kind, must, before string, done model, err error) error {
 	count := r.counts[kind]
-	switch {
-	case err == nil:
+	if err == nil {
 		count[0]++
-	default:
+	} else {
 		count[1]++
 	}
 	r.counts[kind] = count
@@ -330,9 +329,11 @@ func (r *rig) judge(out [2]impls.Tensor, tokens model, lengths []int, q, layer, 
 		}
 		claimed := map[int]bool{}
 		for row, p := range at {
+			if mask != nil && !seen(mask[b], row) {
+				continue
+			}
 			got := take(&out[0], &out[1], b, row)
 			switch {
-			case mask != nil && !seen(mask[b], row):
 			case p < 0 && len(bytes.Trim(got[0], "\x00"))+len(bytes.Trim(got[1], "\x00")) > 0:
 				return fmt.Errorf("entry %d: the empty row %d holds something", b, row)
 			case p < 0:
@@ -351,6 +352,12 @@ func (r *rig) judge(out [2]impls.Tensor, tokens model, lengths []int, q, layer, 
 			}
 			continue
 		}
+		rowOf := slices.Repeat([]int{-1}, len(list))
+		for row, p := range at {
+			if p >= 0 && p < len(list) {
+				rowOf[p] = row
+			}
+		}
 		for i := q - lengths[b]; i < q; i++ {
 			query := len(list) - q + i
 			lo := 0
@@ -359,7 +366,7 @@ func (r *rig) judge(out [2]impls.Tensor, tokens model, lengths []int, q, layer, 
 			}
 			for p := range list {
 				want := p <= query && (p >= lo || p < r.sinks())
-				row := slices.Index(at, p)
+				row := rowOf[p]
 				if want && row < 0 {
 					return fmt.Errorf("entry %d: the query at %d sees %d, which no row holds", b, query, p)
 				}

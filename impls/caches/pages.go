@@ -14,12 +14,7 @@ type Pages struct {
 
 // NewPages makes an empty cache.
 func NewPages(s impls.Shape) (*Pages, error) {
-	c := &Pages{shape: s}
-	if err := s.Check(); err != nil {
-		return nil, err
-	}
-	c.Reset()
-	return c, nil
+	return ready(&Pages{shape: s}, s)
 }
 
 // Reset implements impls.Cache.

@@ -18,12 +18,7 @@ type Ring struct {
 // Window tokens, as the narrow contract asks: it returns them whole and stores
 // their last rows.
 func NewRing(s impls.Shape, long bool) (*Ring, error) {
-	c := &Ring{shape: s, long: long}
-	if err := s.Check(); err != nil {
-		return nil, err
-	}
-	c.Reset()
-	return c, nil
+	return ready(&Ring{shape: s, long: long}, s)
 }
 
 // Reset implements impls.Cache.

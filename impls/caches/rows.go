@@ -2,6 +2,15 @@ package caches
 
 import "github.com/slidefuzz/slidefuzz/impls"
 
+// ready is an empty cache of a shape, which is checked first.
+func ready[C impls.Cache](c C, s impls.Shape) (none C, err error) {
+	if err := s.Check(); err != nil {
+		return none, err
+	}
+	c.Reset()
+	return c, nil
+}
+
 // row is one token of one batch entry: its keys and its values, in each the rows
 // of all heads one after the other.
 type row [2][]byte
