@@ -17,36 +17,7 @@ const MaxDraw = 56
 
 // Draws gives the random cases of a hunt, one a call. What a cache that is not
 // built in can do is not known here: its cases have every operation.
-func Draws(t window.Target, seed uint64) func() *Case {
-	h := fnv.New64a()
-	h.Write([]byte(t.String()))
-	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
-	d := &Drawer{}
-	if _, ok := window.LookupUpdate(t.Update); ok && t.Device != window.Worker {
-		d.Can = func(need Capability) bool { return need == CanCrop || need == CanSnapshot }
-	}
-	buf := make([]byte, MaxDraw)
-	return func() *Case {
-		var c *Case
-		if t.Update == "program" {
-			b := buf[:4+rng.IntN(MaxDraw-3)]
-			for i := range b {
-				b[i] = byte(rng.Uint32())
-			}
-			c = DecodeProgram(b)
-		} else {
-			c = d.Draw(rng)
-		}
-		c.Target = t
-		if t.IsProgram() {
-			c.Ops = nil
-		}
-		if window.OrdersItself(t.Device) {
-			c.Schedule = inplace.Schedule{Kind: inplace.Native}
-		}
-		return c
-	}
-}
+func Draws(t window.Target, seed uint64) func() *Case { return (&Drawer{}).Cases(t, seed) }
 
 // Drawer draws cases of a cache. Its zero value draws for a cache that can do
 // everything, of all sizes.
@@ -59,7 +30,8 @@ type Drawer struct {
 	// weights of its own: what is rare in one is common in another.
 	Even bool
 
-	left    int // cases of the run under way
+	choices []Choice // of what the cache can do
+	left    int      // cases of the run under way
 	weights []weighted
 	orders  [orderKinds]float64
 	large   float64 // share of cases that may be large
@@ -107,6 +79,38 @@ const (
 	largeCells, largestCells = 1 << 18, 1 << 22
 	largestShare             = 1. / 50
 )
+
+// Cases gives random cases of a target, one a call: the same for the same seed. Of
+// a target that is built in the drawer learns what it can do.
+func (d *Drawer) Cases(t window.Target, seed uint64) func() *Case {
+	h := fnv.New64a()
+	h.Write([]byte(t.String()))
+	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
+	if _, ok := window.LookupUpdate(t.Update); ok && t.Device != window.Worker {
+		d.Can = func(need Capability) bool { return need == CanCrop || need == CanSnapshot }
+	}
+	buf := make([]byte, MaxDraw)
+	return func() *Case {
+		var c *Case
+		if t.Update == "program" {
+			b := buf[:4+rng.IntN(MaxDraw-3)]
+			for i := range b {
+				b[i] = byte(rng.Uint32())
+			}
+			c = DecodeProgram(b)
+		} else {
+			c = d.Draw(rng)
+		}
+		c.Target = t
+		if t.IsProgram() {
+			c.Ops = nil
+		}
+		if window.OrdersItself(t.Device) {
+			c.Schedule = inplace.Schedule{Kind: inplace.Native}
+		}
+		return c
+	}
+}
 
 // Draw makes a case, without a target.
 func (d *Drawer) Draw(r *rand.Rand) *Case {
