@@ -99,28 +99,29 @@ func TestCasesUntilCaught(t *testing.T) {
 	if testing.Short() {
 		t.Skip("some are caught after thousands of cases")
 	}
-	sums := [2]int{}
-	worsts := [2]int{}
+	var sums, worsts [2]int
 	for _, s := range subjects(false, "sim") {
 		if s.target.IsProgram() {
 			continue
 		}
-		var median, worst [2]int
-		for i, even := range []bool{true, false} {
-			all := make([]int, *seedsFlag)
-			for seed := range all {
-				all[seed] = s.untilCaught(t, even, uint64(seed))
-				if all[seed] == 0 {
-					t.Errorf("%s: not caught in %d cases, even=%t seed=%d", s.name, mostCases, even, seed)
-					all[seed] = mostCases
+		t.Run(s.name, func(t *testing.T) {
+			var median, worst [2]int
+			for i, even := range []bool{true, false} {
+				all := make([]int, *seedsFlag)
+				for seed := range all {
+					all[seed] = s.untilCaught(t, even, uint64(seed))
+					if all[seed] == 0 {
+						t.Errorf("not caught in %d cases, even=%t seed=%d", mostCases, even, seed)
+						all[seed] = mostCases
+					}
 				}
+				slices.Sort(all)
+				median[i], worst[i] = all[len(all)/2], all[len(all)-1]
+				sums[i] += median[i]
+				worsts[i] = max(worsts[i], worst[i])
 			}
-			slices.Sort(all)
-			median[i], worst[i] = all[len(all)/2], all[len(all)-1]
-			sums[i] += median[i]
-			worsts[i] = max(worsts[i], worst[i])
-		}
-		t.Logf("| %s | %d | %d | %d | %d |", s.name, median[0], worst[0], median[1], worst[1])
+			t.Logf("| %s | %d | %d | %d | %d |", s.name, median[0], worst[0], median[1], worst[1])
+		})
 	}
 	t.Logf("| sum of the medians, worst of all | %d | %d | %d | %d |", sums[0], worsts[0], sums[1], worsts[1])
 }
