@@ -92,18 +92,6 @@ func (s *suite) judge() *judge.Judge {
 	return j
 }
 
-// longest is the most tokens of a chunk that the cache takes.
-func (s *suite) longest(window int) int {
-	most := impls.MaxExtent
-	if slices.Contains(s.limits.Kinds, corpus.LongChunks) {
-		most = window
-	}
-	if s.limits.Largest != nil {
-		most = min(most, s.limits.Largest(window))
-	}
-	return most
-}
-
 // withCache makes a cache, hands it to f and closes it.
 func (s *suite) withCache(t *testing.T, shape impls.Shape, f func(impls.Cache) error) (err error) {
 	t.Helper()
@@ -150,7 +138,7 @@ func (s *suite) testOracle(t *testing.T) {
 			return err == nil, err
 		}
 		failed, found = c, d
-		b.logCounts() // those of the shrinker are of no interest
+		t.Log(judge.CountsText(b.judge.Counts())) // those of the shrinker are of no interest
 		small, d, stats, err := b.runner().Minimize(t.Context(), c, d)
 		failed = nil
 		if err != nil {
@@ -160,7 +148,7 @@ func (s *suite) testOracle(t *testing.T) {
 	}, drawn(window.CacheTarget())))
 	check(t, p)
 	if found == nil {
-		b.logCounts()
+		t.Log(judge.CountsText(b.judge.Counts()))
 	}
 }
 
