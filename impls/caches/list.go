@@ -68,7 +68,11 @@ var designs = []design{
 	},
 	{
 		Info{Name: "beams", About: "a list of rows for each entry, which is cropped, repeated and dropped for itself", Reference: "mlx-lm, transformers"},
-		func(s impls.Shape) (plantable, error) { return NewBeams(s) },
+		func(s impls.Shape) (plantable, error) { return NewBeams(s, 0) },
+	},
+	{
+		Info{Name: "beams-sinks", About: "beams whose queries see the first 2 tokens too", Reference: "StreamingLLM, mlx-lm"},
+		func(s impls.Shape) (plantable, error) { return NewBeams(s, 2) },
 	},
 	{
 		Info{Name: "hybrid", About: "layers with a window and without, alternating", Reference: "Gemma, gpt-oss"},
