@@ -39,8 +39,11 @@ func (c *batch[E]) begin(fresh func() E) {
 
 // Select implements impls.Selector.
 func (c *batch[E]) Select(entries []int) error {
-	if len(entries) == 0 || slices.Min(entries) < 0 || slices.Max(entries) >= len(c.now) || c.midway {
+	if len(entries) == 0 || slices.Min(entries) < 0 || slices.Max(entries) >= len(c.now) {
 		return refuse("select", "entries %v of a batch of %d", entries, len(c.now))
+	}
+	if c.midway {
+		return midway("select")
 	}
 	var chosen []E
 	for _, b := range entries {
@@ -61,8 +64,11 @@ func (c *batch[E]) Crop(n int) error { return c.cropEach(slices.Repeat([]int{n},
 // cropEach is CropEach of an impls.RaggedCropper. It refuses what needs tokens that
 // are gone.
 func (c *batch[E]) cropEach(lengths []int) error {
-	if len(lengths) != len(c.now) || slices.Min(lengths) < 0 || c.midway {
+	if len(lengths) != len(c.now) || slices.Min(lengths) < 0 {
 		return refuse("crop", "to %v tokens, want one number from 0 on for each of %d entries", lengths, len(c.now))
+	}
+	if c.midway {
+		return midway("crop")
 	}
 	if c.bug == oneRollback {
 		lengths = slices.Repeat(lengths[:1], len(lengths))
@@ -83,7 +89,7 @@ func (c *batch[E]) cropEach(lengths []int) error {
 // Snapshot implements impls.Snapshotter.
 func (c *batch[E]) Snapshot(id int) error {
 	if c.midway {
-		return refuse("snapshot", "in the middle of a chunk")
+		return midway("snapshot")
 	}
 	if c.saved == nil {
 		c.saved = map[int][]E{}
@@ -97,13 +103,20 @@ func (c *batch[E]) Snapshot(id int) error {
 // Restore implements impls.Snapshotter.
 func (c *batch[E]) Restore(id int) error {
 	was, ok := c.saved[id]
-	if !ok || c.midway {
+	if !ok {
 		return refuse("restore", "no snapshot %d", id)
+	}
+	if c.midway {
+		return midway("restore")
 	}
 	old := c.now
 	c.now = cloneAll(was)
 	dropAll(old)
 	return nil
+}
+
+func midway(op string) error {
+	return refuse(op, "in the middle of a chunk: hand it to the other layers first")
 }
 
 func cloneAll[E entry[E]](list []E) (all []E) {

@@ -157,7 +157,7 @@ func play(info Info, seed uint64) (*rig, []op, error) {
 
 // The sound caches agree with a list of tokens, and refuse what their limits say.
 func TestSoundCachesAgreeWithALists(t *testing.T) {
-	sequences := uint64(3000)
+	sequences := uint64(2000)
 	if testing.Short() {
 		sequences = 100
 	}
@@ -358,4 +358,41 @@ func TestPagesAreFreed(t *testing.T) {
 		held -= len(x.pages.at)
 	}
 	require.Zero(t, held, "pages are held by as many tables as they count")
+}
+
+// A chunk of a model goes to its layers in turn, and nothing is done to all of them
+// before the last has it.
+func TestLayersTakeTurns(t *testing.T) {
+	s := impls.Shape{Batch: 1, Heads: 1, Window: 2, Dim: 1}
+	c, err := NewHybrid(s)
+	require.NoError(t, err)
+	chunk := impls.NewTensor(s, 2)
+	update := func(layer int, x impls.Tensor) error {
+		before := dump(c)
+		_, _, err := c.UpdateLayer(layer, x, x)
+		if err != nil {
+			require.ErrorIs(t, err, impls.ErrRefused)
+			require.Equal(t, before, dump(c))
+		}
+		return err
+	}
+	require.NoError(t, c.Snapshot(0))
+	require.Error(t, update(1, chunk), "layer 0 comes first")
+	require.NoError(t, update(0, chunk))
+	require.Error(t, update(0, chunk), "it has had its part")
+	require.Error(t, update(1, chunk.Slice(0, 1)), "fewer rows than layer 0 had")
+	require.Error(t, update(4, chunk), "there is no such layer")
+	before := dump(c)
+	for _, err := range []error{c.Select([]int{0, 0}), c.Crop(0), c.Snapshot(1), c.Restore(0)} {
+		require.ErrorIs(t, err, impls.ErrRefused)
+		require.ErrorContains(t, err, "in the middle of a chunk")
+	}
+	require.Equal(t, before, dump(c))
+	for layer := 1; layer < len(c.Layers()); layer++ {
+		require.NoError(t, update(layer, chunk))
+	}
+	require.NoError(t, c.Crop(1))
+	require.NoError(t, update(0, chunk))
+	c.Reset()
+	require.NoError(t, update(0, chunk), "a reset begins with layer 0")
 }

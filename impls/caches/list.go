@@ -12,7 +12,7 @@ import (
 type Info struct {
 	Name      string // lower-case words with dashes
 	About     string // the design, or what the fault does
-	Reference string // where the fault was seen, or what real cache is built so
+	Reference string // where the fault was seen, if anywhere, or what real cache is built so
 	Sound     bool
 	Base      string // the sound cache that a fault is planted in
 
