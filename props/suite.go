@@ -144,7 +144,7 @@ func (s *suite) testOracle(t *testing.T) {
 		if err != nil {
 			return false, fmt.Errorf("%s\n%s\nnot shrunk: %w", found, sequence(c), err)
 		}
-		return false, fmt.Errorf("%s%s%s\n%s", d, runsText(d, stats), s.limitsText(small, d), sequence(small))
+		return false, fmt.Errorf("%s%s\n%s", d, runsText(d, stats), sequence(small))
 	}, drawn(window.CacheTarget())))
 	check(t, p)
 	if found == nil {
@@ -166,18 +166,6 @@ func runsText(d *corpus.Divergence, stats shrink.Stats) string {
 		text += fmt.Sprintf("; shrinking ended after %s or at its bound, so that a smaller case may fail too", shrinkTime)
 	}
 	return text
-}
-
-// limitsText says what a chunk that was taken is measured by, where options say
-// so.
-func (s *suite) limitsText(c *corpus.Case, d *corpus.Divergence) string {
-	if d.Fault != corpus.FaultAccepted || s.limits.Largest == nil && len(s.limits.Kinds) == 0 {
-		return ""
-	}
-	if o := &c.Ops[d.Op-1]; o.Kind != corpus.Append || o.Mismatched(c.Shape) {
-		return "" // refused whatever the options say
-	}
-	return " (what Without and LargestChunk leave out must be refused too)"
 }
 
 func shapeText(s impls.Shape) string {

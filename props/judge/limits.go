@@ -48,6 +48,14 @@ func (l *Limits) Longest(window int) int {
 	return most
 }
 
+// text is why something must be refused that the contract takes.
+func (l *Limits) text() string {
+	if l.Nothing {
+		return ": the shape of the cache is outside of the limits that are declared"
+	}
+	return ": it is outside of the limits that are declared"
+}
+
 // SetLimits says what the caches of the cases to come do not take.
 func (j *Judge) SetLimits(l Limits) { j.limits = l }
 

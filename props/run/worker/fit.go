@@ -61,7 +61,7 @@ func (b *Backend) Fit(c *corpus.Case) {
 			}
 		}
 	}
-	drawn, chance := c.Shape, c.Schedule.Seed
+	drawn, chance := c.Shape, c.Block // of which a worker has no use
 	c.Block, c.Schedule = 1, inplace.Schedule{Kind: inplace.Native}
 	c.Orders = nil
 	c.Shape.Layout = impls.HeadsFirst
@@ -76,8 +76,7 @@ func (b *Backend) Fit(c *corpus.Case) {
 	run.Bounds{Can: b.can, Longest: l.Longest(c.Shape.Window), Without: without, DTypes: h.DTypes}.Fit(c, drawn)
 }
 
-// outsideShare is the draws of which one asks for a cache outside of the limits,
-// among those that have a seed, which is every other one.
+// outsideShare is the draws of which one asks for a cache outside of the limits.
 const outsideShare = 32
 
 // Takes implements run.Fitter: a worker has no blocks and no order, and not every
