@@ -17,42 +17,6 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/printable"
 )
 
-// Hello is what a worker says of itself.
-type Hello struct {
-	Name, Version string
-	// Contract is "single" or "chunks".
-	Contract string
-	DTypes   []impls.DType
-	Device   string
-	// Crop and Snapshot are the capabilities.
-	Crop, Snapshot bool
-	// Programs is a capability beside the caches: see Client.RunPrograms.
-	Programs bool
-	// Script is a capability too: see Client.Reproducer.
-	Script bool
-	// Sinks is how many of the first tokens every query sees besides its
-	// window.
-	Sinks int
-}
-
-// Offers reports whether the worker has a capability, by its word in the protocol;
-// empty is what every worker can.
-func (h *Hello) Offers(capability string) bool {
-	switch capability {
-	case "":
-		return true
-	case "crop":
-		return h.Crop
-	case "snapshot":
-		return h.Snapshot
-	case "programs":
-		return h.Programs
-	case "script":
-		return h.Script
-	}
-	return false
-}
-
 // Kind is how a worker failed.
 type Kind uint8
 
@@ -105,8 +69,11 @@ type Client struct {
 	hello     *Hello
 	process   *process
 	fault     *ProcessError
-	shape     impls.Shape
+	shape     impls.Shape // of New
+	batch     int         // of the moment
+	taken     map[int]int // the batches of snapshots
 	positions [][]int
+	visible   [][][]bool
 	starts    int
 }
 
@@ -135,49 +102,6 @@ func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 	return h, nil
 }
 
-func parseHello(meta map[string]string) (*Hello, error) {
-	h := &Hello{Name: printable.Line(meta["name"]), Version: printable.Line(meta["version"]), Contract: meta["contract"], Device: printable.Line(meta["device"])}
-	for _, key := range []string{"name", "version", "contract", "dtypes", "device"} {
-		if meta[key] == "" {
-			return nil, fmt.Errorf("the reply lacks %s", key)
-		}
-	}
-	if h.Contract != "single" && h.Contract != "chunks" {
-		return nil, fmt.Errorf("contract %q: want single or chunks", h.Contract)
-	}
-	for name := range strings.SplitSeq(meta["dtypes"], ",") {
-		d, err := impls.ParseDType(strings.TrimSpace(name))
-		if err != nil {
-			return nil, fmt.Errorf("dtypes: %w", err)
-		}
-		h.DTypes = append(h.DTypes, d)
-	}
-	if text := meta["capabilities"]; text != "" {
-		for name := range strings.SplitSeq(text, ",") {
-			switch strings.TrimSpace(name) {
-			case "crop":
-				h.Crop = true
-			case "snapshot":
-				h.Snapshot = true
-			case "programs":
-				h.Programs = true
-			case "script":
-				h.Script = true
-			default:
-				return nil, fmt.Errorf("capability %q: want crop, snapshot, programs or script", name)
-			}
-		}
-	}
-	if text := meta["sinks"]; text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 || n > impls.MaxExtent {
-			return nil, fmt.Errorf("sinks %q: want a number", text)
-		}
-		h.Sinks = n
-	}
-	return h, nil
-}
-
 // Starts is how many processes there have been.
 func (c *Client) Starts() int { return c.starts }
 
@@ -186,12 +110,13 @@ func (c *Client) Ended() *ProcessError { return c.fault }
 
 // New drops the cache before it and makes an empty one.
 func (c *Client) New(ctx context.Context, s impls.Shape) error {
-	c.fault, c.positions = nil, nil
+	c.fault, c.positions, c.visible = nil, nil, nil
 	if _, err := c.Hello(ctx); err != nil {
 		return err
 	}
 	c.shape = s
 	c.shape.Layout = impls.HeadsFirst
+	c.batch, c.taken = s.Batch, map[int]int{}
 	_, err := c.ask(ctx, "new", map[string]string{
 		"batch": strconv.Itoa(s.Batch), "heads": strconv.Itoa(s.Heads), "window": strconv.Itoa(s.Window),
 		"dim": strconv.Itoa(s.Dim), "dtype": s.DType.String(),
@@ -202,7 +127,19 @@ func (c *Client) New(ctx context.Context, s impls.Shape) error {
 // Update is impls.Cache's. After a fault the fault comes back for every call
 // until New.
 func (c *Client) Update(ctx context.Context, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
-	reply, err := c.ask(ctx, "update", nil, pack("keys", &keys), pack("values", &values))
+	return c.update(ctx, nil, keys, values)
+}
+
+// UpdateEach is impls.RaggedUpdater's.
+func (c *Client) UpdateEach(ctx context.Context, keys, values impls.Tensor, lengths []int) (k, v impls.Tensor, err error) {
+	if err := c.offered("update", "ragged"); err != nil {
+		return k, v, err
+	}
+	return c.update(ctx, map[string]string{"lens": formatList(lengths)}, keys, values)
+}
+
+func (c *Client) update(ctx context.Context, meta map[string]string, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	reply, err := c.ask(ctx, "update", meta, pack("keys", &keys), pack("values", &values))
 	if err != nil {
 		return k, v, err
 	}
@@ -212,10 +149,15 @@ func (c *Client) Update(ctx context.Context, keys, values impls.Tensor) (k, v im
 			return k, v, c.fail(Nonsense, "the reply to update: %s: %v", name, err)
 		}
 	}
-	c.positions = nil
+	c.positions, c.visible = nil, nil
 	if t := reply.Tensor("positions"); t != nil {
-		if c.positions, err = unpackPositions(t, c.shape.Batch); err != nil {
+		if c.positions, err = unpackPositions(t, c.batch); err != nil {
 			return k, v, c.fail(Nonsense, "the reply to update: positions: %v", err)
+		}
+	}
+	if t := reply.Tensor("visible"); t != nil {
+		if c.visible, err = unpackVisible(t, c.batch, keys.Rows, returned[0].Rows); err != nil {
+			return k, v, c.fail(Nonsense, "the reply to update: visible: %v", err)
 		}
 	}
 	return returned[0], returned[1], nil
@@ -223,40 +165,87 @@ func (c *Client) Update(ctx context.Context, keys, values impls.Tensor) (k, v im
 
 // Reset is impls.Cache's. A worker that refuses it breaks the protocol.
 func (c *Client) Reset(ctx context.Context) error {
-	c.positions = nil
+	c.positions, c.visible = nil, nil
 	_, err := c.ask(ctx, "reset", nil)
 	var refused *RefusedError
 	if errors.As(err, &refused) {
 		return c.fail(Nonsense, "reset was refused: %s", refused.Reason)
+	}
+	if err == nil {
+		c.batch = c.shape.Batch
 	}
 	return err
 }
 
 // Crop is impls.Cropper's.
 func (c *Client) Crop(ctx context.Context, n int) error {
-	if !c.hello.Crop {
-		return &RefusedError{"crop", "the worker does not offer it"}
+	if err := c.offered("crop", "crop"); err != nil {
+		return err
 	}
 	_, err := c.ask(ctx, "crop", map[string]string{"length": strconv.Itoa(n)})
 	return err
 }
 
+// CropEach is impls.RaggedCropper's.
+func (c *Client) CropEach(ctx context.Context, lengths []int) error {
+	if err := c.offered("crop", "ragged-crop"); err != nil {
+		return err
+	}
+	_, err := c.ask(ctx, "crop", map[string]string{"lengths": formatList(lengths)})
+	return err
+}
+
+// Select is impls.Selector's.
+func (c *Client) Select(ctx context.Context, entries []int) error {
+	if err := c.offered("select", "select"); err != nil {
+		return err
+	}
+	_, err := c.ask(ctx, "select", map[string]string{"entries": formatList(entries)})
+	if err == nil {
+		c.batch = len(entries)
+	}
+	return err
+}
+
 // Snapshot is impls.Snapshotter's.
-func (c *Client) Snapshot(ctx context.Context, id int) error { return c.snapshots(ctx, "snapshot", id) }
+func (c *Client) Snapshot(ctx context.Context, id int) error {
+	err := c.snapshots(ctx, "snapshot", id)
+	if err == nil {
+		c.taken[id] = c.batch
+	}
+	return err
+}
 
 // Restore is impls.Snapshotter's.
-func (c *Client) Restore(ctx context.Context, id int) error { return c.snapshots(ctx, "restore", id) }
+func (c *Client) Restore(ctx context.Context, id int) error {
+	err := c.snapshots(ctx, "restore", id)
+	if batch, ok := c.taken[id]; ok && err == nil {
+		c.batch = batch
+	}
+	return err
+}
 
 func (c *Client) snapshots(ctx context.Context, op string, id int) error {
-	if !c.hello.Snapshot {
-		return &RefusedError{op, "the worker does not offer it"}
+	if err := c.offered(op, "snapshot"); err != nil {
+		return err
 	}
 	_, err := c.ask(ctx, op, map[string]string{"id": strconv.Itoa(id)})
 	return err
 }
 
+// offered refuses a request of a capability that the worker lacks.
+func (c *Client) offered(op, capability string) error {
+	if c.hello.Offers(capability) {
+		return nil
+	}
+	return &RefusedError{op, "the worker does not offer it"}
+}
+
 // Positions is impls.Positioner's.
 func (c *Client) Positions() [][]int { return c.positions }
+
+// Visible is impls.Masker's.
+func (c *Client) Visible() [][][]bool { return c.visible }
 
 // Sinks is impls.Sinker's.
 func (c *Client) Sinks() int { return c.hello.Sinks }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
@@ -16,7 +15,9 @@ import (
 
 // Serve answers requests for caches that make makes, until bye, the end of in or
 // that of ctx. What a cache can do beyond Update and Reset it says by implementing
-// impls.Cropper, Snapshotter or Positioner; hello says whether all do.
+// impls.Cropper, RaggedCropper, RaggedUpdater, Selector, Snapshotter, Positioner
+// or Masker; hello says whether all do. An impls.Layered is refused: the protocol
+// has no layers.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, hello Hello, make func(impls.Shape) (impls.Cache, error)) error {
 	s := &server{hello: hello, make: make}
 	return serve(ctx, in, out, s.answer)
@@ -136,10 +137,23 @@ func (s *server) answer(m *Message) (*Message, error) {
 	switch op {
 	case "update":
 		return s.update(m)
+	case "select":
+		entries, err := list(m, "entries")
+		c, ok := s.cache.(impls.Selector)
+		if !ok {
+			err = cmp.Or(err, errors.New("this cache cannot select"))
+		}
+		if err != nil {
+			return nil, err
+		}
+		return nothing, c.Select(entries)
 	case "reset":
 		s.cache.Reset()
 		return nothing, nil
 	case "crop":
+		if _, each := m.Meta["lengths"]; each {
+			return nothing, s.cropEach(m)
+		}
 		n, err := number("length")
 		c, ok := s.cache.(impls.Cropper)
 		if !ok {
@@ -163,32 +177,7 @@ func (s *server) answer(m *Message) (*Message, error) {
 		}
 		return nothing, c.Restore(id)
 	}
-	return nil, fmt.Errorf("op %q: want hello, new, update, reset, crop, snapshot, restore or bye", op)
-}
-
-func (h *Hello) message() *Message {
-	names := make([]string, len(h.DTypes))
-	for i, d := range h.DTypes {
-		names[i] = d.String()
-	}
-	meta := map[string]string{"name": h.Name, "version": h.Version, "contract": h.Contract, "dtypes": strings.Join(names, ","), "device": h.Device}
-	var can []string
-	if h.Crop {
-		can = append(can, "crop")
-	}
-	if h.Snapshot {
-		can = append(can, "snapshot")
-	}
-	if h.Programs {
-		can = append(can, "programs")
-	}
-	if len(can) > 0 {
-		meta["capabilities"] = strings.Join(can, ",")
-	}
-	if h.Sinks > 0 {
-		meta["sinks"] = strconv.Itoa(h.Sinks)
-	}
-	return &Message{Meta: meta}
+	return nil, fmt.Errorf("op %q: want hello, new, update, reset, crop, select, snapshot, restore or bye", op)
 }
 
 func (s *server) new(m *Message, number func(string) (int, error)) error {
@@ -211,6 +200,9 @@ func (s *server) new(m *Message, number func(string) (int, error)) error {
 	if err != nil {
 		return err
 	}
+	if _, layered := cache.(impls.Layered); layered {
+		return errors.New("this cache has layers, of which the protocol knows nothing; serve one layer of it")
+	}
 	s.cache, s.shape = cache, shape
 	return nil
 }
@@ -224,7 +216,7 @@ func (s *server) update(m *Message) (*Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("values: %w", err)
 	}
-	k, v, err := s.cache.Update(keys, values)
+	k, v, err := s.append(m, keys, values)
 	if err != nil {
 		return nil, err
 	}
@@ -234,5 +226,51 @@ func (s *server) update(m *Message) (*Message, error) {
 			reply.Tensors = append(reply.Tensors, packPositions(lists))
 		}
 	}
+	if p, ok := s.cache.(impls.Masker); ok {
+		if lists := p.Visible(); lists != nil {
+			reply.Tensors = append(reply.Tensors, packVisible(lists, k.Rows))
+		}
+	}
 	return reply, nil
+}
+
+// append hands a chunk to the cache, with a number for each entry where the
+// request has one.
+func (s *server) append(m *Message, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	if _, each := m.Meta["lens"]; !each {
+		return s.cache.Update(keys, values)
+	}
+	lengths, err := list(m, "lens")
+	c, ok := s.cache.(impls.RaggedUpdater)
+	if !ok {
+		err = cmp.Or(err, errors.New("this cache takes as many tokens in each entry"))
+	}
+	if err != nil {
+		return k, v, err
+	}
+	return c.UpdateEach(keys, values, lengths)
+}
+
+func (s *server) cropEach(m *Message) error {
+	lengths, err := list(m, "lengths")
+	if _, one := m.Meta["length"]; one {
+		err = cmp.Or(err, errors.New("crop: length and lengths; want one of them"))
+	}
+	c, ok := s.cache.(impls.RaggedCropper)
+	if !ok {
+		err = cmp.Or(err, errors.New("this cache crops its entries to one length"))
+	}
+	if err != nil {
+		return err
+	}
+	return c.CropEach(lengths)
+}
+
+// list is a metadata string of numbers.
+func list(m *Message, key string) ([]int, error) {
+	all, err := parseList(m.Meta[key])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s=%q: %w", m.Meta["op"], key, m.Meta[key], err)
+	}
+	return all, nil
 }

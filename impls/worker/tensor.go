@@ -77,3 +77,55 @@ func packPositions(lists [][]int) Tensor {
 	}
 	return t
 }
+
+// unpackVisible is which of the rows that came back each query of a chunk attends
+// to, once or for each batch entry.
+func unpackVisible(t *Tensor, batch, queries, rows int) ([][][]bool, error) {
+	if t.DType != "BOOL" {
+		return nil, fmt.Errorf("dtype %s: want BOOL", t.DType)
+	}
+	if len(t.Shape) != 3 || t.Shape[0] != 1 && t.Shape[0] != batch || t.Shape[1] != queries || t.Shape[2] != rows {
+		want := "1"
+		if batch > 1 {
+			want = fmt.Sprintf("%d or 1", batch)
+		}
+		return nil, fmt.Errorf("shape %v: want [%s, %d, %d], as the batch, the chunk's queries and the rows of the reply", t.Shape, want, queries, rows)
+	}
+	all := make([][][]bool, t.Shape[0])
+	data := t.Data
+	for b := range all {
+		all[b] = make([][]bool, queries)
+		for i := range all[b] {
+			all[b][i] = make([]bool, rows)
+			for r, sees := range data[:rows] {
+				if sees > 1 {
+					return nil, fmt.Errorf("%d for row %d of query %d: want 0 or 1", sees, r, i)
+				}
+				all[b][i][r] = sees == 1
+			}
+			data = data[rows:]
+		}
+	}
+	return all, nil
+}
+
+// packVisible is the inverse. The lists of a chunk of no tokens do not say how
+// many rows came back.
+func packVisible(lists [][][]bool, rows int) Tensor {
+	t := Tensor{Name: "visible", DType: "BOOL", Shape: []int{len(lists), 0, rows}}
+	if len(lists) > 0 && len(lists[0]) > 0 {
+		t.Shape[1], t.Shape[2] = len(lists[0]), len(lists[0][0])
+	}
+	for _, queries := range lists {
+		for _, query := range queries {
+			for _, sees := range query {
+				b := byte(0)
+				if sees {
+					b = 1
+				}
+				t.Data = append(t.Data, b)
+			}
+		}
+	}
+	return t
+}

@@ -58,16 +58,71 @@ def int64(values):
     return "I64", shape, struct.pack(f"<{len(flat)}q", *flat)
 
 
-def serve(make, name, version, contract, dtypes, device, sinks=0, capabilities=(), script=None, programs=None):
+def booleans(visible, rows):
+    """The tensor that says which of so many rows each query attends to: [batch or
+    1][q][rows], nested lists or an array with shape and tobytes(), a byte an
+    element, or tolist()."""
+    if hasattr(visible, "tobytes"):
+        shape, data = [int(n) for n in visible.shape], visible.tobytes()
+    else:
+        entries = visible.tolist() if hasattr(visible, "tolist") else visible
+        queries = [query for entry in entries for query in entry]
+        # No query, and the lists do not say how many rows it would have had.
+        shape = [len(entries), len(entries[0]) if entries else 0, len(queries[0]) if queries else rows]
+        data = bytes(bool(sees) for query in queries for sees in query)
+        if any(len(entry) != shape[1] for entry in entries) or any(len(query) != shape[2] for query in queries):
+            raise ValueError("visible: lists of unequal length; want [batch or 1][q][rows]")
+    if len(shape) != 3 or len(data) != shape[0] * shape[1] * shape[2]:
+        raise ValueError(f"visible: shape {shape} in {len(data)} bytes; want [batch or 1, q, rows] of bool")
+    return "BOOL", shape, data
+
+
+def numbers(text):
+    return [int(n) for n in text.split(",")]
+
+
+def update_reply(got):
+    """The tensors of a reply to update, from what a cache returned."""
+    keys, values, positions, visible = (*got, None, None)[:4]
+    reply = {"keys": keys, "values": values}
+    if positions is not None:
+        reply["positions"] = int64(positions)
+    if visible is not None:
+        reply["visible"] = booleans(visible, keys[1][2])
+    return reply
+
+
+def limits(max_chunk, without, dims, batches, slack):
+    """What hello says of the limits that are set: texts as in the protocol,
+    numbers, or lists."""
+    given = {"max_chunk": max_chunk, "without": without, "dims": dims, "batches": batches, "slack": slack}
+    return {k: ",".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for k, v in given.items() if v is not None}
+
+
+def serve(make, name, version, contract, dtypes, device, sinks=0, capabilities=(), script=None, programs=None,
+          max_chunk=None, without=None, dims=None, batches=None, slack=None):
     """Answers requests until bye.
 
     make(batch=, heads=, window=, dim=, dtype=) returns a new cache, with
-      update(keys, values) -> (keys, values) or (keys, values, positions)
+      update(keys, values) -> (keys, values), (keys, values, positions) or
+        (keys, values, positions or None, visible or None)
       reset()
-      and, where capabilities say so, crop(length), snapshot(id), restore(id).
-    An exception refuses the request: the cache must then be as it was.
+      and, where capabilities say so,
+      crop:            crop(length)
+      ragged:          update_each(keys, values, lens) -> as update
+      crop and ragged: crop_each(lengths)
+      select:          select(entries)
+      snapshot:        snapshot(id), restore(id)
+    entries, lengths and lens are lists of ints, one for each batch entry.
+    positions is a list of ints, or one for each batch entry; visible says which
+    rows each query attends to: lists [batch or 1][q][rows] of bools, or a boolean
+    array of that shape.
+    An exception refuses the request: the cache must then be as it was. What
+    update returns in another form ends the worker: it refuses nothing.
     script(meta) -> (file name, text), programs(meta, tensors) -> (meta, tensors)
-    are optional.
+    are optional, and so are the limits that a maintainer chose: max_chunk (rows,
+    "W" or "W+1"), without (kinds of chunk), dims (a list, or "8*"), batches (a
+    list), slack (rows).
     """
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is not a reply
@@ -80,6 +135,7 @@ def serve(make, name, version, contract, dtypes, device, sinks=0, capabilities=(
         hello["capabilities"] = ",".join(capabilities)
     if sinks:
         hello["sinks"] = str(sinks)
+    hello |= limits(max_chunk, without, dims, batches, slack)
 
     def answer(meta, tensors):
         nonlocal cache
@@ -92,15 +148,16 @@ def serve(make, name, version, contract, dtypes, device, sinks=0, capabilities=(
             cache = make(dtype=meta["dtype"], **shape)
             return {}, {}
         if op == "update":
-            got = cache.update(tensors["keys"], tensors["values"])
-            reply = {"keys": got[0], "values": got[1]}
-            if len(got) > 2 and got[2] is not None:
-                reply["positions"] = int64(got[2])
-            return {}, reply
+            chunk = tensors["keys"], tensors["values"]
+            return {}, cache.update_each(*chunk, numbers(meta["lens"])) if "lens" in meta else cache.update(*chunk)
         if op == "reset":
             cache.reset()
+        elif op == "crop" and "lengths" in meta:
+            cache.crop_each(numbers(meta["lengths"]))
         elif op == "crop":
             cache.crop(int(meta["length"]))
+        elif op == "select":
+            cache.select(numbers(meta["entries"]))
         elif op == "snapshot":
             cache.snapshot(meta["id"])
         elif op == "restore":
@@ -118,12 +175,15 @@ def serve(make, name, version, contract, dtypes, device, sinks=0, capabilities=(
         message = read_message(requests)
         if message is None:
             return
+        op = message[0].get("op")
         try:
             meta, tensors = answer(*message)
         except Exception as e:  # a refusal, in words
             if not isinstance(e, Refused):
                 traceback.print_exc()
             meta, tensors = {"error": f"{type(e).__name__}: {e}".split("\n")[0][:500]}, {}
+        if op == "update" and "error" not in meta:
+            tensors = update_reply(tensors)
         write_message(out, meta, tensors)
-        if message[0].get("op") == "bye":
+        if op == "bye":
             return
