@@ -275,6 +275,9 @@ func (c *cache) Select(entries []int) (err error) {
 		return fmt.Errorf("no available cache slots: %d entries, %d slots", len(entries), slots)
 	}
 	for _, e := range entries {
+		if e < 0 || e >= len(c.entries) {
+			return fmt.Errorf("entry %d of a batch of %d", e, len(c.entries))
+		}
 		if err := c.canResume(c.entries[e], len(c.tokens[c.entries[e]])); err != nil {
 			return err
 		}
