@@ -3,6 +3,7 @@
 // on its standard output. docs/workers.md describes the protocol.
 //
 // A [Client] starts a worker and drives its cache; [Serve] is the other side, for
-// a cache in Go; a [Message] is a request or a reply. Whatever a worker does instead of answering becomes a
-// [Fault]: the process is ended, and the next case gets a fresh one.
+// a cache in Go; a [Message] is a request or a reply. [Hello] is what a worker can
+// do, and its limits. Whatever a worker does instead of answering becomes a
+// [ProcessError]: the process is ended, and the next case gets a fresh one.
 package worker

@@ -1,27 +1,32 @@
 """A cache of lists that can do all that the protocol has, for the tests.
 
-list_cache.py [--limits] [--fault NAME]. Every entry of the batch keeps all of its
-tokens; what comes back is every one of them, and visible says which the window
-lets each query see.
+list_cache.py [--limits JSON] [--fault NAME]. Every entry of the batch keeps all of
+its tokens; what comes back is every one of them, and visible says which the window
+lets each query see. The limits are those of serve(), and the cache keeps to them.
 """
 
 import argparse
 import copy
+import json
 
 from slidefuzz_worker import Refused, serve
 
 SIZE = {"F32": 4, "U8": 1}
-# With --limits: what hello says and the cache keeps to.
-LIMITS = {"max_chunk": "W+1", "without": ["empty"], "dims": "8*", "batches": [1, 2, 4], "slack": 0}
 
 
 class Cache:
     def __init__(self, options, batch, heads, window, dim, dtype):
         self.o, self.heads, self.window, self.dim, self.dtype = options, heads, window, dim, dtype
-        if options.limits and (dim % 8 or batch not in LIMITS["batches"]) and options.fault != "limits":
-            raise Refused(f"batch {batch}, dim {dim}")
         self.batch, self.saved = batch, {}
+        if options.fault != "shape":
+            self.within("batches", batch)
+            if "dims" in options.limits and dim % int(options.limits["dims"].rstrip("*")):
+                raise Refused(f"dim {dim}")
         self.reset()
+
+    def within(self, limit, n):
+        if n not in self.o.limits.get(limit, [n]):
+            raise Refused(f"{n} is none of {limit}")
 
     def reset(self):
         # rows[entry][token] is a pair of keys and values, by head.
@@ -38,7 +43,8 @@ class Cache:
                 raise Refused(f"a chunk {shape} of {dtype}; want {want} of {self.dtype}")
         if len(lens) != want[0] or max(lens) != q or min(lens) < 0:
             raise Refused(f"lens {lens} for {want[0]} entries and {q} rows")
-        if self.o.limits and not 1 <= q <= self.window + 1 and self.o.fault != "max_chunk":
+        most = {"W": self.window, "W+1": self.window + 1}.get(m := self.o.limits.get("max_chunk", q), m)
+        if q > most and self.o.fault != "max_chunk":
             raise Refused(f"{q} rows")
         for b, n in enumerate(lens):
             for i in range(q - n, q):
@@ -70,8 +76,8 @@ class Cache:
     def select(self, entries):
         if any(not 0 <= e < len(self.rows) for e in entries) and self.o.fault != "select":
             raise Refused(f"entries {entries} of {len(self.rows)}")
-        if self.o.limits and len(entries) not in LIMITS["batches"]:
-            raise Refused(f"{len(entries)} entries")
+        if self.o.fault != "batches":
+            self.within("batches", len(entries))
         self.rows = [list(self.rows[e % len(self.rows)]) for e in entries]
 
     def snapshot(self, id):
@@ -84,7 +90,7 @@ class Cache:
 
 
 p = argparse.ArgumentParser(description=__doc__)
-p.add_argument("--limits", action="store_true")
+p.add_argument("--limits", type=json.loads, default={})
 p.add_argument("--fault", default="")
 o = p.parse_args()
 serve(
@@ -95,5 +101,5 @@ serve(
     list(SIZE),
     "cpu",
     capabilities=["crop", "ragged", "select", "snapshot"],
-    **(LIMITS if o.limits else {}),
+    **o.limits,
 )

@@ -4,23 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
-// Check asks a worker everything that the protocol has, once for each
-// of its element types, and returns the first reply that the protocol does not
-// allow. Whether the rows are right is not judged. say is called with what was
-// found.
+// Check asks a worker everything that the protocol has and its hello offers, once
+// for each of its element types, and returns the first reply that the protocol does
+// not allow. What the limits of hello leave out is not asked; of what lies beyond
+// its numbers one thing each is asked, and must be refused. Whether the rows are
+// right is not judged. say is called with what was found.
 func Check(ctx context.Context, w *worker.Client, say func(string)) error {
 	hello, err := w.Hello(ctx)
 	if err != nil {
 		return err
 	}
-	say(fmt.Sprintf("hello: %s %s on %s, contract %s, dtypes %v, crop %t, snapshot %t, programs %t, sinks %d",
-		hello.Name, hello.Version, hello.Device, hello.Contract, hello.DTypes, hello.Crop, hello.Snapshot, hello.Programs, hello.Sinks))
+	say(fmt.Sprintf("hello: %s %s on %s, contract %s, dtypes %v, crop %t, ragged %t, select %t, snapshot %t, programs %t, sinks %d%s",
+		hello.Name, hello.Version, hello.Device, hello.Contract, hello.DTypes, hello.Crop, hello.Ragged, hello.Select, hello.Snapshot, hello.Programs, hello.Sinks,
+		limits(hello)))
 	for _, d := range hello.DTypes {
 		if hello.Programs {
 			if err := checkProgram(ctx, w, d); err != nil {
@@ -30,9 +35,12 @@ func Check(ctx context.Context, w *worker.Client, say func(string)) error {
 			continue
 		}
 		// Two lanes of each kind, so that a mixed-up axis shows.
-		s := impls.Shape{Batch: 2, Heads: 3, Window: 4, Dim: 5, DType: d}
-		if err := checkCache(ctx, w, hello, s, say); err != nil {
-			return err
+		s := impls.Shape{Batch: hello.NearestBatch(2), Heads: 3, Window: 4, Dim: hello.Dims.Nearest(5), DType: d}
+		c := &checker{client: w, hello: hello, shape: s, batch: s.Batch, say: say}
+		for _, steps := range []func(context.Context) error{c.cache, c.sequences, c.outside} {
+			if err := steps(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	if err := w.Close(ctx); err != nil {
@@ -42,62 +50,373 @@ func Check(ctx context.Context, w *worker.Client, say func(string)) error {
 	return nil
 }
 
-// checkCache runs a sequence that meets every request.
-func checkCache(ctx context.Context, w *worker.Client, hello *worker.Hello, s impls.Shape, say func(string)) error {
-	if err := w.New(ctx, s); err != nil {
-		return fmt.Errorf("new: %w", err)
-	}
-	ask := func(what string, must bool, err error) error {
-		if f := w.Ended(); f != nil {
-			return fmt.Errorf("%s: %w", what, f)
+// limits is what hello says of them, each after a comma.
+func limits(h *worker.Hello) string {
+	text := ""
+	for _, x := range []struct{ name, value string }{
+		{"max_chunk", h.MaxChunk.String()},
+		{"without", strings.Join(h.Without, ",")},
+		{"dims", h.Dims.String()},
+	} {
+		if x.value != "" {
+			text += ", " + x.name + " " + x.value
 		}
-		var refused *worker.RefusedError
-		switch {
-		case err == nil:
-			say(fmt.Sprintf("%s %s: ok", s.DType, what))
-		case !errors.As(err, &refused):
-			return fmt.Errorf("%s: %w", what, err)
-		case must:
-			return fmt.Errorf("%s: refused: %s", what, refused.Reason)
-		default:
-			say(fmt.Sprintf("%s %s: refused: %s", s.DType, what, refused.Reason))
-		}
-		return nil
 	}
-	update := func(what string, must bool, s impls.Shape, q int) error {
-		x := impls.NewTensor(s, q)
-		k, v, err := w.Update(ctx, x, x)
-		if err == nil && (k.DType != s.DType || v.DType != s.DType || k.Rows != v.Rows) {
+	if h.Batches != nil {
+		text += fmt.Sprintf(", batches %v", h.Batches)
+	}
+	if h.Slack != nil {
+		text += fmt.Sprintf(", slack %d", *h.Slack)
+	}
+	return text
+}
+
+// checker asks for caches of one shape.
+type checker struct {
+	client *worker.Client
+	hello  *worker.Hello
+	shape  impls.Shape
+	batch  int // of the moment
+	say    func(string)
+}
+
+// want is how a request must be answered.
+type want uint8
+
+const (
+	either want = iota
+	taken
+	refused
+)
+
+// answer reports a reply that is not as it must be.
+func (c *checker) answer(what string, how want, err error) error {
+	if f := c.client.Ended(); f != nil {
+		return fmt.Errorf("%s: %w", what, f)
+	}
+	var no *worker.RefusedError
+	switch {
+	case err == nil && how == refused:
+		return fmt.Errorf("%s: it was not refused", what)
+	case err == nil:
+		c.say(fmt.Sprintf("%s %s: ok", c.shape.DType, what))
+	case !errors.As(err, &no):
+		return fmt.Errorf("%s: %w", what, err)
+	case how == taken:
+		return fmt.Errorf("%s: refused: %s", what, no.Reason)
+	default:
+		c.say(fmt.Sprintf("%s %s: refused: %s", c.shape.DType, what, no.Reason))
+	}
+	return nil
+}
+
+func (c *checker) new(ctx context.Context) error {
+	c.batch = c.shape.Batch
+	return c.answer(fmt.Sprintf("a new cache of batch %d and dim %d", c.shape.Batch, c.shape.Dim), taken, c.client.New(ctx, c.shape))
+}
+
+func (c *checker) reset(ctx context.Context) error {
+	c.batch = c.shape.Batch
+	return c.answer("reset", taken, c.client.Reset(ctx))
+}
+
+// chunk hands over q tokens in a shape, lens of them in each entry where it is not
+// nil.
+func (c *checker) chunk(ctx context.Context, what string, how want, s impls.Shape, q int, lens []int) error {
+	x := impls.NewTensor(s, q)
+	var k, v impls.Tensor
+	var err error
+	if lens == nil {
+		k, v, err = c.client.Update(ctx, x, x)
+	} else {
+		k, v, err = c.client.UpdateEach(ctx, x, x, lens)
+	}
+	if err == nil {
+		if k.DType != s.DType || v.DType != s.DType || k.Rows != v.Rows {
 			err = fmt.Errorf("returned keys of %s, %d rows, and values of %s, %d rows", k.DType, k.Rows, v.DType, v.Rows)
 		}
-		return ask(what, must, err)
+		for _, t := range []impls.Tensor{k, v} {
+			if how == taken && (t.Batch != s.Batch || t.Heads != s.Heads || t.Dim != s.Dim) {
+				err = fmt.Errorf("returned a batch of %d, %d heads and dim %d; want %d, %d and %d", t.Batch, t.Heads, t.Dim, s.Batch, s.Heads, s.Dim)
+			}
+		}
+		if visible := c.client.Visible(); visible != nil {
+			what += fmt.Sprintf(", visible [%d %d %d]", len(visible), q, k.Rows)
+		}
 	}
-	wide, narrow := s, s
+	return c.answer(what, how, err)
+}
+
+// tokens hands q tokens to each entry of the batch of the moment.
+func (c *checker) tokens(ctx context.Context, what string, how want, q int) error {
+	s := c.shape
+	s.Batch = c.batch
+	return c.chunk(ctx, what, how, s, q, nil)
+}
+
+// most is the tokens of one chunk, of so many.
+func (c *checker) most(q int) int { return min(q, c.hello.MaxChunk.Rows(c.shape.Window)) }
+
+// allows reports whether chunks of a kind are asked for.
+func (c *checker) allows(kind string, q int) bool {
+	return !slices.Contains(c.hello.Without, kind) && q == c.most(q)
+}
+
+// another is a batch size that the worker takes and that is not the shape's; 0 if
+// there is none.
+func (c *checker) another() int {
+	for _, n := range []int{c.shape.Batch + 1, c.shape.Batch - 1} {
+		if n > 0 && c.hello.NearestBatch(n) == n {
+			return n
+		}
+	}
+	for _, n := range c.hello.Batches {
+		if n != c.shape.Batch {
+			return n
+		}
+	}
+	return 0
+}
+
+// cache meets every request that has nothing to do with single entries.
+func (c *checker) cache(ctx context.Context) error {
+	s, hello, w := c.shape, c.hello, c.client
+	wide, other := s, s
 	wide.Heads++
-	narrow.Batch--
-	steps := []func() error{
-		func() error { return update("a prefill of 3", true, s, 3) },
-		func() error { return update("a decode that fills the window", true, s, 1) },
-		func() error { return update("a decode past it", true, s, 1) },
-		func() error { return update("a chunk longer than the window", true, s, 6) },
-		func() error { return update("two tokens at a full window", false, s, 2) },
-		func() error { return update("no tokens", false, s, 0) },
-		func() error { return update("a head too many", false, wide, 1) },
-		func() error { return ask("reset", true, w.Reset(ctx)) },
-		func() error { return update("one batch entry after reset", false, narrow, 1) },
-		func() error { return ask("reset", true, w.Reset(ctx)) },
-		func() error { return update("a prefill after reset", true, s, 2) },
-		func() error { return ask("snapshot", hello.Snapshot, w.Snapshot(ctx, 1)) },
-		func() error { return ask("crop to 1", false, w.Crop(ctx, 1)) },
-		func() error { return ask("restore", hello.Snapshot, w.Restore(ctx, 1)) },
-		func() error { return update("a decode at the end", true, s, 1) },
+	other.Batch = max(1, s.Batch-1)
+	if s.Batch == 1 {
+		other.Batch = 2
 	}
+	prefill := c.most(s.Window - 1)
+	decodes := s.Window - prefill
+	steps := []func() error{
+		func() error { return c.new(ctx) },
+		func() error { return c.tokens(ctx, fmt.Sprintf("a prefill of %d", prefill), taken, prefill) },
+	}
+	for i := range decodes {
+		what := "a decode"
+		if i == decodes-1 {
+			what = "a decode that fills the window"
+		}
+		steps = append(steps, func() error { return c.tokens(ctx, what, taken, 1) })
+	}
+	steps = append(steps, func() error { return c.tokens(ctx, "a decode past it", taken, 1) })
+	if long := c.most(s.Window + 2); long > s.Window && c.allows("long", long) {
+		steps = append(steps, func() error { return c.tokens(ctx, "a chunk longer than the window", taken, long) })
+	}
+	if c.allows("crossing", 2) {
+		steps = append(steps, func() error { return c.tokens(ctx, "two tokens at a full window", either, 2) })
+	}
+	if c.allows("empty", 0) {
+		steps = append(steps, func() error { return c.tokens(ctx, "no tokens", either, 0) })
+	}
+	steps = append(steps,
+		func() error { return c.chunk(ctx, "a head too many", either, wide, 1, nil) },
+		func() error { return c.reset(ctx) },
+		func() error {
+			return c.chunk(ctx, fmt.Sprintf("a batch of %d after reset", other.Batch), either, other, 1, nil)
+		},
+		func() error { return c.reset(ctx) },
+		func() error { return c.tokens(ctx, "a prefill after reset", taken, c.most(2)) },
+		func() error { return c.answer("snapshot", offered(hello.Snapshot), w.Snapshot(ctx, 1)) },
+		func() error { return c.answer("crop to 1", either, w.Crop(ctx, 1)) },
+		func() error { return c.answer("restore", offered(hello.Snapshot), w.Restore(ctx, 1)) },
+		func() error { return c.tokens(ctx, "a decode at the end", taken, 1) },
+	)
+	return inOrder(steps)
+}
+
+// offered is how a request must be answered whose capability is, or is not, there.
+func offered(is bool) want {
+	if is {
+		return taken
+	}
+	return either
+}
+
+func inOrder(steps []func() error) error {
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sequences treats the entries of a batch each for itself, as hello offers.
+func (c *checker) sequences(ctx context.Context) error {
+	if c.hello.Select {
+		if err := c.selects(ctx); err != nil {
+			return err
+		}
+	}
+	if c.hello.Ragged {
+		return c.ragged(ctx)
+	}
+	return nil
+}
+
+// selects makes the batch anew.
+func (c *checker) selects(ctx context.Context) error {
+	to := func(what string, how want, entries ...int) error {
+		err := c.client.Select(ctx, entries)
+		if err == nil {
+			c.batch = len(entries)
+		}
+		return c.answer(fmt.Sprintf("select %s, %v", what, entries), how, err)
+	}
+	b := c.shape.Batch
+	steps := []func() error{
+		func() error { return c.reset(ctx) },
+		func() error { return c.tokens(ctx, "a prefill before select", taken, c.most(2)) },
+	}
+	if c.hello.Snapshot {
+		steps = append(steps, func() error { return c.answer("snapshot before select", taken, c.client.Snapshot(ctx, 2)) })
+	}
+	steps = append(steps,
+		func() error { return to("an entry that is not there", refused, slices.Repeat([]int{b}, b)...) },
+		func() error { return to("an entry below the first", refused, slices.Repeat([]int{-1}, b)...) },
+		func() error { return c.tokens(ctx, "a decode after them", taken, 1) },
+		func() error { return to("a repeat", either, slices.Repeat([]int{b - 1}, b)...) },
+		func() error { return c.tokens(ctx, "a decode after it", taken, 1) },
+	)
+	if n := c.another(); n > 0 {
+		what := "a longer batch"
+		if n < b {
+			what = "a shorter batch"
+		}
+		entries := make([]int, n)
+		for i := range entries {
+			entries[i] = (b - 1 + i) % b
+		}
+		steps = append(steps,
+			func() error { return to(what, either, entries...) },
+			func() error { return c.tokens(ctx, "a decode after it", taken, 1) },
+		)
+	}
+	if b > 1 && c.hello.NearestBatch(1) == 1 {
+		steps = append(steps,
+			func() error { return to("a shrink", either, 0) },
+			func() error { return c.tokens(ctx, "a decode after it", taken, 1) },
+		)
+	}
+	if n := c.outsideBatch(); n > 0 {
+		steps = append(steps,
+			func() error { return to("a batch outside batches", refused, make([]int, n)...) },
+			func() error { return c.tokens(ctx, "a decode after it", taken, 1) },
+		)
+	}
+	if c.hello.Snapshot {
+		steps = append(steps,
+			func() error {
+				err := c.client.Restore(ctx, 2)
+				c.batch = b
+				return c.answer("restore after select", taken, err)
+			},
+			func() error { return c.tokens(ctx, "a decode after it", taken, 1) },
+		)
+	}
+	steps = append(steps,
+		func() error { return c.reset(ctx) },
+		func() error { return c.tokens(ctx, "a prefill after reset", taken, c.most(2)) },
+	)
+	return inOrder(steps)
+}
+
+// ragged hands over and crops another number of tokens in each entry.
+func (c *checker) ragged(ctx context.Context) error {
+	each := func(what string, how want, lens []int) error {
+		return c.chunk(ctx, fmt.Sprintf("%s, lens %v", what, lens), how, c.shape, slices.Max(lens), lens)
+	}
+	// 2, 1, 2 … tokens, and then 1, 0, 1 ….
+	first, next, crop := make([]int, c.shape.Batch), make([]int, c.shape.Batch), make([]int, c.shape.Batch)
+	for b := range first {
+		first[b], next[b], crop[b] = c.most(2-b%2), 1-b%2, 1+b%2
+	}
+	steps := []func() error{
+		func() error { return c.reset(ctx) },
+		func() error { return each("a prefill by entry", taken, first) },
+		func() error { return c.tokens(ctx, "a decode after it", taken, 1) },
+		func() error { return each("a chunk by entry", either, next) },
+	}
+	if c.hello.Crop {
+		steps = append(steps,
+			func() error {
+				return c.answer(fmt.Sprintf("crop to lengths %v", crop), either, c.client.CropEach(ctx, crop))
+			},
+			func() error { return c.tokens(ctx, "a decode after it", taken, 1) },
+		)
+	}
+	return inOrder(steps)
+}
+
+// mostOutside bounds the bytes of keys in the chunk that is longer than max_chunk:
+// far inside a message, and a moment to send.
+const mostOutside = 16 << 20
+
+// outside asks for what lies beyond each limit.
+func (c *checker) outside(ctx context.Context) error {
+	most := c.hello.MaxChunk.Rows(c.shape.Window)
+	if most <= impls.MaxExtent+1 && c.shape.Bytes(most+1) <= mostOutside {
+		steps := []func() error{
+			func() error { return c.reset(ctx) },
+			func() error {
+				return c.tokens(ctx, fmt.Sprintf("%d tokens, more than max_chunk", most+1), refused, most+1)
+			},
+			func() error { return c.tokens(ctx, "a decode after it", taken, 1) },
+		}
+		if err := inOrder(steps); err != nil {
+			return err
+		}
+	}
+	shapes := map[string]impls.Shape{}
+	if n := c.outsideBatch(); n > 0 {
+		s := c.shape
+		s.Batch = n
+		shapes[fmt.Sprintf("a batch of %d, outside batches", n)] = s
+	}
+	// The one behind is outside, unless all are allowed or one follows the other.
+	for dim := c.shape.Dim + 1; dim <= c.shape.Dim+mostDims; dim++ {
+		if !c.hello.Dims.Has(dim) {
+			s := c.shape
+			s.Dim = dim
+			shapes[fmt.Sprintf("a dim of %d, outside dims", dim)] = s
+			break
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(shapes)) {
+		if err := c.outsideShape(ctx, what, shapes[what]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mostDims is how many dims are tried for one that is outside: a list of more in a
+// row is no list that people write.
+const mostDims = 64
+
+// outsideShape wants a shape refused: as a cache, or else with its first token.
+func (c *checker) outsideShape(ctx context.Context, what string, s impls.Shape) error {
+	err := c.client.New(ctx, s)
+	if err != nil {
+		return c.answer(what, refused, err)
+	}
+	return c.chunk(ctx, what+", its first token", refused, s, 1, nil)
+}
+
+// outsideBatch is the smallest batch size that the worker does not take; 0 if it
+// takes all.
+func (c *checker) outsideBatch() int {
+	for n := 1; n <= len(c.hello.Batches); n++ {
+		if !slices.Contains(c.hello.Batches, n) {
+			return n
+		}
+	}
+	if c.hello.Batches == nil {
+		return 0
+	}
+	return len(c.hello.Batches) + 1
 }
 
 // checkProgram runs a program that moves nothing over itself.
