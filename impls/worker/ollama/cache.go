@@ -39,8 +39,8 @@ var dtypes = map[impls.DType]ml.DType{impls.F32: ml.DTypeF32, impls.F16: ml.DTyp
 // that see it.
 //
 // A layer of full attention, which the suite does not get to see, is checked here.
-// A size of 0 means no window to NewSWACache, so with --size window-1 a window of
-// 1 is none.
+// A size of 0 means no window to NewSWACache, so that --size window-1 leaves out
+// windows of 1.
 //
 // A chunk of no tokens is answered with no rows and does not reach the cache,
 // since the runner starts no pass without tokens; --empty hands it over. Of a
@@ -77,6 +77,10 @@ type known struct {
 
 func newCache(o options, s impls.Shape) (_ impls.Cache, err error) {
 	defer guard(&err)
+	size := int32(s.Window - o.less)
+	if size == 0 {
+		return nil, errors.New("a window of 1, which --size window-1 leaves out: NewSWACache takes 0 for no window")
+	}
 	c := &cache{
 		options: o, shape: s, backend: &backend{config: configs[o.config]},
 		saved: map[int][]int{}, tokens: map[int][]known{},
@@ -84,9 +88,8 @@ func newCache(o options, s impls.Shape) (_ impls.Cache, err error) {
 	for range s.Batch {
 		c.entries = append(c.entries, c.slot())
 	}
-	size := int32(s.Window - o.less)
 	c.kv = kvcache.NewSWACache(size, nil)
-	if o.keep > 0 && size > 0 {
+	if o.keep > 0 {
 		c.kv = kvcache.NewSWAMemCache(size, size+int32(o.keep), nil)
 	}
 	if o.hybrid {
@@ -301,8 +304,8 @@ func (c *cache) Select(entries []int) (err error) {
 // Snapshot implements impls.Snapshotter.
 func (c *cache) Snapshot(id int) (err error) {
 	defer guard(&err)
-	if id < 0 || id >= c.snapshots {
-		return fmt.Errorf("snapshot %d: there is room for %d", id, c.snapshots)
+	if _, again := c.saved[id]; !again && len(c.saved) == c.snapshots {
+		return fmt.Errorf("snapshot %d: there is room for %d, --snapshots", id, c.snapshots)
 	}
 	c.drop(c.saved[id])
 	c.saved[id] = c.forks(c.entries)
