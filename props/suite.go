@@ -99,7 +99,7 @@ func (s *suite) fit(c *corpus.Case) {
 		shape.Window = 2
 	}
 	keep := c.Ops[:0]
-	var at corpus.Lengths
+	at := corpus.NewLengths(*shape)
 	for i, o := range c.Ops {
 		if o.Kind == corpus.Append {
 			if !o.Mismatched(*shape) { // it was, in the shape that was drawn
@@ -285,7 +285,7 @@ func (s *suite) each(t *testing.T, f func(t *testing.T, j *judge.Judge)) {
 
 // chunks cuts q tokens into the chunks in which the cache takes them.
 func (s *suite) chunks(j *judge.Judge, q int) []int {
-	if s.limits.Refuse(j.History().Len(), q, fixedWindow) {
+	if s.limits.Refuse(j.History().Len(0), q, fixedWindow) {
 		return slices.Repeat([]int{1}, q)
 	}
 	return []int{q}

@@ -188,7 +188,7 @@ func (c *Client) Crop(ctx context.Context, n int) error {
 
 // CropEach is impls.RaggedCropper's.
 func (c *Client) CropEach(ctx context.Context, lengths []int) error {
-	if err := c.offered("crop", "ragged-crop"); err != nil {
+	if err := c.offered("crop", "crop-each"); err != nil {
 		return err
 	}
 	_, err := c.ask(ctx, "crop", map[string]string{"lengths": formatList(lengths)})

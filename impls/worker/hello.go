@@ -50,7 +50,7 @@ type Hello struct {
 // ChunkLimit is the most tokens that one update takes. Its zero value is no
 // limit.
 type ChunkLimit struct {
-	// Window is whether the window's rows are added to N.
+	// Window is whether the window's rows are added to N, which is then 0 or 1.
 	Window bool
 	N      int
 }
@@ -175,8 +175,8 @@ func nearest(list []int, to int) int {
 }
 
 // Offers reports whether the worker has a capability, by its word in the protocol;
-// empty is what every worker can. "ragged-crop", no word of the protocol, is a crop
-// by entry, for which a worker has both words.
+// empty is what every worker can. "crop-each", no word of the protocol, is a crop
+// by entry, for which a worker has the words crop and ragged.
 func (h *Hello) Offers(capability string) bool {
 	switch capability {
 	case "":
@@ -185,7 +185,7 @@ func (h *Hello) Offers(capability string) bool {
 		return h.Crop
 	case "ragged":
 		return h.Ragged
-	case "ragged-crop":
+	case "crop-each":
 		return h.Crop && h.Ragged
 	case "select":
 		return h.Select

@@ -101,7 +101,7 @@ func TestLimits(t *testing.T) {
 func TestOffers(t *testing.T) {
 	h := Hello{Crop: true, Select: true}
 	assert.True(t, h.Offers("select") && h.Offers("crop") && h.Offers(""))
-	assert.False(t, h.Offers("ragged") || h.Offers("ragged-crop") || h.Offers("snapshot") || h.Offers("fork"))
+	assert.False(t, h.Offers("ragged") || h.Offers("crop-each") || h.Offers("snapshot") || h.Offers("fork"))
 	h.Ragged = true
-	assert.True(t, h.Offers("ragged") && h.Offers("ragged-crop"))
+	assert.True(t, h.Offers("ragged") && h.Offers("crop-each"))
 }
