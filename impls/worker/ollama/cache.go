@@ -34,9 +34,9 @@ var dtypes = map[impls.DType]ml.DType{impls.F32: ml.DTypeF32, impls.F16: ml.DTyp
 //
 // An update passes its tokens on as the runner does (forwardBatch): at most
 // --batch a pass, filled from one sequence after the other. Where a chunk takes
-// several passes, the rows of all are returned; a row that an earlier pass
-// returned for the same position with the same bits is that row, for the queries
-// that see it.
+// several passes, the rows of all are returned, of later ones those that a query
+// sees; a row that an earlier pass returned for the same position with the same
+// bits is that row, for the queries that see it.
 //
 // A layer of full attention, which the suite does not get to see, is checked here.
 // A size of 0 means no window to NewSWACache, so that --size window-1 leaves out
@@ -162,6 +162,9 @@ func (c *cache) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error)
 // sequences, as many of each as come.
 func (c *cache) UpdateEach(keys, values impls.Tensor, lengths []int) (k, v impls.Tensor, err error) {
 	c.positions, c.visible = nil, nil
+	if len(lengths) != keys.Batch {
+		return k, v, fmt.Errorf("%d lengths for a chunk of %d entries", len(lengths), keys.Batch)
+	}
 	batch := len(c.entries)
 	if s := c.shape; keys.Rows == 0 && !c.empty && (keys.Batch != batch || keys.Heads != s.Heads || keys.Dim != s.Dim || keys.DType != s.DType) {
 		return k, v, errors.New("no tokens, of another shape")
@@ -248,6 +251,9 @@ func (c *cache) Crop(n int) error {
 // start from nothing, the crop is refused.
 func (c *cache) CropEach(lengths []int) (err error) {
 	defer guard(&err)
+	if len(lengths) != len(c.entries) {
+		return fmt.Errorf("%d lengths for a batch of %d", len(lengths), len(c.entries))
+	}
 	keep := make([]int, len(lengths))
 	for e, n := range lengths {
 		seq := c.entries[e]

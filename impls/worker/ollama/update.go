@@ -19,19 +19,21 @@ type update struct {
 	lengths []int // tokens of each entry in the chunk, its last rows
 	start   []int // tokens of each entry before it
 
-	heads, dim int        // of the rows that came back
-	rows       [][]byte   // keys and values of each: its heads, one after the other
-	claims     [][]int    // of each entry: the position of each row, -1 for none
-	seen       [][][]bool // of each entry and row of the chunk: the rows that it sees
+	heads, dim int           // of the rows that came back
+	rows       [][]byte      // keys and values of each: its heads, one after the other
+	claims     [][]int       // of each entry: the position of each row, -1 for none
+	held       []map[int]int // of each entry: the row that holds a position
+	seen       [][][]bool    // of each entry and row of the chunk: the rows that it sees
 }
 
 func newUpdate(c *cache, keys, values impls.Tensor, lengths []int) *update {
 	u := &update{
 		cache: c, chunk: [2]impls.Tensor{keys, values}, lengths: lengths,
-		claims: make([][]int, keys.Batch), seen: make([][][]bool, keys.Batch),
+		claims: make([][]int, keys.Batch), held: make([]map[int]int, keys.Batch), seen: make([][][]bool, keys.Batch),
 	}
 	for e := range keys.Batch {
 		u.start = append(u.start, len(c.tokens[c.entries[e]]))
+		u.held[e] = map[int]int{}
 		u.seen[e] = make([][]bool, keys.Rows)
 	}
 	return u
@@ -125,39 +127,56 @@ func (u *update) pass(part []token) error {
 	return nil
 }
 
-// note takes over the rows that a pass returned, and what its mask shows.
+// note takes over the rows that a pass returned, and what its mask shows. Of a later
+// pass it leaves out the rows that no query sees, and those that are there already.
 func (u *update) note(part []token, k, v, mask *tensor) {
 	u.heads, u.dim = k.ne[1], k.ne[0]
-	before := len(u.rows)
-	claims := make([][]int, len(u.start)) // of this pass's rows
-	for e := range claims {
-		claims[e] = slices.Repeat([]int{-1}, mask.ne[0])
+	first := len(u.rows) == 0
+	shown := make([][]bool, len(u.start)) // of each entry: the rows that a query sees
+	at := make([][]int, len(u.start))     // and which of all rows they are
+	for e := range shown {
+		shown[e], at[e] = make([]bool, mask.ne[0]), make([]int, mask.ne[0])
 	}
 	for q, t := range part {
 		for i := range mask.ne[0] {
-			if mask.sees(q, i) {
-				claims[t.entry][i] = k.cell(i).position()
+			shown[t.entry][i] = shown[t.entry][i] || mask.sees(q, i)
+		}
+	}
+	type held struct{ entry, pos, row int }
+	var later []held
+	for i := range mask.ne[0] {
+		row := append(k.row(i, false), v.row(i, u.backend.config.PermutedV)...)
+		claims, keep := slices.Repeat([]int{-1}, len(shown)), first
+		for e := range shown {
+			if !shown[e][i] {
+				continue
+			}
+			p := k.cell(i).position()
+			if r, ok := u.held[e][p]; ok && bytes.Equal(u.rows[r], row) {
+				at[e][i] = r
+				continue
+			}
+			at[e][i], claims[e], keep = len(u.rows), p, true
+			later = append(later, held{e, p, len(u.rows)})
+		}
+		if keep {
+			u.rows = append(u.rows, row)
+			for e, p := range claims {
+				u.claims[e] = append(u.claims[e], p)
 			}
 		}
 	}
-	row := make([][]int, len(u.start)) // of all rows: which one a row of this pass is
-	for i := range mask.ne[0] {
-		u.rows = append(u.rows, append(k.row(i, false), v.row(i, u.backend.config.PermutedV)...))
-		for e, list := range claims {
-			at, claim := before+i, list[i]
-			earlier := slices.Index(u.claims[e][:before], claim)
-			if claim >= 0 && earlier >= 0 && bytes.Equal(u.rows[earlier], u.rows[at]) {
-				at, claim = earlier, -1
-			}
-			row[e] = append(row[e], at)
-			u.claims[e] = append(u.claims[e], claim)
+	// Not before: that a pass has a token twice is for the suite to see.
+	for _, x := range later {
+		if x.pos >= 0 {
+			u.held[x.entry][x.pos] = x.row
 		}
 	}
 	for q, t := range part {
 		sees := make([]bool, len(u.rows))
 		for i := range mask.ne[0] {
 			if mask.sees(q, i) {
-				sees[row[t.entry][i]] = true
+				sees[at[t.entry][i]] = true
 			}
 		}
 		u.seen[t.entry][u.at(t)] = sees
@@ -198,6 +217,11 @@ func (t *tensor) row(i int, permuted bool) []byte {
 	}
 	out := make([]byte, 0, 2*heads*dim*size) // and as much for the values
 	for h := range heads {
+		if !permuted && t.nb[0] == size {
+			at := t.at(0, h, i)
+			out = append(out, t.mem.bytes[at:at+dim*size]...)
+			continue
+		}
 		for e := range dim {
 			at := t.at(e, h, i)
 			if permuted {

@@ -77,6 +77,12 @@ struct Returned {
     visible: Visible,
 }
 
+/// How many tokens a crop keeps: so many of every entry, or a number for each.
+enum Keep {
+    All(usize),
+    Each(Vec<usize>),
+}
+
 /// A cache as the protocol has it.
 trait Cache {
     /// Appends a chunk, the last lens[e] tokens of entry e where there are lens.
@@ -87,8 +93,7 @@ trait Cache {
         lens: Option<&[usize]>,
     ) -> Result<Returned, Refusal>;
     fn reset(&mut self);
-    /// Keeps the first lengths[e] tokens of entry e; a single length is for all.
-    fn crop(&mut self, lengths: &[usize]) -> Result<(), Refusal>;
+    fn crop(&mut self, keep: Keep) -> Result<(), Refusal>;
     fn snapshot(&mut self, id: &str);
     fn restore(&mut self, id: &str) -> Result<(), Refusal>;
 }
@@ -230,8 +235,8 @@ impl Worker {
             }
             "reset" => cache.reset(),
             "crop" => match lengths("lengths")? {
-                Some(all) => cache.crop(&all)?,
-                None => cache.crop(&[number("length")?])?,
+                Some(all) => cache.crop(Keep::Each(all))?,
+                None => cache.crop(Keep::All(number("length")?))?,
             },
             "snapshot" => cache.snapshot(word("id")?),
             _ => cache.restore(word("id")?)?,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use candle_core::{Device, Tensor};
 use candle_nn::kv_cache::RotatingKvCache;
 
-use crate::{signed, Cache, Judge, Refusal, Returned, ROWS};
+use crate::{signed, Cache, Judge, Keep, Refusal, Returned, ROWS};
 
 pub struct Rotating {
     cache: RotatingKvCache,
@@ -88,7 +88,7 @@ impl Cache for Rotating {
         self.cache.reset();
     }
 
-    fn crop(&mut self, _: &[usize]) -> Result<(), Refusal> {
+    fn crop(&mut self, _: Keep) -> Result<(), Refusal> {
         Err("RotatingKvCache has no crop".into())
     }
 

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::kv_cache::{ScatteredCacheBuilder, ScatteredKvCache};
 
-use crate::{array, signed, Cache, Refusal, Returned, Visible, ROWS};
+use crate::{array, signed, Cache, Keep, Refusal, Returned, Visible, ROWS};
 
 #[derive(Clone)]
 struct State {
@@ -161,6 +161,10 @@ impl Cache for Scattered {
             let all = vec![true; self.state.builder.batch_size()];
             return self.piece(k, v, &all);
         };
+        let batch = self.state.builder.batch_size();
+        if lens.len() != batch {
+            return Err(format!("{} lengths for a batch of {batch}", lens.len()).into());
+        }
         let mut starts: Vec<usize> = lens.iter().map(|n| q - n).filter(|&at| at < q).collect();
         starts.sort();
         starts.dedup();
@@ -184,16 +188,23 @@ impl Cache for Scattered {
         self.state.builder.reset();
     }
 
-    fn crop(&mut self, lengths: &[usize]) -> Result<(), Refusal> {
+    fn crop(&mut self, keep: Keep) -> Result<(), Refusal> {
         let builder = &mut self.state.builder;
-        let length = |e: usize| lengths[if lengths.len() == 1 { 0 } else { e }];
-        for (e, &n) in builder.positions().iter().enumerate() {
-            if length(e) > 0 && length(e) < n {
+        let batch = builder.batch_size();
+        let lengths = match keep {
+            Keep::All(n) => vec![n; batch],
+            Keep::Each(all) if all.len() == batch => all,
+            Keep::Each(all) => {
+                return Err(format!("{} lengths for a batch of {batch}", all.len()).into())
+            }
+        };
+        for (&keep, &n) in lengths.iter().zip(builder.positions()) {
+            if keep > 0 && keep < n {
                 return Err("ScatteredCacheBuilder has no crop but reset_batch_index".into());
             }
         }
-        for e in 0..builder.batch_size() {
-            if length(e) == 0 {
+        for (e, &keep) in lengths.iter().enumerate() {
+            if keep == 0 {
                 builder.reset_batch_index(e);
             }
         }
