@@ -143,6 +143,11 @@ const (
 	CanSnapshot Capability = "snapshot"
 )
 
+// Capabilities lists them all.
+func Capabilities() []Capability {
+	return []Capability{CanCrop, CanCropEach, CanRagged, CanSelect, CanSnapshot}
+}
+
 // Choice is one way in which a drawn case goes on.
 type Choice struct {
 	Name string

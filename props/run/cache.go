@@ -38,28 +38,6 @@ func (c goCache) Reset(context.Context) { c.Cache.Reset() }
 // Can implements judge.Subject.
 func (c goCache) Can(need corpus.Capability) bool { return Can(c.Cache, need) }
 
-// Can reports what a cache of this process can do, by the interfaces that it
-// implements.
-func Can(c impls.Cache, need corpus.Capability) (ok bool) {
-	switch need {
-	case "":
-		return true
-	case corpus.CanCrop:
-		_, ok = c.(impls.Cropper)
-	case corpus.CanCropEach:
-		_, ok = c.(impls.RaggedCropper)
-	case corpus.CanRagged:
-		_, layered := c.(impls.Layered)
-		_, ok = c.(impls.RaggedUpdater)
-		ok = ok && !layered
-	case corpus.CanSelect:
-		_, ok = c.(impls.Selector)
-	case corpus.CanSnapshot:
-		_, ok = c.(impls.Snapshotter)
-	}
-	return ok
-}
-
 // What follows is asked only where the cache can do it.
 
 func (c goCache) Crop(_ context.Context, n int) error { return c.Cache.(impls.Cropper).Crop(n) }
