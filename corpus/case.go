@@ -61,6 +61,17 @@ func (c *Case) Tokens() int {
 	return n
 }
 
+// MaxBatch is the largest batch that the cache may come to have.
+func (c *Case) MaxBatch() int {
+	n := c.Shape.Batch
+	for i := range c.Ops {
+		if o := &c.Ops[i]; o.Kind == Select {
+			n = max(n, len(o.Each))
+		}
+	}
+	return n
+}
+
 // TheProgram is the program that the case runs: its own or a built-in one; ok
 // is false for a case of a cache.
 func (c *Case) TheProgram() (p inplace.Program, ok bool) {
@@ -106,7 +117,7 @@ func (c *Case) Bytes() int64 {
 	}
 	s := c.Shape
 	for _, o := range c.Ops { // chunks of another shape
-		s.Batch, s.Heads, s.Dim = max(s.Batch, o.Batch), max(s.Heads, o.Heads), max(s.Dim, o.Dim)
+		s.Batch, s.Heads, s.Dim = max(s.Batch, o.Batch, len(o.Each)), max(s.Heads, o.Heads), max(s.Dim, o.Dim)
 		if o.DType == "F32" {
 			s.DType = impls.F32
 		}
@@ -255,6 +266,9 @@ func (c *Case) weight() int {
 		o := &c.Ops[i]
 		for _, p := range o.Pad {
 			n += 1 + p
+		}
+		for _, e := range o.Each {
+			n += 1 + e
 		}
 		n += o.Batch + o.Heads + o.Dim + len(o.DType) + o.N - o.Tokens()
 	}

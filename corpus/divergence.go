@@ -12,20 +12,22 @@ type Fault string
 
 // The faults. Only FaultRows has a row and may have a hazard.
 const (
-	FaultRows     Fault = "rows"     // a row holds something else than the oracle says
-	FaultShape    Fault = "shape"    // another number of rows, another shape
-	FaultAccepted Fault = "accepted" // a chunk that the contract refuses was taken
-	FaultRefused  Fault = "refused"  // a chunk that the contract allows was refused
-	FaultChanged  Fault = "changed"  // a refused operation changed the cache
-	FaultCaller   Fault = "caller"   // the caller's tensors were changed
-	FaultMoved    Fault = "moved"    // the buffer that is returned has another address
-	FaultPanic    Fault = "panic"    // the cache panicked
-	FaultCrash    Fault = "crash"    // the process of a device or worker ended, or its driver reported an error
-	FaultHang     Fault = "hang"     // a device or worker did not answer in time
-	FaultProtocol Fault = "protocol" // a worker answered what its protocol does not allow
+	FaultRows     Fault = "rows"      // a row holds something else than the oracle says
+	FaultShape    Fault = "shape"     // another number of rows, another shape
+	FaultVisible  Fault = "visible"   // a query attends to what it must not see, or not to what it must
+	FaultGrows    Fault = "unbounded" // the rows that are returned grow with the tokens
+	FaultAccepted Fault = "accepted"  // a chunk that the contract refuses was taken
+	FaultRefused  Fault = "refused"   // a chunk that the contract allows was refused
+	FaultChanged  Fault = "changed"   // a refused operation changed the cache
+	FaultCaller   Fault = "caller"    // the caller's tensors were changed
+	FaultMoved    Fault = "moved"     // the buffer that is returned has another address
+	FaultPanic    Fault = "panic"     // the cache panicked
+	FaultCrash    Fault = "crash"     // the process of a device or worker ended, or its driver reported an error
+	FaultHang     Fault = "hang"      // a device or worker did not answer in time
+	FaultProtocol Fault = "protocol"  // a worker answered what its protocol does not allow
 )
 
-var faults = []Fault{FaultRows, FaultShape, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic, FaultCrash, FaultHang, FaultProtocol}
+var faults = []Fault{FaultRows, FaultShape, FaultVisible, FaultGrows, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic, FaultCrash, FaultHang, FaultProtocol}
 
 // Expect is the outcome that a case file promises.
 type Expect struct {

@@ -25,6 +25,8 @@ const (
 	Resets           Feature = "reset"
 	Crops            Feature = "crop"
 	Snapshots        Feature = "snapshot" // and restores
+	Selects          Feature = "select"
+	Ragged           Feature = "ragged" // appends and crops of another number of tokens for each entry
 )
 
 // Features lists them all.
@@ -51,7 +53,7 @@ func FeaturesOf(c *Case) []Feature {
 	if c.Shape.Window == 1 {
 		all = append(all, WindowOne)
 	}
-	var at Lengths
+	at := NewLengths(c.Shape)
 	for i := range c.Ops {
 		o := &c.Ops[i]
 		for _, f := range at.Features(o, c.Shape) {
@@ -64,16 +66,24 @@ func FeaturesOf(c *Case) []Feature {
 	return all
 }
 
-// Lengths follows how many tokens a cache holds that refuses nothing but what
-// every cache must. Its zero value is an empty cache. A copy goes on for itself.
+// Lengths follows how many tokens each entry of a cache holds that refuses nothing
+// but what every cache must. A copy goes on for itself.
 type Lengths struct{ at lengths }
 
-// Len is the number of tokens.
-func (t *Lengths) Len() int { return t.at.n }
+// NewLengths is of an empty cache.
+func NewLengths(s impls.Shape) Lengths {
+	return Lengths{lengths{batch: s.Batch, n: make([]int, s.Batch)}}
+}
+
+// Len is the most tokens that an entry holds.
+func (t *Lengths) Len() int { return slices.Max(t.at.n) }
+
+// State is what the cache holds.
+func (t *Lengths) State() State { return &t.at }
 
 // Features lists those of the next operation.
 func (t *Lengths) Features(o *Op, s impls.Shape) []Feature {
-	return o.Kind.Operation().FeaturesOf(o, s, t.at.n)
+	return o.Kind.Operation().FeaturesOf(o, s, &t.at)
 }
 
 // After takes note of an operation.
@@ -84,23 +94,43 @@ func (t *Lengths) After(o *Op, s impls.Shape) {
 	}
 }
 
-// lengths is a State of numbers alone.
+// lengths is a State of numbers alone. Its lists are not changed but replaced, so
+// that copies may share them.
 type lengths struct {
-	n     int
-	taken map[int]int // by number of the snapshot
+	batch int           // of an empty cache
+	n     []int         // by entry
+	taken map[int][]int // by number of the snapshot
 }
 
-func (t *lengths) Len() int       { return t.n }
-func (t *lengths) Append(q int)   { t.n += q }
-func (t *lengths) Reset()         { t.n = 0 }
-func (t *lengths) Crop(n int)     { t.n = n }
-func (t *lengths) Restore(id int) { t.n = t.taken[id] }
+func (t *lengths) Batch() int        { return len(t.n) }
+func (t *lengths) Len(entry int) int { return t.n[entry] }
+func (t *lengths) Reset()            { t.n = make([]int, t.batch) }
+func (t *lengths) Restore(id int)    { t.n = t.taken[id] }
+
+func (t *lengths) Append(o *Op) {
+	t.n = slices.Clone(t.n)
+	for b := range t.n {
+		t.n[b] += o.Of(b)
+	}
+}
+
+func (t *lengths) Crop(entry, n int) {
+	t.n = slices.Clone(t.n)
+	t.n[entry] = n
+}
+
+func (t *lengths) Select(entries []int) {
+	n := make([]int, len(entries))
+	for i, b := range entries {
+		n[i] = t.n[b]
+	}
+	t.n = n
+}
 
 func (t *lengths) Snapshot(id int) {
-	// A copy of its own, which those of Lengths may share.
 	t.taken = maps.Clone(t.taken)
 	if t.taken == nil {
-		t.taken = map[int]int{}
+		t.taken = map[int][]int{}
 	}
 	t.taken[id] = t.n
 }

@@ -3,6 +3,7 @@ package corpus
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,11 +17,14 @@ const Append OpKind = 0
 
 type appendOp struct{ plain }
 
-// Shape is the shape of an append's chunk in a cache of shape s; its window
-// means nothing.
+// Shape is the shape of an append's chunk in a cache of shape s, with the batch of
+// the moment; its window means nothing.
 func (o Op) Shape(s impls.Shape) impls.Shape {
 	if o.Batch != 0 {
 		s.Batch = o.Batch
+	}
+	if o.Each != nil {
+		s.Batch = len(o.Each)
 	}
 	if o.Heads != 0 {
 		s.Heads = o.Heads
@@ -39,24 +43,46 @@ func (o Op) Mismatched(s impls.Shape) bool { return o.named() && o.Shape(s) != s
 
 // named reports whether the operation names a part of a shape, which may be the
 // cache's own.
-func (o *Op) named() bool { return o.Batch|o.Heads|o.Dim != 0 || o.DType != "" }
+func (o *Op) named() bool {
+	return o.Batch|o.Heads|o.Dim != 0 || o.DType != "" || o.Each != nil
+}
+
+// Of is the tokens of an append for one entry: the last rows of its chunk.
+func (o *Op) Of(entry int) int {
+	if o.Each == nil {
+		return o.N
+	}
+	return o.Each[entry]
+}
+
+// PadOf is how many of the tokens for an entry are left padding.
+func (o *Op) PadOf(entry int) int {
+	if entry >= len(o.Pad) {
+		return 0
+	}
+	return o.Pad[entry]
+}
+
+// Now is a cache's shape with the batch of the moment.
+func Now(s impls.Shape, at State) impls.Shape {
+	s.Batch = at.Batch()
+	return s
+}
 
 func (appendOp) Parse(o *Op, args string) (err error) {
 	first, more, _ := strings.Cut(args, " ")
-	if o.N, err = number(first); err != nil {
+	each, err := list(first)
+	if err != nil {
 		return fmt.Errorf("append: %w", err)
+	}
+	o.N = slices.Max(each)
+	if len(each) > 1 {
+		o.Each = each
 	}
 	return fields(more, []string{"pad", "batch", "heads", "dim", "dtype"}, func(key, value string) (err error) {
 		switch key {
 		case "pad":
-			o.Pad = []int{}
-			for v := range strings.SplitSeq(value, ",") {
-				n, err := number(v)
-				if err != nil {
-					return err
-				}
-				o.Pad = append(o.Pad, n)
-			}
+			o.Pad, err = list(value)
 		case "batch":
 			o.Batch, err = positive(value)
 		case "heads":
@@ -73,12 +99,11 @@ func (appendOp) Parse(o *Op, args string) (err error) {
 
 func (appendOp) Args(o *Op) string {
 	s := fmt.Sprintf(" %d", o.N)
+	if o.Each != nil {
+		s = " " + listText(o.Each)
+	}
 	if o.Pad != nil {
-		p := make([]string, len(o.Pad))
-		for i, n := range o.Pad {
-			p[i] = strconv.Itoa(n)
-		}
-		s += " pad=" + strings.Join(p, ",")
+		s += " pad=" + listText(o.Pad)
 	}
 	for _, e := range [...]struct {
 		name string
@@ -97,6 +122,14 @@ func (appendOp) Args(o *Op) string {
 func (appendOp) Check(o *Op, s impls.Shape) error {
 	if err := checkExtent(o); err != nil {
 		return err
+	}
+	if o.Each != nil {
+		switch err := checkList(o); {
+		case err != nil:
+			return err
+		case len(o.Each) == 1 || slices.Max(o.Each) != o.N || o.Pad != nil || o.Batch != 0:
+			return fmt.Errorf("append: numbers by entry are at least two, without pad and batch")
+		}
 	}
 	if o.Pad != nil && len(o.Pad) != s.Batch {
 		return fmt.Errorf("pad: %d numbers for a batch of %d", len(o.Pad), s.Batch)
@@ -147,24 +180,39 @@ func (appendOp) Decode(kind, n int, s impls.Shape) (o Op, ok bool) {
 }
 
 func (appendOp) Features() []Feature {
-	return []Feature{Exact, LongChunks, Crossing, Empty, OtherBatch, MismatchedChunks}
+	return []Feature{Exact, LongChunks, Crossing, Empty, OtherBatch, MismatchedChunks, Ragged}
 }
 
-func (appendOp) FeaturesOf(o *Op, s impls.Shape, n int) []Feature {
+func (appendOp) FeaturesOf(o *Op, s impls.Shape, at State) []Feature {
 	var all []Feature
 	if o.N == 0 {
 		all = append(all, Empty)
 	}
-	switch kind := ChunkKind(n, o.N, s.Window); {
-	case o.Mismatched(s) || o.DType != "":
+	if o.Each != nil {
+		all = append(all, Ragged)
+	}
+	s = Now(s, at)
+	if o.Mismatched(s) || o.DType != "" {
 		all = append(all, MismatchedChunks)
 		if o.Shape(s).Batch != s.Batch {
 			all = append(all, OtherBatch)
 		}
-	case kind != "" && kind != Empty:
-		all = append(all, kind)
+		return all
+	}
+	for b := range at.Batch() {
+		kind := ChunkKind(at.Len(b), o.Of(b), s.Window)
+		if kind != "" && !slices.Contains(all, kind) {
+			all = append(all, kind)
+		}
 	}
 	return all
+}
+
+func (appendOp) Capability(o *Op) Capability {
+	if o.Each != nil {
+		return CanRagged
+	}
+	return ""
 }
 
 // ChunkKind is the kind of a chunk of q tokens after n in a window of so many
@@ -185,13 +233,37 @@ func ChunkKind(n, q, window int) Feature {
 
 // Fit keeps a chunk's share of the window, so that what filled it still does. A
 // shape that is now the cache's own is not named.
-func (appendOp) Fit(o *Op, window int, s impls.Shape) Op {
+func (appendOp) Fit(o *Op, drawn, s impls.Shape) Op {
 	p := *o
-	p.N = scale(o.N, window, s.Window)
+	p.N = scale(o.N, drawn.Window, s.Window)
+	if p.Pad != nil && p.N != o.N {
+		p.Pad = nil
+	}
+	if o.Each != nil {
+		p.Each = slices.Clone(o.Each)
+		if drawn.Batch != s.Batch {
+			p.Each = cycled(o.Each, s.Batch)
+		}
+		for b, n := range p.Each {
+			p.Each[b] = scale(n, drawn.Window, s.Window)
+		}
+		return ragged(p.Each)
+	}
+	if p.Pad != nil && len(p.Pad) != s.Batch {
+		p.Pad = cycled(p.Pad, s.Batch)
+	}
 	if !p.Mismatched(s) {
 		return Op{Kind: Append, N: p.N, Pad: p.Pad}
 	}
 	return p
+}
+
+// ragged is an append of these numbers of tokens; of one entry it is a plain one.
+func ragged(each []int) Op {
+	if len(each) == 1 {
+		return Op{Kind: Append, N: each[0]}
+	}
+	return Op{Kind: Append, N: slices.Max(each), Each: each}
 }
 
 // scale gives a number its share of another window. None and one stay so.
@@ -202,24 +274,40 @@ func scale(n, from, to int) int {
 	return max(2, n*to/from)
 }
 
+// Answer is for all entries together: one that must refuse its tokens refuses the
+// chunk.
 func (appendOp) Answer(o *Op, s impls.Shape, at State, promise oracle.Promise) Answer {
-	if o.Mismatched(s) || promise.Refuses(at.Len(), o.N, s.Window) {
+	if o.Mismatched(Now(s, at)) {
 		return MustRefuse
+	}
+	for b := range at.Batch() {
+		if promise.Refuses(at.Len(b), o.Of(b), s.Window) {
+			return MustRefuse
+		}
 	}
 	return MustAccept
 }
 
 func (appendOp) Ask(ctx context.Context, o *Op, cache Cache) error { return cache.Update(ctx, o) }
 
-func (appendOp) Effect(o *Op, at State) { at.Append(o.N) }
+func (appendOp) Effect(o *Op, at State) { at.Append(o) }
 
 func (appendOp) WrongAnswer(o *Op, s impls.Shape, at State, err error) string {
-	if o.Mismatched(s) {
+	if s = Now(s, at); o.Mismatched(s) {
 		x := o.Shape(s)
 		return fmt.Sprintf("a chunk [%d, %d, %d, %d] of %s in a cache [%d, %d, rows, %d] of %s",
 			x.Batch, x.Heads, o.N, x.Dim, x.DType, s.Batch, s.Heads, s.Dim, s.DType)
 	}
-	chunk := fmt.Sprintf("%d rows after %d in a window of %d", o.N, at.Len(), s.Window)
+	before := make([]int, at.Batch())
+	for b := range before {
+		before[b] = at.Len(b)
+	}
+	after := slices.Compact(slices.Clone(before)) // one number where all are alike
+	tokens := strconv.Itoa(o.N)
+	if o.Each != nil {
+		tokens, after = listText(o.Each), before
+	}
+	chunk := fmt.Sprintf("%s rows after %s in a window of %d", tokens, listText(after), s.Window)
 	if err == nil {
 		return chunk + ", which the contract refuses"
 	}
@@ -228,9 +316,20 @@ func (appendOp) WrongAnswer(o *Op, s impls.Shape, at State, err error) string {
 
 func (appendOp) Merge(a, b *Op) (Op, bool) { return Op{Kind: Append, N: a.N + b.N}, true }
 
-// Simpler drops padding and the parts of another shape.
+// Simpler drops padding and the parts of another shape, and gives all entries the
+// same number of tokens, or one of them fewer.
 func (appendOp) Simpler(ops []Op, i int, yield func([]Op) bool) {
 	o := ops[i]
+	for b := range o.Each {
+		for _, n := range Less(0, o.Each[b]) {
+			each := slices.Clone(o.Each)
+			each[b] = n
+			simpler := slices.Clone(ops)
+			if simpler[i] = ragged(each); !yield(simpler) {
+				return
+			}
+		}
+	}
 	if o.Pad == nil && !o.named() {
 		return
 	}
@@ -247,6 +346,52 @@ func (appendOp) Simpler(ops []Op, i int, yield func([]Op) bool) {
 			return
 		}
 	}
+}
+
+func (appendOp) Choices() []Choice {
+	return []Choice{
+		{Name: "decode", Weight: 9, Draw: func(*rand.Rand, impls.Shape, State) Op { return Op{Kind: Append, N: 1} }},
+		// A chunk of any length up to past two windows.
+		{Name: "chunk", Weight: 3, Draw: func(r *rand.Rand, s impls.Shape, _ State) Op {
+			return Op{Kind: Append, N: r.IntN(2*s.Window + 2)}
+		}},
+		{Name: "odd", Weight: 0.5, Draw: func(r *rand.Rand, s impls.Shape, at State) Op { return odd(r, Now(s, at)) }},
+		// Few tokens, as drafts that were accepted, in most of the entries.
+		{Name: "ragged", Weight: 3, Needs: CanRagged, Draw: func(r *rand.Rand, s impls.Shape, at State) Op {
+			most := 1 + r.IntN(3)
+			if r.IntN(4) == 0 {
+				most = 2*s.Window + 1
+			}
+			each := make([]int, min(at.Batch(), MaxEntries))
+			for b := range each {
+				each[b] = r.IntN(most + 1)
+			}
+			return ragged(each)
+		}},
+	}
+}
+
+// odd is a chunk of another shape than the cache's.
+func odd(r *rand.Rand, s impls.Shape) Op {
+	o := Op{Kind: Append, N: 1 + r.IntN(2)}
+	another := func(n int) int {
+		m := 1 + r.IntN(4)
+		if m >= n {
+			m++
+		}
+		return m
+	}
+	switch r.IntN(4) {
+	case 0:
+		o.Batch = another(s.Batch)
+	case 1:
+		o.Heads = another(s.Heads)
+	case 2:
+		o.Dim = another(s.Dim)
+	default:
+		o.DType = impls.DType((int(s.DType) + 1 + r.IntN(4)) % 5).String()
+	}
+	return o
 }
 
 func (appendOp) Forms(tokens, _ int) []Op { return []Op{{Kind: Append, N: tokens}} }

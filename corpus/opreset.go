@@ -2,6 +2,7 @@ package corpus
 
 import (
 	"context"
+	"math/rand/v2"
 
 	"github.com/slidefuzz/slidefuzz/impls"
 )
@@ -13,6 +14,10 @@ type resetOp struct{ plain }
 
 func (resetOp) Decode(kind, _ int, _ impls.Shape) (Op, bool) {
 	return Op{Kind: Reset}, kind < 248 && kind%16 == 12
+}
+
+func (resetOp) Choices() []Choice {
+	return []Choice{{Name: "reset", Weight: 1, Draw: func(*rand.Rand, impls.Shape, State) Op { return Op{Kind: Reset} }}}
 }
 
 func (resetOp) Ask(ctx context.Context, _ *Op, cache Cache) error {

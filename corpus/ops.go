@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -17,10 +18,14 @@ import (
 var operations = [...]Operation{
 	Append:   appendOp{plain{Append, "append"}},
 	Reset:    resetOp{plain{Reset, "reset"}},
-	Crop:     cropOp{numbered{plain{Crop, "crop"}}},
+	Crop:     cropOp{plain{Crop, "crop"}},
 	Snapshot: snapshotOp{numbered{plain{Snapshot, "snapshot"}}},
 	Restore:  restoreOp{numbered{plain{Restore, "restore"}}},
+	Select:   selectOp{plain{Select, "select"}},
 }
+
+// Kinds is the number of kinds of operations.
+const Kinds = len(operations)
 
 // OpKind is what an operation of a case does.
 type OpKind uint8
@@ -38,6 +43,10 @@ func Operations() []Operation { return slices.Clone(operations[:]) }
 type Op struct {
 	Kind OpKind
 	N    int
+	// Each is the numbers by batch entry of an append (N is the largest of them) or
+	// of a crop (N is 0) that are not alike, and the entries of a select. Nil where
+	// one number holds for all.
+	Each []int
 	// Pad says, for an append, how many leading tokens of each batch entry
 	// are left padding, which is alike everywhere. Nil for none.
 	Pad []int
@@ -58,7 +67,7 @@ func (o *Op) Tokens() int { return o.Kind.Operation().Tokens(o) }
 
 // equal reports whether two operations are the same.
 func (o *Op) equal(p *Op) bool {
-	return o.Kind == p.Kind && o.N == p.N && (o.Pad == nil) == (p.Pad == nil) && slices.Equal(o.Pad, p.Pad) &&
+	return o.Kind == p.Kind && o.N == p.N && (o.Each == nil) == (p.Each == nil) && slices.Equal(o.Each, p.Each) && (o.Pad == nil) == (p.Pad == nil) && slices.Equal(o.Pad, p.Pad) &&
 		o.Batch == p.Batch && o.Heads == p.Heads && o.Dim == p.Dim && o.DType == p.DType
 }
 
@@ -83,21 +92,18 @@ type Operation interface {
 	// is false where the first of them stands for another kind: stored inputs keep
 	// their meaning, so that the bytes of a kind are never given to another.
 	Decode(kind, n int, s impls.Shape) (o Op, ok bool)
-	// Insert draws one to go behind an operation of a drawn case: it is asked once
-	// for each. ok is false where none goes there. A kind that Decode makes asks
-	// nothing of r.
-	Insert(r *rand.Rand, s impls.Shape) (o Op, ok bool)
+	// Choices lists what a drawn case may do of the kind.
+	Choices() []Choice
 
 	// Features lists the features that one may give a case, and FeaturesOf those
-	// that o does, in a cache that holds n tokens.
+	// that o does, in a cache of shape s that holds at.
 	Features() []Feature
-	FeaturesOf(o *Op, s impls.Shape, n int) []Feature
-	// Capability is the capability that a worker must name to be asked it, empty
-	// for what each can.
-	Capability() string
-	// Fit is o, which was drawn for a window of so many rows, for a cache of shape
-	// s.
-	Fit(o *Op, window int, s impls.Shape) Op
+	FeaturesOf(o *Op, s impls.Shape, at State) []Feature
+	// Capability is what a cache must be able to do to be asked it, empty for what
+	// each can.
+	Capability(o *Op) Capability
+	// Fit is o, which was drawn for a cache of shape drawn, for one of shape s.
+	Fit(o *Op, drawn, s impls.Shape) Op
 
 	// Answer is what a cache under a contract must say to it.
 	Answer(o *Op, s impls.Shape, at State, promise oracle.Promise) Answer
@@ -124,6 +130,35 @@ type Operation interface {
 	Forms(tokens, window int) []Op
 }
 
+// Capability is something that not every cache can do.
+type Capability string
+
+// The capabilities, by the names that workers have for them; CanCropEach is that of
+// a worker which can crop and is ragged.
+const (
+	CanCrop     Capability = "crop"
+	CanCropEach Capability = "crop-each" // crop each entry to its own length
+	CanRagged   Capability = "ragged"    // append another number of tokens to each entry
+	CanSelect   Capability = "select"
+	CanSnapshot Capability = "snapshot"
+)
+
+// Capabilities lists them all.
+func Capabilities() []Capability {
+	return []Capability{CanCrop, CanCropEach, CanRagged, CanSelect, CanSnapshot}
+}
+
+// Choice is one way in which a drawn case goes on.
+type Choice struct {
+	Name string
+	// Weight is how often it is chosen, where a decode step has 9.
+	Weight float64
+	// Needs is what the cache must be able to do.
+	Needs Capability
+	// Draw makes one for a cache of shape s that holds at.
+	Draw func(r *rand.Rand, s impls.Shape, at State) Op
+}
+
 // Cache is what an operation can ask of a cache under test. What a cache cannot do
 // it refuses.
 type Cache interface {
@@ -131,6 +166,8 @@ type Cache interface {
 	Update(ctx context.Context, o *Op) error
 	Reset(ctx context.Context)
 	Crop(ctx context.Context, n int) error
+	CropEach(ctx context.Context, lengths []int) error
+	Select(ctx context.Context, entries []int) error
 	Snapshot(ctx context.Context, id int) error
 	Restore(ctx context.Context, id int) error
 }
@@ -138,13 +175,16 @@ type Cache interface {
 // State is what a cache that does what it is asked holds after some operations:
 // tokens, or their number alone.
 type State interface {
-	// Len is the number of tokens.
-	Len() int
-	// Append takes the q tokens that were handed over.
-	Append(q int)
+	// Batch is the number of entries, and Len that of the tokens of one.
+	Batch() int
+	Len(entry int) int
+	// Append takes the tokens of an append that were handed over.
+	Append(o *Op)
 	Reset()
-	// Crop keeps the first n tokens, which there are.
-	Crop(n int)
+	// Crop keeps the first n tokens of an entry, which there are.
+	Crop(entry, n int)
+	// Select makes entry i what entry entries[i] was.
+	Select(entries []int)
 	Snapshot(id int)
 	// Taken reports whether there is a snapshot of that number, as Restore needs.
 	Taken(id int) bool
@@ -180,8 +220,8 @@ func (p plain) Parse(_ *Op, args string) error {
 func (plain) Args(*Op) string { return "" }
 
 func (plain) Check(o *Op, _ impls.Shape) error {
-	if o.Pad != nil || o.Batch != 0 || o.Heads != 0 || o.Dim != 0 || o.DType != "" {
-		return fmt.Errorf("pad and shape belong to append")
+	if o.Each != nil || o.Pad != nil || o.Batch != 0 || o.Heads != 0 || o.Dim != 0 || o.DType != "" {
+		return fmt.Errorf("numbers by entry, pad and shape belong to append")
 	}
 	return checkExtent(o)
 }
@@ -194,20 +234,20 @@ func checkExtent(o *Op) error {
 	return nil
 }
 
-func (plain) Tokens(*Op) int                            { return 0 }
-func (plain) Rows(*Op, int) int64                       { return 0 }
-func (plain) Decode(int, int, impls.Shape) (Op, bool)   { return Op{}, false }
-func (plain) Insert(*rand.Rand, impls.Shape) (Op, bool) { return Op{}, false }
-func (p plain) Features() []Feature                     { return []Feature{Feature(p.name)} }
-func (plain) Capability() string                        { return "" }
-func (plain) Fit(o *Op, _ int, _ impls.Shape) Op        { return *o }
-func (plain) Ask(context.Context, *Op, Cache) error     { return nil }
-func (plain) Effect(*Op, State)                         {}
-func (plain) Blamed() bool                              { return true }
-func (plain) Merge(_, _ *Op) (Op, bool)                 { return Op{}, false }
-func (plain) Simpler([]Op, int, func([]Op) bool)        {}
+func (plain) Tokens(*Op) int                          { return 0 }
+func (plain) Rows(*Op, int) int64                     { return 0 }
+func (plain) Decode(int, int, impls.Shape) (Op, bool) { return Op{}, false }
+func (plain) Choices() []Choice                       { return nil }
+func (p plain) Features() []Feature                   { return []Feature{Feature(p.name)} }
+func (plain) Capability(*Op) Capability               { return "" }
+func (plain) Fit(o *Op, _, _ impls.Shape) Op          { return *o }
+func (plain) Ask(context.Context, *Op, Cache) error   { return nil }
+func (plain) Effect(*Op, State)                       {}
+func (plain) Blamed() bool                            { return true }
+func (plain) Merge(_, _ *Op) (Op, bool)               { return Op{}, false }
+func (plain) Simpler([]Op, int, func([]Op) bool)      {}
 
-func (p plain) FeaturesOf(*Op, impls.Shape, int) []Feature { return []Feature{Feature(p.name)} }
+func (p plain) FeaturesOf(*Op, impls.Shape, State) []Feature { return []Feature{Feature(p.name)} }
 
 func (plain) Answer(*Op, impls.Shape, State, oracle.Promise) Answer { return MustAccept }
 
@@ -222,7 +262,7 @@ func (p plain) Forms(tokens, _ int) []Op {
 	return []Op{{Kind: p.kind}}
 }
 
-// numbered is an operation with one number.
+// numbered is an operation with one number, for all entries.
 type numbered struct{ plain }
 
 func (n numbered) Parse(o *Op, args string) (err error) {
@@ -237,6 +277,57 @@ func (n numbered) Parse(o *Op, args string) (err error) {
 }
 
 func (numbered) Args(o *Op) string { return fmt.Sprintf(" %d", o.N) }
+
+// list reads numbers with commas between them: one for each entry.
+func list(text string) ([]int, error) {
+	all := []int{}
+	for v := range strings.SplitSeq(text, ",") {
+		n, err := number(v)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
+// listText is the inverse of list.
+func listText(all []int) string {
+	words := make([]string, len(all))
+	for i, n := range all {
+		words[i] = strconv.Itoa(n)
+	}
+	return strings.Join(words, ",")
+}
+
+// checkList bounds a list: an entry is a sequence of its own, and a batch of more
+// shows nothing that one of MaxEntries does not.
+func checkList(o *Op) error {
+	if len(o.Each) < 1 || len(o.Each) > MaxEntries {
+		return fmt.Errorf("%s: %d numbers, want 1 to %d", o.Kind, len(o.Each), MaxEntries)
+	}
+	for _, n := range o.Each {
+		if n < 0 || n > impls.MaxExtent {
+			return fmt.Errorf("%s: %d is outside 0..%d", o.Kind, n, impls.MaxExtent)
+		}
+	}
+	return nil
+}
+
+// MaxEntries is the most entries that an operation lists.
+const MaxEntries = 8
+
+// cycled is a list made as long as a batch, from its first numbers on.
+func cycled(all []int, batch int) []int {
+	if all == nil {
+		return nil
+	}
+	to := make([]int, min(batch, MaxEntries))
+	for i := range to {
+		to[i] = all[i%len(all)]
+	}
+	return to
+}
 
 // renumber gives yield smaller numbers for an operation and for those of the
 // given kinds that have the same one.

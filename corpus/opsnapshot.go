@@ -3,6 +3,7 @@ package corpus
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/oracle"
@@ -33,10 +34,20 @@ func (restoreOp) Decode(kind, n int, _ impls.Shape) (Op, bool) {
 
 func (restoreOp) Features() []Feature { return []Feature{Snapshots} }
 
-func (restoreOp) FeaturesOf(*Op, impls.Shape, int) []Feature { return []Feature{Snapshots} }
+func (restoreOp) FeaturesOf(*Op, impls.Shape, State) []Feature { return []Feature{Snapshots} }
 
-func (snapshotOp) Capability() string { return "snapshot" }
-func (restoreOp) Capability() string  { return "snapshot" }
+func (snapshotOp) Capability(*Op) Capability { return CanSnapshot }
+func (restoreOp) Capability(*Op) Capability  { return CanSnapshot }
+
+func (snapshotOp) Choices() []Choice { return numbers("snapshot", Snapshot) }
+func (restoreOp) Choices() []Choice  { return numbers("restore", Restore) }
+
+// numbers has two snapshots, so that one can be taken for the other.
+func numbers(name string, k OpKind) []Choice {
+	return []Choice{{Name: name, Weight: 1, Needs: CanSnapshot, Draw: func(r *rand.Rand, _ impls.Shape, _ State) Op {
+		return Op{Kind: k, N: r.IntN(2)}
+	}}}
+}
 
 func (snapshotOp) Answer(*Op, impls.Shape, State, oracle.Promise) Answer { return MayRefuse }
 

@@ -21,36 +21,35 @@ func (t Tensor) String() string {
 	return "keys"
 }
 
-// origin says where a cell comes from. Position -1 is left padding, which is
-// alike in every padding row of a lane.
+// origin says where a cell comes from: the batch entry that its token was appended
+// to, and its serial, or Padding.
 type origin struct {
-	Tensor                      Tensor
-	Batch, Head, Position, Elem int
+	Tensor                    Tensor
+	Batch, Head, Serial, Elem int
 }
 
 // Encoding gives every cell a value that names its origin. Values are normal
 // and finite, never zero: a token is never an empty row.
 //
-// A four-byte cell holds its origin exactly while positions × lanes × dim
-// stays below 254·2^23, and decodes. Smaller cells hold a hash of it: one
-// lane's element takes a different value at each of as many positions in a
-// row as the type has codes, and at one position neighbours in element, head,
-// batch and tensor differ.
+// A four-byte cell holds its origin exactly while serials × lanes × dim stays below
+// 254·2^23, and decodes. Smaller cells hold a hash of it: one lane's element takes
+// a different value at each of as many serials in a row as the type has codes, and
+// at one serial neighbours in element, head, batch and tensor differ.
 type Encoding struct {
 	size, lanes, heads, dim int
 	codes                   uint32   // usable codes of the type
 	code                    []uint16 // code number → bits, for one and two bytes
-	offsets                 []uint32 // (tensor, lane, element) → code number at position 0
+	offsets                 []uint32 // (tensor, lane, element) → code number at serial 0
 }
 
 // exactCodes is the number of normal finite F32 bit patterns of one sign:
 // exponents 1 to 254, 23 bits of mantissa.
 const exactCodes = 254 << 23
 
-// positionStep is how far the code moves from one position to the next. It
+// serialStep is how far the code moves from one serial to the next. It
 // has no factor in common with any number of codes (their primes are 2, 3, 5,
 // 7, 17 and 127), so that no code repeats before all were used.
-const positionStep = 101
+const serialStep = 101
 
 // NewEncoding prepares the codes of an element type, by its safetensors name,
 // for lanes of batch×heads and rows of dim elements.
@@ -110,9 +109,9 @@ func mix(x uint64) uint64 {
 }
 
 // ClosedForm is the encoding in closed form, for devices that compute cells
-// themselves: codes and the step from one position to the next, where the
+// themselves: codes and the step from one serial to the next, where the
 // codes of the other sign begin and the bits of the first code of either sign,
-// and the codes at position 0 by tensor, lane and element.
+// and the codes at serial 0 by tensor, lane and element.
 func (e *Encoding) ClosedForm() (codes, stride, half, low, high uint32, offsets []uint32) {
 	if e.size == 4 {
 		return exactCodes, 0, exactCodes, 1 << 23, 0, nil
@@ -126,13 +125,13 @@ func (e *Encoding) ClosedForm() (codes, stride, half, low, high uint32, offsets 
 	if half < e.codes {
 		high = uint32(e.code[half])
 	}
-	return e.codes, positionStep, half, uint32(e.code[0]), high, e.offsets
+	return e.codes, serialStep, half, uint32(e.code[0]), high, e.offsets
 }
 
 // PutRow writes the dim cells of one token in one lane (batch*heads+head),
 // little-endian.
-func (e *Encoding) PutRow(dst []byte, t Tensor, lane, position int) {
-	p := uint64(position + 1)
+func (e *Encoding) PutRow(dst []byte, t Tensor, lane, serial int) {
+	p := uint64(serial + 1)
 	if e.size == 4 {
 		n := uint32((p*uint64(e.lanes) + uint64(lane)) * uint64(e.dim) % exactCodes)
 		sign := uint32(t) << 31
@@ -145,7 +144,7 @@ func (e *Encoding) PutRow(dst []byte, t Tensor, lane, position int) {
 		return
 	}
 	at := (int(t)*e.lanes + lane) * e.dim
-	step := uint32(p * positionStep % uint64(e.codes))
+	step := uint32(p * serialStep % uint64(e.codes))
 	for i, offset := range e.offsets[at : at+e.dim] {
 		n := offset + step
 		if n >= e.codes {
@@ -160,7 +159,7 @@ func (e *Encoding) PutRow(dst []byte, t Tensor, lane, position int) {
 }
 
 // decode says where a cell comes from. It is exact for four-byte cells of the
-// first 254·2^23/(lanes·dim) positions; ok is false for smaller cells, and for
+// first 254·2^23/(lanes·dim) serials; ok is false for smaller cells, and for
 // bits that no token has.
 func (e *Encoding) decode(cell []byte) (o origin, ok bool) {
 	if e.size != 4 || len(cell) != 4 {

@@ -18,10 +18,15 @@ func (c Contract) Refuses(n, q, window int) bool {
 	return c == Single && (q == 0 || q > 1 && q <= window && n+q > window)
 }
 
+// RefusesBatch reports whether a batch of so many entries must be refused: none.
+func (Contract) RefusesBatch(int) bool { return false }
+
 // Promise is what a cache promises to take: a contract, or one with limits that its
 // author has declared.
 type Promise interface {
 	// Refuses reports whether a chunk of q tokens after n must be refused, in a
 	// window of so many rows.
 	Refuses(n, q, window int) bool
+	// RefusesBatch reports whether a batch of so many entries must be refused.
+	RefusesBatch(entries int) bool
 }

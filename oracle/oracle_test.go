@@ -116,11 +116,11 @@ func TestDecodeInvertsFourByteCells(t *testing.T) {
 
 // The window, written out by hand: W=3, tokens 1 to 5.
 func TestHistory(t *testing.T) {
-	h := NewHistory(1, 3, 1)
+	h := NewHistory(1, 1, 3, 1)
 	add := func(b byte) {
 		h.AppendLane(Keys, 0, []byte{b})
 		h.AppendLane(Values, 0, []byte{b + 100})
-		h.Advance(1)
+		h.Advance(0, h.Serial(1), 1, 1, 0)
 	}
 	for i, want := range [][]byte{{1}, {1, 2}, {1, 2, 3}, {2, 3, 4}, {3, 4, 5}} {
 		add(byte(i + 1))
@@ -131,26 +131,138 @@ func TestHistory(t *testing.T) {
 	require.Equal(t, "token 3", h.Describe([]byte{4}, 1, Keys, 0))
 	require.Equal(t, "token 3 of values", h.Describe([]byte{104}, 1, Keys, 0))
 	require.Equal(t, "nothing (zeros)", h.Describe([]byte{0}, 1, Keys, 0))
-	require.Equal(t, "bits of no live token", h.Describe([]byte{77}, 1, Keys, 0))
+	require.Equal(t, Unknown, h.Describe([]byte{77}, 1, Keys, 0))
 	s := h.Snapshot()
-	h.Crop(1)
+	h.Crop(0, 1)
 	require.Equal(t, []byte{1}, h.Window(Keys, 0))
 	add(9)
 	require.Equal(t, []byte{1, 9}, h.Window(Keys, 0))
+	require.Equal(t, "token 5", h.Name(Keys, 0, 1), "no serial is used twice")
 	require.Equal(t, []byte{3, 4, 5}, s.Window(Keys, 0), "a snapshot shares nothing")
 	h.Restore(s)
 	require.Equal(t, []byte{3, 4, 5}, h.Window(Keys, 0))
 	h.Reset()
-	require.Zero(t, h.Len())
+	require.Zero(t, h.Len(0))
+}
+
+// sequences is a history of two entries of one lane each, whose rows are those of
+// an encoding.
+type sequences struct {
+	*History
+	code *Encoding
+}
+
+func newSequences(t *testing.T, dtype string, batch int) *sequences {
+	t.Helper()
+	e, err := NewEncoding(dtype, 4, 1, 3)
+	require.NoError(t, err)
+	h := &sequences{NewHistory(batch, 1, 4, 3*e.size), &e}
+	h.Encode(&e, 0)
+	return h
+}
+
+func (h *sequences) row(t Tensor, entry, serial int) []byte {
+	b := make([]byte, h.rowBytes)
+	h.code.PutRow(b, t, entry, serial)
+	return b
+}
+
+// hand appends the last of q tokens to each entry, as many as lens says.
+func (h *sequences) hand(q int, lens ...int) (serial int) {
+	serial = h.Serial(q)
+	for b, n := range lens {
+		for i := q - n; i < q; i++ {
+			h.AppendLane(Keys, b, h.row(Keys, b, serial+i))
+			h.AppendLane(Values, b, h.row(Values, b, serial+i))
+		}
+	}
+	return serial
+}
+
+func (h *sequences) add(q int, lens ...int) {
+	serial := h.hand(q, lens...)
+	for b, n := range lens {
+		h.Advance(b, serial, q, n, 0)
+	}
+}
+
+func (h *sequences) names(entry, serial, lane int) string {
+	return h.Describe(h.row(Keys, entry, serial), h.code.size, Keys, lane)
+}
+
+// A token that is gone is named by what became of it.
+func TestTokensThatAreGoneAreNamed(t *testing.T) {
+	for _, dtype := range dtypes {
+		h := newSequences(t, dtype, 2)
+		h.At(1)
+		h.add(4, 4, 4) // tokens 0 to 3
+		h.At(2)
+		h.Crop(0, 3)
+		h.Crop(1, 4)
+		h.At(3)
+		h.add(2, 2, 1) // tokens 4 and 5
+		require.Equal(t, "token 3, which the crop at op 2 cut off", h.names(0, 3, 0), dtype)
+		require.Equal(t, "token 3", h.names(1, 3, 1), "the other entry kept it")
+		require.Equal(t, "token 5", h.Name(Keys, 1, 4), "its tokens are the last of the chunk")
+		h.At(4)
+		h.hand(3, 3, 3)
+		h.Refuse(6, 3) // tokens 6 to 8
+		require.Equal(t, 5, h.Len(0))
+		require.Equal(t, "token 7 of the chunk that was refused at op 4", h.names(0, 7, 0), dtype)
+		h.At(5)
+		h.Reset()
+		h.At(6)
+		h.add(1, 1, 1)
+		require.Equal(t, "token 9", h.Name(Keys, 0, 0))
+		require.Equal(t, "token 4 of before the reset at op 5", h.names(0, 4, 0), dtype)
+	}
+}
+
+// Select moves tokens, which keep their name; a row of the entry's own that should
+// have been moved is known.
+func TestSelectedTokensAreNamed(t *testing.T) {
+	h := newSequences(t, "F32", 2)
+	h.At(1)
+	h.add(2, 2, 1)
+	h.At(2)
+	h.Select([]int{1, 1, 0})
+	require.Equal(t, []int{1, 1, 2}, []int{h.Len(0), h.Len(1), h.Len(2)})
+	require.Equal(t, "token 1 of entry 1", h.Name(Keys, 0, 0))
+	require.Equal(t, "token 1", h.Name(Keys, 1, 0))
+	require.Equal(t, "token 1 of before the select at op 2", h.names(0, 1, 0))
+	require.Equal(t, "token 0 of lane 2", h.names(0, 0, 1))
+	s := h.Snapshot()
+	h.At(3)
+	h.Select([]int{0})
+	h.At(4)
+	h.add(1, 1)
+	require.Equal(t, "token 2", h.Name(Keys, 0, 1))
+	h.At(5)
+	h.Restore(s)
+	require.Equal(t, 3, h.Batch())
+	require.Equal(t, "token 2 of before the restore at op 5", h.names(0, 2, 0))
+	h.Reset()
+	require.Equal(t, 2, h.Batch(), "that of an empty cache")
+}
+
+// Small cells repeat after as many serials as they have codes, and then a row may
+// be one of several.
+func TestRowsThatRepeatHaveSeveralNames(t *testing.T) {
+	h := newSequences(t, "U8", 1)
+	h.add(258, 258)
+	require.Equal(t, "token 3 or 257", h.names(0, 3, 0))
+	require.Equal(t, "token 200", h.names(0, 200, 0))
+	require.Equal(t, "token 257", h.Name(Keys, 0, 257), "what is expected is known")
+	require.Equal(t, "padding", Token{Serial: Padding}.String())
 }
 
 func TestTornRowsAreNamed(t *testing.T) {
-	h := NewHistory(2, 4, 2)
+	h := NewHistory(1, 2, 4, 2)
 	h.AppendLane(Keys, 0, []byte{1, 2, 3, 4})
 	h.AppendLane(Keys, 1, []byte{5, 6, 7, 8})
 	h.AppendLane(Values, 0, bytes.Repeat([]byte{99}, 4))
 	h.AppendLane(Values, 1, bytes.Repeat([]byte{98}, 4))
-	h.Advance(2)
+	h.Advance(0, h.Serial(2), 2, 2, 0)
 	require.Equal(t, "parts of token 0 and of token 1", h.Describe([]byte{1, 4}, 1, Keys, 0))
 	require.Equal(t, "token 1 of lane 1", h.Describe([]byte{7, 8}, 1, Keys, 0))
 }
@@ -181,11 +293,11 @@ func TestValueSemantics(t *testing.T) {
 }
 
 func ExampleHistory() {
-	h := NewHistory(1, 2, 1) // one lane, a window of two, rows of one byte
+	h := NewHistory(1, 1, 2, 1) // one lane, a window of two, rows of one byte
 	for token := range 3 {
 		h.AppendLane(Keys, 0, []byte{byte(10 + token)})
 		h.AppendLane(Values, 0, []byte{byte(20 + token)})
-		h.Advance(1)
+		h.Advance(0, h.Serial(1), 1, 1, 0)
 	}
 	fmt.Println(h.Window(Keys, 0), h.Describe([]byte{12}, 1, Keys, 0))
 	// Output: [11 12] token 2

@@ -71,7 +71,7 @@ func stateful(t *testing.T, target window.Target) *gopter.TestResult {
 			}
 			return &system{j}
 		},
-		InitialStateGen: gen.Const(corpus.Lengths{}),
+		InitialStateGen: gen.Const(corpus.NewLengths(statefulShape)),
 		GenCommandFunc: func(commands.State) gopter.Gen {
 			return gen.Weighted([]gen.WeightedGen{
 				{Weight: 6, Gen: gen.Const(command{corpus.Op{Kind: corpus.Append, N: 1}})},

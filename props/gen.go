@@ -14,6 +14,7 @@ import (
 	"github.com/leanovate/gopter"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 var (
@@ -67,6 +68,18 @@ func Cases() gopter.Gen {
 // Programs is a gopter generator of the cases that corpus.DecodeProgram makes.
 func Programs() gopter.Gen {
 	return generator(func(p *gopter.GenParameters) *corpus.Case { return corpus.DecodeProgram(randomBytes(p.Rng)) })
+}
+
+// drawn is a gopter generator of the cases that a hunt in a target draws: its seed is
+// drawn with the first.
+func drawn(t window.Target) gopter.Gen {
+	var next func() *corpus.Case
+	return generator(func(p *gopter.GenParameters) *corpus.Case {
+		if next == nil {
+			next = corpus.Draws(t, p.Rng.Uint64())
+		}
+		return next()
+	})
 }
 
 func randomBytes(r *rand.Rand) []byte {

@@ -11,6 +11,11 @@ import (
 
 // Option says what TestCache expects of a cache, and what it tries. An option
 // that is given twice holds as it was given last.
+//
+// [Dims] or [DimsMultipleOf], [Batches], [LargestChunk], [Without] and [Slack] are
+// limits that a maintainer chose: they are no faults. What lies just outside of a
+// limit is tried as well, and must be refused, by the constructor or by Update, with
+// an error, and change nothing. So a limit that is declared is also tested.
 type Option func(*suite)
 
 // Chunks judges by the wider contract of [impls.Cache]: any chunk at any time, by
@@ -30,8 +35,14 @@ func Layouts(l ...impls.Layout) Option { return func(s *suite) { s.layouts = l }
 // Dims are the numbers of elements in a row that the cache takes, as kernels do
 // that are written for head dims of 64 and 128. The default is any number, of
 // which 1 to 4 are tried. Any other must be refused: the constructor returns an
-// error, or the cache refuses every chunk.
-func Dims(n ...int) Option { return func(s *suite) { s.dims = n } }
+// error, or the cache refuses every chunk. Dims and [DimsMultipleOf] are one option:
+// the last of them holds.
+func Dims(n ...int) Option { return func(s *suite) { s.dims = dims{list: n} } }
+
+// DimsMultipleOf says that the cache takes rows of any multiple of n elements and of
+// no other number, as code does that copies rows in words or vectors of n elements.
+// n to 4n are tried most. Any other number must be refused as with [Dims].
+func DimsMultipleOf(n int) Option { return func(s *suite) { s.dims = dims{of: n, multi: true} } }
 
 // Batches are the numbers of sequences that the cache takes. The default is any
 // number, of which 1 and 2 are tried. Any other must be refused: the constructor
@@ -87,8 +98,6 @@ func Without(kinds ...corpus.Feature) Option {
 // may see a cache may return once it has had many tokens, for a window of W rows.
 // The default is W. It is for the wider contract and a cache that does not say
 // which rows are seen.
-//
-// Not judged yet: today a cache may return any number of rows.
 func Slack(rows int) Option { return func(s *suite) { s.slack = &rows } }
 
 // checkOptions reports the first option without meaning.
@@ -99,14 +108,12 @@ func (s *suite) checkOptions() error {
 	if len(s.dtypes) == 0 || len(s.layouts) == 0 {
 		return fmt.Errorf("DTypes and Layouts: want at least one")
 	}
-	for _, l := range [...]struct {
-		name string
-		n    []int
-	}{{"Dims", s.dims}, {"Batches", s.batches}} {
-		for _, n := range l.n {
-			if n < 1 || n > impls.MaxExtent {
-				return fmt.Errorf("%s: %d is outside 1..%d", l.name, n, impls.MaxExtent)
-			}
+	if err := s.dims.check(); err != nil {
+		return err
+	}
+	for _, n := range s.batches {
+		if err := extent("Batches", n); err != nil {
+			return err
 		}
 	}
 	if s.slack != nil && *s.slack < 0 {

@@ -223,7 +223,17 @@ func verdicts() map[string]verdict {
 		"dims declared":           {only(func(s impls.Shape) bool { return s.Dim == 8 }), with(props.Dims(8)), ""},
 		"dims refused by update":  {limitedUpdate(func(s impls.Shape) bool { return s.Dim == 8 }), with(props.Dims(8)), ""},
 		"dims taken all the same": {newListCache, with(props.Dims(8)), "Dims leaves dim=9 out"},
-		"a dim of nothing":        {newListCache, with(props.Dims(0)), "Dims: 0 is outside"},
+
+		"multiples of 8 refused":           {only(multipleOf8), with(), "making a cache"},
+		"multiples of 8 declared":          {only(multipleOf8), with(props.DimsMultipleOf(8)), ""},
+		"multiples of 8 refused by update": {limitedUpdate(multipleOf8), with(props.DimsMultipleOf(8)), ""},
+		"multiples of 8, all the same":     {newListCache, with(props.DimsMultipleOf(8)), "DimsMultipleOf leaves dim=9 out"},
+		"multiples of 4 taken for 8":       {only(func(s impls.Shape) bool { return s.Dim%4 == 0 }), with(props.DimsMultipleOf(8)), "DimsMultipleOf leaves dim=12 out"},
+		"a wrong multiple":                 {wrongOn(func(s impls.Shape) bool { return s.Dim == 24 }), with(props.DimsMultipleOf(8)), "dim=24"},
+		"the last of Dims and multiples":   {only(func(s impls.Shape) bool { return s.Dim == 8 }), with(props.DimsMultipleOf(8), props.Dims(8)), ""},
+		"multiples of 1":                   {newListCache, with(props.DimsMultipleOf(1)), ""},
+		"multiples of nothing":             {newListCache, with(props.DimsMultipleOf(0)), "DimsMultipleOf: 0 is outside"},
+		"a dim of nothing":                 {newListCache, with(props.Dims(0)), "Dims: 0 is outside"},
 
 		"batches that are tried":     {wrongOn(func(s impls.Shape) bool { return s.Batch == 3 }), with(), ""},
 		"a wrong batch":              {wrongOn(func(s impls.Shape) bool { return s.Batch == 3 }), with(props.Batches(1, 3)), "batch=3"},
@@ -428,3 +438,5 @@ func TestConstructorHasTheSubtestsT(t *testing.T) {
 	}, skipped)
 	require.Len(t, subtests, cleaned)
 }
+
+func multipleOf8(s impls.Shape) bool { return s.Dim%8 == 0 }

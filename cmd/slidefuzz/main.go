@@ -15,6 +15,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/gpu"
 	"github.com/slidefuzz/slidefuzz/impls/subprocess"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
 func main() {
@@ -84,10 +85,11 @@ func worse(a, b int) int {
 func statusOf(err error) int {
 	var missing *gpu.MissingError
 	var fault *worker.ProcessError
+	var elsewhere *run.CacheError
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &missing):
+	case errors.As(err, &missing), errors.As(err, &elsewhere):
 		return exitMissing
 	case errors.As(err, &fault):
 		return exitUnexpected

@@ -178,7 +178,7 @@ func (s *shrinker) shrinkAppends(ctx context.Context) {
 		for _, n := range corpus.Less(0, s.best.Ops[i].Tokens()) {
 			c := s.best.Clone()
 			c.Ops[i].N = n
-			c.Ops[i].Pad = nil
+			c.Ops[i].Each, c.Ops[i].Pad = nil, nil
 			if s.tryAny(ctx, c) {
 				break
 			}
@@ -207,9 +207,8 @@ func (s *shrinker) shrinkShape(ctx context.Context) {
 			c := s.best.Clone()
 			*get(&c.Shape) = n
 			for i := range c.Ops {
-				if c.Ops[i].Pad != nil {
-					c.Ops[i].Pad = slices.Clone(c.Ops[i].Pad)[:min(len(c.Ops[i].Pad), c.Shape.Batch)]
-				}
+				o := &c.Ops[i]
+				*o = o.Kind.Operation().Fit(o, s.best.Shape, c.Shape)
 			}
 			if s.tryAny(ctx, c) {
 				break
@@ -238,7 +237,7 @@ func (s *shrinker) withWindow(ctx context.Context, w int) bool {
 	by := s.best.Shape.Window - w
 	for i := range s.best.Ops {
 		for _, d := range [...]int{by, 2 * by} {
-			if s.best.Ops[i].Tokens() < d {
+			if o := &s.best.Ops[i]; o.Tokens() < d || o.Each != nil {
 				continue
 			}
 			c := s.best.Clone()

@@ -45,7 +45,7 @@ type Step struct {
 	Plan    *Plan
 
 	// Fill and Check: rows From to To-1, in every lane, of storage At, which is
-	// laid out as Rows rows. Labels is the position of the token that each row
+	// laid out as Rows rows. Labels is the serial of the token that each row
 	// holds, or Padding, or Empty: one list for all lanes, or one for each
 	// batch entry. Tensor is 0 for keys and 1 for values.
 	At, Rows, From, To int
@@ -60,7 +60,7 @@ const (
 )
 
 // Code says in closed form which bits a cell has. A four-byte cell of tensor
-// t, position p, lane l and element e is number ((p+1)·lanes+l)·dim+e modulo
+// t, serial p, lane l and element e is number ((p+1)·lanes+l)·dim+e modulo
 // Codes; a smaller one is number Offsets[(t·lanes+l)·dim+e] + (p+1)·Stride
 // modulo Codes. Number n has the bits Low+n, from Half on High+n-Half; a
 // four-byte cell of values has its sign bit set as well.
@@ -69,12 +69,12 @@ type Code struct {
 	Offsets                        []uint32
 }
 
-// Cell is the bits of one cell; position is a label.
-func (c *Code) Cell(s *impls.Shape, tensor, lane, elem int, position int32) uint32 {
-	if position == Empty {
+// Cell is the bits of one cell.
+func (c *Code) Cell(s *impls.Shape, tensor, lane, elem int, label int32) uint32 {
+	if label == Empty {
 		return 0
 	}
-	p := uint64(position + 1)
+	p := uint64(label + 1)
 	lanes, dim := uint64(s.Lanes()), uint64(s.Dim)
 	if s.DType.Size() == 4 {
 		n := ((p*lanes+uint64(lane))*dim + uint64(elem)) % uint64(c.Codes)

@@ -9,7 +9,7 @@ import (
 )
 
 // Target is what is tested: an update, or "program" or a built-in program,
-// under a lowering, on a device.
+// under a lowering, on a device; or somebody else's worker or Go cache.
 type Target struct {
 	Update   string
 	Lowering inplace.Lowering
@@ -19,8 +19,22 @@ type Target struct {
 // Worker is the device of the targets that are processes of their own.
 const Worker = "worker"
 
+// GoCache is the device, and the update, of the target that is a user's cache in
+// Go, which props.TestCache runs.
+const GoCache = "cache"
+
+// CacheTarget is the target that is a user's cache in Go. It prints as "cache": which
+// cache it is, the test knows that runs it.
+func CacheTarget() Target { return Target{Update: GoCache, Device: GoCache} }
+
+// Foreign reports whether the target is somebody else's: it has no updates and
+// lowerings of ours.
+func (t Target) Foreign() bool { return t.Device == Worker || t.Device == GoCache }
+
 func (t Target) String() string {
 	switch {
+	case t.Device == GoCache:
+		return GoCache
 	case t.Device == Worker && t.Update == "program":
 		return "program/worker"
 	case t.Device == Worker:
@@ -43,6 +57,9 @@ func WorkerTarget(name string) Target {
 
 // ParseTarget is the inverse of String.
 func ParseTarget(s string) (Target, error) {
+	if s == GoCache {
+		return CacheTarget(), nil
+	}
 	if s == "program/worker" {
 		return Target{Update: "program", Device: Worker}, nil
 	}
@@ -55,7 +72,7 @@ func ParseTarget(s string) (Target, error) {
 	}
 	f := strings.Split(s, "/")
 	if len(f) != 3 {
-		return Target{}, fmt.Errorf("target %q: want update/lowering/device, as in roll/fused/sim", s)
+		return Target{}, fmt.Errorf("target %q: want update/lowering/device, as in roll/fused/sim, worker/NAME or cache", s)
 	}
 	how, err := inplace.ParseLowering(f[1])
 	if err != nil {
@@ -67,7 +84,7 @@ func ParseTarget(s string) (Target, error) {
 
 // Check reports an update or a device that is not built in.
 func (t Target) Check() error {
-	if t.Device == Worker {
+	if t.Device == Worker || t == CacheTarget() {
 		return nil
 	}
 	u, ok := LookupUpdate(t.Update)
@@ -86,13 +103,13 @@ func (t Target) Check() error {
 // IsProgram reports whether the target runs a program of its own, not an
 // update of a cache.
 func (t Target) IsProgram() bool {
-	return t.Update == "program" || t.Device != Worker && slices.Contains(builtinPrograms, t.Update)
+	return t.Update == "program" || !t.Foreign() && slices.Contains(builtinPrograms, t.Update)
 }
 
 // Sound reports whether every case should agree with the oracle. The others
 // are known-bad.
 func (t Target) Sound() bool {
-	if t.Device == Worker {
+	if t.Foreign() {
 		return true
 	}
 	u, ok := LookupUpdate(t.Update)
@@ -168,10 +185,13 @@ func Devices() []string { return slices.Clone(devices) }
 var devices = []string{"host", "sim", "opencl", "cuda", "cuda-graph"}
 
 // OnGPU reports whether a device is one of package gpu.
-func OnGPU(device string) bool { return device != "host" && device != "sim" && device != Worker }
+func OnGPU(device string) bool {
+	return device != "host" && device != "sim" && device != Worker && device != GoCache
+}
 
 // OrdersItself reports whether a device runs blocks in an order of its own,
-// whatever a case asks for: host, a captured graph, and a worker.
+// whatever a case asks for: host, a captured graph, a worker, and a user's cache,
+// so that a case may have another outcome each time.
 func OrdersItself(device string) bool {
-	return device == "host" || device == "cuda-graph" || device == Worker
+	return device == "host" || device == "cuda-graph" || device == Worker || device == GoCache
 }

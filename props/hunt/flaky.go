@@ -34,6 +34,19 @@ const (
 	stepsShare = 0.8
 )
 
+// The numbers of such a shrink where runs are quick: of what fails in one of fifty
+// runs, ten runs most often show nothing. A finding that fails in not all of
+// flakyRuns, and the smallest case in the end, are counted as Native counts: until
+// enoughFailures in at least leastRuns, in mostRuns and for countTime at most.
+const (
+	// quickTries bounds the runs of a candidate: as many as it takes, twice over, to
+	// see a failure of 1 in 50 with 95 %.
+	quickTries = 300
+	// quickTime is how long these may take, where that is for more than flakyTries:
+	// the time for a shrink is that of some hundreds of candidates.
+	quickTime = 100 * time.Millisecond
+)
+
 // DefaultShrinkTime bounds the shrinking of one finding in what is not ours, which
 // may take seconds for each run. A run under way when the time is up is cut short.
 const DefaultShrinkTime = 2 * time.Minute
@@ -43,6 +56,9 @@ type flaky struct {
 	r    *Runner
 	want corpus.Failure
 	last *corpus.Divergence // of the last run that failed as wanted
+	// quick: hundreds of runs take no time. most bounds those of a candidate.
+	quick bool
+	most  int
 
 	// A candidate must fail in need of tries runs, the result in a share keep.
 	tries, need int
@@ -69,21 +85,41 @@ type keptCase struct {
 // and a candidate that is right there is not tried. Where the smallest there is
 // right on the worker, its statements are tried at the size found: a GPU shows a
 // race in large shapes alone.
-func (r *Runner) minimizeForeign(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
+//
+// Where runs are quick, a finding that fails each time is taken at its word first:
+// see sure. What comes and goes gets hundreds of runs.
+func (r *Runner) minimizeForeign(ctx context.Context, c *corpus.Case, d *corpus.Divergence, quick bool) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
 	limit := cmp.Or(r.ShrinkTime, DefaultShrinkTime)
 	end := time.Now().Add(limit)
 	whole, stop := context.WithDeadline(ctx, end)
 	defer stop()
 	steps, stopSteps := context.WithDeadline(ctx, end.Add(-time.Duration(float64(limit)*(1-stepsShare))))
 	defer stopSteps()
-	return r.shrinkFlaky(whole, steps, c, d)
+	return r.shrinkFlaky(whole, steps, c, d, quick)
 }
 
 // shrinkFlaky shrinks until steps ends, and counts until ctx does.
-func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
+func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corpus.Divergence, quick bool) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
 	c = c.Clone()
-	f := &flaky{r: r, want: d.Failure(c.Target), last: d, kept: []keptCase{{c, d}}}
+	f := &flaky{r: r, want: d.Failure(c.Target), last: d, kept: []keptCase{{c, d}}, quick: quick, most: flakyTries}
+	backend, err := r.Of(c.Target)
+	if err != nil {
+		return nil, nil, shrink.Stats{}, err
+	}
+	f.fitter, _ = backend.(run.Fitter)
+	f.sim, _ = backend.(run.SimMatcher)
 	again := f.count(steps, c, flakyRuns)
+	if quick && again != nil {
+		if again.Wrong == flakyRuns {
+			if small, d, stats := f.sure(ctx, steps, c, d); small != nil {
+				return small, d, stats, nil
+			}
+		}
+		from := time.Now()
+		if again = f.countQuick(steps, c); again != nil {
+			f.most = max(flakyTries, min(quickTries, int(quickTime*time.Duration(again.Of)/max(1, time.Since(from)))))
+		}
+	}
 	d.Runs = again
 	if again == nil || again.Wrong == 0 { // seen once: nothing to steer by
 		c.Expect = d.Expect()
@@ -96,12 +132,6 @@ func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corp
 	d = f.last
 	d.Runs, f.kept[0].d = again, d
 	f.rule(float64(again.Wrong) / float64(again.Of))
-	backend, err := r.Of(c.Target)
-	if err != nil {
-		return nil, nil, shrink.Stats{}, err
-	}
-	f.fitter, _ = backend.(run.Fitter)
-	f.sim, _ = backend.(run.SimMatcher)
 	start, fails := c, func(c *corpus.Case) bool { return f.try(steps, c) }
 	if cut := cutAfter(c, d); len(cut.Ops) < len(c.Ops) && fails(cut) {
 		start = cut
@@ -110,11 +140,12 @@ func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corp
 		start = f.startOnSim(steps, c, d)
 		fails = func(c *corpus.Case) bool { return f.failsOnSim(steps, c, d) && f.try(steps, c) }
 	}
-	small, stats := shrink.Steps(steps, start, f.need == f.tries, fails)
+	// A candidate that failed too rarely in hundreds of runs is not asked for again.
+	small, stats := shrink.Steps(steps, start, f.quick || f.need == f.tries, fails)
 	stats.Runs += again.Of
 	if d.Sim != nil {
 		if c, alone := f.isolate(steps, small, d); alone != nil {
-			return r.shrinkFlaky(ctx, steps, c, alone)
+			return r.shrinkFlaky(ctx, steps, c, alone, quick)
 		}
 	}
 	best, runs := f.confirm(ctx)
@@ -124,13 +155,39 @@ func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corp
 	return small, d, stats, nil
 }
 
+// sure shrinks a finding that failed in each of flakyRuns as what does so always: a
+// run a candidate, and with proof in the end. The smallest case must then fail in
+// each of confirmRuns; nil if it does not.
+func (f *flaky) sure(ctx, steps context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats) {
+	first := f.last
+	fails := func(c *corpus.Case) bool { return f.offered(c) && f.fails(steps, c) }
+	start := c
+	if cut := cutAfter(c, d); len(cut.Ops) < len(c.Ops) && fails(cut) {
+		start = cut
+	}
+	small, stats := shrink.Case(steps, start, fails)
+	runs := f.count(ctx, small, confirmRuns)
+	stats.Runs += flakyRuns
+	if runs != nil {
+		stats.Runs += runs.Of
+	}
+	if runs != nil && runs.Wrong < runs.Of {
+		f.last = first
+		return nil, nil, stats
+	}
+	small, d = small.Clone(), f.last
+	d.Runs = runs
+	small.Expect = d.Expect()
+	return small, d, stats
+}
+
 // rule sets what is asked of a candidate, the finding having failed in a share of
 // its runs. Where that was all, it is taken to fail always: two runs, both wrong.
 func (f *flaky) rule(share float64) {
 	f.keep, f.tries, f.need = keptShare, 2, 2
 	if share < 1 {
 		f.keep = min(keptShare*share, enoughShare)
-		f.tries = min(flakyTries, int(2*math.Ceil(math.Log(0.05)/math.Log(1-share))))
+		f.tries = min(f.most, int(2*math.Ceil(math.Log(0.05)/math.Log(1-share))))
 		f.need = max(1, int(math.Round(f.keep*float64(f.tries))))
 	}
 }
@@ -150,10 +207,23 @@ func (f *flaky) fails(ctx context.Context, c *corpus.Case) bool {
 // where it fails most often, for that is what the case will expect; last is then
 // of such a run.
 func (f *flaky) count(ctx context.Context, c *corpus.Case, n int) *corpus.Runs {
+	return f.countUntil(ctx, c, n, n+1)
+}
+
+// countQuick is count where runs are quick: in as many runs as it takes to say how
+// often a case fails.
+func (f *flaky) countQuick(ctx context.Context, c *corpus.Case) *corpus.Runs {
+	counting, stop := context.WithTimeout(ctx, countTime)
+	defer stop()
+	return f.countUntil(counting, c, mostRuns, enoughFailures)
+}
+
+// countUntil is count that ends once the case has failed often enough.
+func (f *flaky) countUntil(ctx context.Context, c *corpus.Case, n, enough int) *corpus.Runs {
 	all, best := 0, &corpus.Runs{}
 	at := map[int]*corpus.Runs{} // by operation
 	last := f.last
-	for all < n {
+	for all < n && (best.Wrong < enough || all < leastRuns) {
 		failed := f.fails(ctx, c)
 		if ctx.Err() != nil {
 			break // that run was cut short
@@ -243,17 +313,22 @@ func (f *flaky) isolate(ctx context.Context, small *corpus.Case, d *corpus.Diver
 
 // confirm runs the smallest case of those kept, and larger ones until one fails
 // often enough; it is the one that fails most often where none does, and the
-// smallest, not counted, where none fails any more or there was no time.
+// one counted last, or the smallest where there was no time to count any, where none
+// fails any more.
 func (f *flaky) confirm(ctx context.Context) (best keptCase, runs int) {
 	most := 0.0
 	last := len(f.kept) - 1
 	best = f.kept[last]
 	for i, k := range slices.Backward(f.kept) {
-		n := f.count(ctx, k.c, confirmRuns)
+		n := f.confirmCount(ctx, k.c)
 		if n == nil {
 			break
 		}
 		runs += n.Of
+		if n.Wrong == 0 && most == 0 {
+			best = k
+			best.d.Runs = n // seen, and not since
+		}
 		share := float64(n.Wrong) / float64(n.Of)
 		if share > most {
 			best, most = keptCase{k.c, f.last}, share
@@ -267,4 +342,12 @@ func (f *flaky) confirm(ctx context.Context) (best keptCase, runs int) {
 		}
 	}
 	return best, runs
+}
+
+// confirmCount is the count that is reported of a case.
+func (f *flaky) confirmCount(ctx context.Context, c *corpus.Case) *corpus.Runs {
+	if f.quick {
+		return f.countQuick(ctx, c)
+	}
+	return f.count(ctx, c, confirmRuns)
 }

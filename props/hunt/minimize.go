@@ -18,7 +18,8 @@ import (
 //   - A race on a device that orders the blocks itself is left as it was found,
 //     for it shows more rarely in what is smaller: see Native. Nor is a device's
 //     crash asked for again and again.
-//   - What fails in somebody else's program is shrunk as what may fail sometimes.
+//   - What fails in somebody else's program is shrunk as what may fail sometimes,
+//     unless its runs are quick and it fails in each of them.
 //   - A case that fails on sim alike is shrunk there, and run again in the end.
 func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
 	backend, err := r.Of(c.Target)
@@ -32,7 +33,7 @@ func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Diverge
 		small.Expect = d.Expect()
 		return small, d, shrink.Stats{Bounded: true}, nil
 	case traits.Foreign:
-		return r.minimizeForeign(ctx, c, d)
+		return r.minimizeForeign(ctx, c, d, traits.Quick)
 	case c.Native() && d.Race != nil:
 		c, d, err := r.Native(ctx, c, d)
 		return c, d, shrink.Stats{Bounded: true}, err

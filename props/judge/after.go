@@ -24,21 +24,20 @@ func (j *Judge) After(c *corpus.Case, op int, t oracle.Tensor, memory []byte, ra
 	upTo := *c
 	upTo.Ops = c.Ops[:min(op+1, len(c.Ops))]
 	j.Begin(&upTo)
-	if err := j.tokens(c.Shape); err != nil {
+	if err := j.tokens(&again{j: j, ran: ran}); err != nil {
 		return j.Fault(corpus.FaultShape, "-", err.Error())
 	}
 	// What went on until then is gone through again, up to the history; the case
 	// was walked through before, with this outcome. Nothing here waits.
 	_, _ = j.walk(context.Background(), &again{j, ran}, oracle.Single, followed{j})
 	j.op = op
-	n := j.history.Len()
 	where := "stored"
 	refused := op < len(ran.Refused) && ran.Refused[op]
 	if op < len(c.Ops) && j.handed && !refused && c.Ops[op].Tokens() <= c.Shape.Window {
 		where = "returned" // the buffer itself
 	}
 	x := impls.TensorOver(c.Shape, c.Shape.Window, memory)
-	d := j.rowFault(&x, t, where, 0, max(0, n-c.Shape.Window), n, true)
+	d := j.rowFault(&x, t, where)
 	if refused && c.Ops[op].Kind.Operation().Blamed() {
 		j.refused = op + 1
 		d = j.changed(d)
@@ -64,11 +63,29 @@ func (a *again) outcome() error {
 func (a *again) Update(context.Context, impls.Tensor, impls.Tensor) (k, v impls.Tensor, err error) {
 	return k, v, a.outcome()
 }
+
+func (a *again) UpdateEach(context.Context, impls.Tensor, impls.Tensor, []int) (k, v impls.Tensor, err error) {
+	return k, v, errRefused
+}
+
+func (a *again) UpdateLayer(context.Context, int, impls.Tensor, impls.Tensor) (k, v impls.Tensor, err error) {
+	return k, v, errRefused
+}
+
+// Can is what the built-in updates can.
+func (a *again) Can(need corpus.Capability) bool {
+	return need == corpus.CanCrop || need == corpus.CanSnapshot
+}
+
+func (a *again) Layers() []int                                { return nil }
 func (a *again) Reset(context.Context)                        {}
 func (a *again) Crop(context.Context, int) error              { return a.outcome() }
+func (a *again) CropEach(context.Context, []int) error        { return errRefused }
+func (a *again) Select(context.Context, []int) error          { return errRefused }
 func (a *again) Snapshot(context.Context, int) error          { return a.outcome() }
 func (a *again) Restore(context.Context, int) error           { return a.outcome() }
 func (a *again) Positions() [][]int                           { return nil }
+func (a *again) Visible() [][][]bool                          { return nil }
 func (a *again) Sinks() int                                   { return 0 }
 func (a *again) Stored() (keys, values impls.Tensor, ok bool) { return keys, values, false }
 func (a *again) Failed() (f corpus.Fault, detail string)      { return "", "" }
@@ -82,17 +99,17 @@ func (a *again) LastPlan() *inplace.Plan {
 // followed brings tokens into the history and judges nothing.
 type followed struct{ j *Judge }
 
-func (f followed) Chunk(o *corpus.Op, n int) (keys, values impls.Tensor) {
-	return compared(f).Chunk(o, n)
+func (f followed) Chunk(o *corpus.Op, serial int) (keys, values impls.Tensor) {
+	return compared(f).Chunk(o, serial)
 }
 
-func (f followed) Mismatched(*corpus.Op) (keys, values impls.Tensor, err error) {
+func (f followed) Mismatched(*corpus.Op, int) (keys, values impls.Tensor, err error) {
 	return keys, values, nil
 }
-func (f followed) Caller(int, int) *corpus.Divergence                       { return nil }
-func (f followed) Returned(_, _ *impls.Tensor, _, _ int) *corpus.Divergence { return nil }
-func (f followed) Buffers() *corpus.Divergence                              { return nil }
-func (f followed) Unchanged() *corpus.Divergence                            { return nil }
+func (f followed) Caller(*corpus.Op) *corpus.Divergence                         { return nil }
+func (f followed) Returned(_, _ *impls.Tensor, _ *corpus.Op) *corpus.Divergence { return nil }
+func (f followed) Buffers() *corpus.Divergence                                  { return nil }
+func (f followed) Unchanged() *corpus.Divergence                                { return nil }
 
 // AfterStatement says what is wrong with a buffer after a statement of a program
 // (their indices): starts is the first kernel of the plan of each statement, and

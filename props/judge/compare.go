@@ -3,6 +3,7 @@ package judge
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -13,21 +14,22 @@ import (
 // compared compares rows with those of the history, bit for bit.
 type compared struct{ j *Judge }
 
-func (c compared) Chunk(o *corpus.Op, n int) (keys, values impls.Tensor) {
-	j, s, q := c.j, c.j.c.Shape, o.N
+func (c compared) Chunk(o *corpus.Op, serial int) (keys, values impls.Tensor) {
+	j, s, q := c.j, c.j.now(), o.N
 	for i := range j.chunk {
 		x, t := &j.chunk[i], oracle.Tensor(i)
-		if x.Rows != q || x.Data == nil {
+		if x.Rows != q || x.Batch != s.Batch || x.Data == nil {
 			j.memory[i] = grow(j.memory[i], s.Lanes()*q*s.RowBytes())
 			*x = impls.TensorOver(s, q, j.memory[i])
 		}
-		j.fill(x, t, n, o.Pad)
+		j.fill(x, t, o, serial)
 		for lane := range x.Lanes() {
+			from := q - o.Of(lane/s.Heads) // the rows before are not for the cache
 			if s.Layout == impls.HeadsFirst {
-				j.history.AppendLane(t, lane, x.Data[lane*x.LaneStride:(lane+1)*x.LaneStride])
+				j.history.AppendLane(t, lane, x.Data[lane*x.LaneStride+from*x.RowStride:(lane+1)*x.LaneStride])
 				continue
 			}
-			for row := range q {
+			for row := from; row < q; row++ {
 				j.history.AppendLane(t, lane, x.Row(lane, row))
 			}
 		}
@@ -35,38 +37,72 @@ func (c compared) Chunk(o *corpus.Op, n int) (keys, values impls.Tensor) {
 	return j.chunk[0], j.chunk[1]
 }
 
-func (c compared) Mismatched(o *corpus.Op) (keys, values impls.Tensor, err error) {
-	j, s := c.j, o.Shape(c.j.c.Shape)
-	code, err := j.Encoding(s)
-	if err != nil {
-		return keys, values, err
+// Mismatched makes a chunk whose cells are those of the cache's own tokens, as far
+// as it has such, so that a part of it that is stored all the same is known.
+func (c compared) Mismatched(o *corpus.Op, serial int) (keys, values impls.Tensor, err error) {
+	j, own := c.j, c.j.now()
+	s := o.Shape(own)
+	code := j.code
+	if s.DType != own.DType {
+		if code, err = j.Encoding(s); err != nil {
+			return keys, values, err
+		}
+		own = s
 	}
-	own := j.code
-	j.code = code
-	keys, values = impls.NewTensor(s, o.N), impls.NewTensor(s, o.N)
-	j.fill(&keys, oracle.Keys, j.history.Len(), nil)
-	j.fill(&values, oracle.Values, j.history.Len(), nil)
-	j.code = own
-	return keys, values, nil
+	size := s.DType.Size()
+	row := make([]byte, own.RowBytes())
+	both := [2]impls.Tensor{impls.NewTensor(s, o.N), impls.NewTensor(s, o.N)}
+	for t := range both {
+		for lane := range s.Lanes() {
+			from := lane/s.Heads%own.Batch*own.Heads + lane%s.Heads%own.Heads
+			for i := range o.N {
+				code.PutRow(row, oracle.Tensor(t), from, serial+i)
+				to := both[t].Row(lane, i)
+				for e := 0; e < s.Dim; e++ {
+					copy(to[e*size:(e+1)*size], row[e%own.Dim*size:])
+				}
+			}
+		}
+	}
+	return both[0], both[1], nil
 }
 
-func (c compared) Caller(n, q int) *corpus.Divergence {
+func (c compared) Caller(o *corpus.Op) *corpus.Divergence {
 	j := c.j
-	for t := range j.chunk {
-		if !j.holds(&j.chunk[t], oracle.Tensor(t), n, n+q) {
-			return j.Fault(corpus.FaultCaller, oracle.Tensor(t).String(), "the update changed the caller's own tensor")
+	for i := range j.chunk {
+		x, t := &j.chunk[i], oracle.Tensor(i)
+		for lane := range x.Lanes() {
+			n, of := j.history.Len(lane/x.Heads), o.Of(lane/x.Heads)
+			if !sameRows(x, lane, o.N-of, j.history.Rows(t, lane, n, n+of)) || of < o.N && !j.isPadding(x, t, lane, o.N-of) {
+				return j.Fault(corpus.FaultCaller, t.String(), "the update changed the caller's own tensor")
+			}
 		}
 	}
 	return nil
 }
 
-func (c compared) Returned(k, v *impls.Tensor, n, q int) *corpus.Divergence {
+// isPadding reports whether the first rows of a lane are padding.
+func (j *Judge) isPadding(x *impls.Tensor, t oracle.Tensor, lane, rows int) bool {
+	pad := make([]byte, x.RowBytes())
+	j.code.PutRow(pad, t, j.lane(lane, x.Heads), oracle.Padding)
+	for i := range rows {
+		if !bytes.Equal(x.Row(lane, i), pad) {
+			return false
+		}
+	}
+	return true
+}
+
+// lane is that of the encoding for a lane of the layer under way.
+func (j *Judge) lane(lane, heads int) int { return lane + j.history.First()*heads }
+
+func (c compared) Returned(k, v *impls.Tensor, o *corpus.Op) *corpus.Divergence {
 	j := c.j
-	if d := j.checkReturned([2]*impls.Tensor{k, v}, n, q); d != nil {
+	if d := j.checkReturned([2]*impls.Tensor{k, v}, o); d != nil {
 		return j.changed(d)
 	}
 	j.refused = 0
-	if j.contract == oracle.Chunks || q > j.c.Shape.Window {
+	if j.contract == oracle.Chunks || o.N > j.c.Shape.Window || j.lists != nil {
 		return j.checkStored()
 	}
 	// What is returned is the buffer itself, which has just been judged.
@@ -127,29 +163,21 @@ func Blame(d *corpus.Divergence, c *corpus.Case, refused int) *corpus.Divergence
 	return d
 }
 
-// fill writes the rows of tokens n, n+1, … into a chunk.
-func (j *Judge) fill(chunk *impls.Tensor, t oracle.Tensor, n int, pad []int) {
+// fill writes the rows of tokens into the chunk of an append.
+func (j *Judge) fill(chunk *impls.Tensor, t oracle.Tensor, o *corpus.Op, serial int) {
 	for lane := range chunk.Lanes() {
-		at := lane * chunk.LaneStride
+		at, entry := lane*chunk.LaneStride, lane/chunk.Heads
+		of := j.lane(lane, chunk.Heads)
+		padded := max(o.PadOf(entry), chunk.Rows-o.Of(entry))
 		for i := range chunk.Rows {
-			position := n + i
-			if pad != nil && i < pad[lane/chunk.Heads] {
-				position = -1
+			s := serial + i
+			if i < padded {
+				s = oracle.Padding
 			}
-			j.code.PutRow(chunk.Data[at:], t, lane, position)
+			j.code.PutRow(chunk.Data[at:], t, of, s)
 			at += chunk.RowStride
 		}
 	}
-}
-
-// holds reports whether a tensor holds tokens lo to hi-1 and nothing else.
-func (j *Judge) holds(x *impls.Tensor, t oracle.Tensor, lo, hi int) bool {
-	for lane := range x.Lanes() {
-		if !sameRows(x, lane, 0, j.history.Rows(t, lane, lo, hi)) {
-			return false
-		}
-	}
-	return true
 }
 
 // sameRows compares rows from row on of one lane with want, row for row.
@@ -169,50 +197,28 @@ func sameRows(x *impls.Tensor, lane, row int, want []byte) bool {
 	return true
 }
 
-// checkReturned judges the rows that update returned for q tokens after n.
-func (j *Judge) checkReturned(returned [2]*impls.Tensor, n, q int) *corpus.Divergence {
-	s := j.c.Shape
-	for i, x := range returned {
-		t := oracle.Tensor(i)
-		if x.Batch != s.Batch || x.Heads != s.Heads || x.Dim != s.Dim || x.DType != s.DType {
-			return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf("returned [%d, %d, %d, %d] of %s", x.Batch, x.Heads, x.Rows, x.Dim, x.DType))
-		}
-		if j.contract == oracle.Chunks {
-			if d := j.checkVisible(x, t, n, q); d != nil {
-				return d
-			}
-			continue
-		}
-		want := s.Window
-		if q > s.Window {
-			want = q
-		}
-		if x.Rows != want {
-			return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf("returned %d rows, expected %d", x.Rows, want))
-		}
-		if q > s.Window {
-			if d := j.checkRows(x, t, "returned", 0, n, n+q, false); d != nil {
-				return d
-			}
-		} else if d := j.checkWindow(x, t, "returned"); d != nil {
-			return d
-		}
-	}
-	return nil
-}
-
-// checkStored judges the buffers of a cache that shows them.
+// checkStored judges the buffers of a cache that shows them, and has no order of its
+// own.
 func (j *Judge) checkStored() *corpus.Divergence {
 	k, v, ok := j.cache.Stored()
-	if !ok {
+	if !ok || j.cache.Positions() != nil {
 		return nil
 	}
+	s := j.now()
 	for i, x := range [...]*impls.Tensor{&k, &v} {
-		if d := j.checkWindow(x, oracle.Tensor(i), "stored"); d != nil {
+		t := oracle.Tensor(i)
+		if x.Rows != s.Window || x.Batch != s.Batch || x.Heads != s.Heads || x.Dim != s.Dim || x.DType != s.DType {
+			return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf("stored %s, want %d rows", shapeOf(x), s.Window))
+		}
+		if d := j.checkRows(x, t, "stored"); d != nil {
 			return d
 		}
 	}
 	return j.checkMoved(&k, &v)
+}
+
+func shapeOf(x *impls.Tensor) string {
+	return fmt.Sprintf("[%d, %d, %d, %d] of %s", x.Batch, x.Heads, x.Rows, x.Dim, x.DType)
 }
 
 func (j *Judge) checkMoved(k, v *impls.Tensor) *corpus.Divergence {
@@ -228,64 +234,89 @@ func (j *Judge) checkMoved(k, v *impls.Tensor) *corpus.Divergence {
 
 func at(x *impls.Tensor) *byte { return unsafe.SliceData(x.Data) }
 
-// checkWindow judges a whole buffer: live rows first, oldest first, the rest
-// zero.
-func (j *Judge) checkWindow(x *impls.Tensor, t oracle.Tensor, where string) *corpus.Divergence {
-	n := j.history.Len()
-	return j.checkRows(x, t, where, 0, max(0, n-j.c.Shape.Window), n, true)
-}
-
-// checkRows judges rows from row on: tokens lo to hi-1, and with rest zeros
-// after them.
-func (j *Judge) checkRows(x *impls.Tensor, t oracle.Tensor, where string, row, lo, hi int, rest bool) *corpus.Divergence {
-	empty := 0
-	if rest {
-		empty = (x.Rows - row - (hi - lo)) * x.RowBytes()
-		j.zeros = grow(j.zeros, empty)
-	}
+// checkRows judges rows in the usual order: of each entry the newest tokens, as many
+// as there are rows, oldest first, and zeros after them.
+func (j *Judge) checkRows(x *impls.Tensor, t oracle.Tensor, where string) *corpus.Divergence {
 	for lane := range x.Lanes() {
-		if !sameRows(x, lane, row, j.history.Rows(t, lane, lo, hi)) || rest && !sameRows(x, lane, row+hi-lo, j.zeros[:empty]) {
-			return j.rowFault(x, t, where, row, lo, hi, rest)
+		n := j.history.Len(lane / x.Heads)
+		live := min(n, x.Rows)
+		if !sameRows(x, lane, 0, j.history.Rows(t, lane, n-live, n)) || live < x.Rows && !sameRows(x, lane, live, j.zero((x.Rows-live)*x.RowBytes())) {
+			return j.rowFault(x, t, where)
 		}
 	}
 	return nil
 }
 
-// rowFault finds the first wrong cell and says what it holds.
-func (j *Judge) rowFault(x *impls.Tensor, t oracle.Tensor, where string, row, lo, hi int, rest bool) *corpus.Divergence {
+func (j *Judge) zero(n int) []byte {
+	j.zeros = grow(j.zeros, n)
+	return j.zeros
+}
+
+// rowFault finds the first cell that is wrong in rows of the usual order and says
+// what it holds.
+func (j *Judge) rowFault(x *impls.Tensor, t oracle.Tensor, where string) *corpus.Divergence {
 	d := j.Fault(corpus.FaultRows, t.String(), "")
-	d.Where = where
+	d.Where = where + j.layerText()
 	size := x.DType.Size()
-	end := row + hi - lo
-	if rest {
-		end = x.Rows
-	}
 	zero := make([]byte, x.RowBytes())
 	for lane := range x.Lanes() {
-		for i := row; i < end; i++ {
-			want, token := zero, lo+i-row
-			if token < hi {
-				want = j.history.Rows(t, lane, token, token+1)
+		n := j.history.Len(lane / x.Heads)
+		live := min(n, x.Rows)
+		for i := range x.Rows {
+			want, position := zero, n-live+i
+			if i < live {
+				want = j.history.Rows(t, lane, position, position+1)
 			}
-			got := x.Row(lane, i)
-			for e := 0; e < x.Dim; e++ {
-				if bytes.Equal(got[e*size:(e+1)*size], want[e*size:(e+1)*size]) {
-					continue
+			j.wrongCells(d, x.Row(lane, i), want, size, func() {
+				d.Lane, d.Row = lane, i
+				d.Got, d.Want = j.describe(x.Row(lane, i), size, t, lane), "nothing (zeros)"
+				if i < live {
+					d.Want = j.history.Name(t, lane, position)
 				}
-				if d.Wrong == 0 {
-					d.Lane, d.Row, d.Elem = lane, i, e
-					d.Got = j.history.Describe(got, size, t, lane)
-					d.Want = "nothing (zeros)"
-					if token < hi {
-						d.Want = j.history.Describe(want, size, t, lane)
-					}
-				}
-				d.Wrong++
-			}
+			})
 		}
 	}
 	j.explain(d, t, j.cache.LastPlan())
 	return d
+}
+
+// wrongCells counts the cells that differ, and calls first at the first of all.
+func (j *Judge) wrongCells(d *corpus.Divergence, got, want []byte, size int, first func()) {
+	for e := 0; e < len(want); e += size {
+		if bytes.Equal(got[e:e+size], want[e:e+size]) {
+			continue
+		}
+		if d.Wrong == 0 {
+			d.Elem = e / size
+			first()
+		}
+		d.Wrong++
+	}
+}
+
+// describe says what a row holds; where it is no token of the layer, it may be one
+// of another.
+func (j *Judge) describe(row []byte, size int, t oracle.Tensor, lane int) string {
+	s := j.history.Describe(row, size, t, lane)
+	for l, h := range j.layers {
+		if s != oracle.Unknown {
+			break
+		}
+		if h != j.history {
+			if s = h.Describe(row, size, t, lane); s != oracle.Unknown {
+				s += fmt.Sprintf(" of layer %d", l)
+			}
+		}
+	}
+	return s
+}
+
+// layerText says which layer is judged, where there are several.
+func (j *Judge) layerText() string {
+	if l := slices.Index(j.layers, j.history); len(j.layers) > 1 {
+		return fmt.Sprintf(" by layer %d", l)
+	}
+	return ""
 }
 
 // grow makes b n bytes long; what it held is of no interest.

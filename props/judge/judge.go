@@ -2,7 +2,6 @@ package judge
 
 import (
 	"context"
-	"errors"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -10,21 +9,26 @@ import (
 	"github.com/slidefuzz/slidefuzz/oracle"
 )
 
-// ErrCannot is what a Subject refuses with that was never asked, since it cannot
-// do such a thing at all: no such refusal changes it.
-var ErrCannot = errors.New("this cache cannot do that")
-
-// Subject is the cache under test as the judge asks it. What a cache cannot do
-// it refuses, with ErrCannot where that is known. An error that a call returns
-// after its context has ended means nothing.
+// Subject is the cache under test as the judge asks it. It is not asked what it
+// cannot do. An error that a call returns after its context has ended means nothing.
 type Subject interface {
+	// Can says what the cache can do beside Update and Reset.
+	Can(corpus.Capability) bool
 	Update(ctx context.Context, keys, values impls.Tensor) (k, v impls.Tensor, err error)
+	// UpdateEach is as impls.RaggedUpdater's, and UpdateLayer as impls.Layered's: it
+	// is asked instead of Update where Layers has any.
+	UpdateEach(ctx context.Context, keys, values impls.Tensor, lengths []int) (k, v impls.Tensor, err error)
+	UpdateLayer(ctx context.Context, layer int, keys, values impls.Tensor) (k, v impls.Tensor, err error)
+	Layers() []int
 	Reset(ctx context.Context)
 	Crop(ctx context.Context, n int) error
+	CropEach(ctx context.Context, lengths []int) error
+	Select(ctx context.Context, entries []int) error
 	Snapshot(ctx context.Context, id int) error
 	Restore(ctx context.Context, id int) error
-	Positions() [][]int // as impls.Positioner
-	Sinks() int         // as impls.Sinker
+	Positions() [][]int  // as impls.Positioner
+	Visible() [][][]bool // as impls.Masker
+	Sinks() int          // as impls.Sinker
 	// Stored shows the buffers, as impls.Storer; ok is false for a cache that
 	// does not.
 	Stored() (keys, values impls.Tensor, ok bool)
@@ -43,14 +47,20 @@ type Judge struct {
 	codes  map[codeKey]*oracle.Encoding
 	orders map[orderKey]*inplace.Orders
 
-	history *oracle.History
-	saved   map[int]*oracle.History
-	memory  [2][]byte          // of the chunks
-	chunk   [2]impls.Tensor    // the chunks that the cache was handed last
-	got     [2]impls.Tensor    // what it returned then
-	handed  bool               // whether the operation under way handed it one
-	fault   *corpus.Divergence // of what the operation under way asked
+	layers  []*oracle.History         // of a cache without layers one
+	layered bool                      // whether the cache says that it has some
+	history *oracle.History           // of the layer that is asked or judged
+	saved   map[int][]*oracle.History // by layer
+	memory  [2][]byte                 // of the chunks
+	chunk   [2]impls.Tensor           // the chunks that the cache was handed last
+	got     [2]impls.Tensor           // what it returned then
+	lists   [][]int                   // the positions that it said then
+	masks   [][][]bool                // and what is visible
+	serial  int                       // of its first token
+	handed  bool                      // whether the operation under way handed it one
+	fault   *corpus.Divergence        // of what the operation under way asked
 	zeros   []byte
+	counts  [corpus.Kinds]Count
 
 	// What the case under way needs.
 	c        *corpus.Case
@@ -82,14 +92,33 @@ type orderKey struct {
 // the benchmark's mix are 384.
 const maxRemembered = 2048
 
+// maxCells bounds the lanes × dim of a code that is kept, which takes 8 bytes for
+// each: with maxRemembered of them some 8 MiB, small shapes having up to 24.
+const maxCells = 512
+
 // New makes a judge.
 func New() *Judge {
 	return &Judge{
-		codes:   map[codeKey]*oracle.Encoding{},
-		orders:  map[orderKey]*inplace.Orders{},
-		history: oracle.NewHistory(1, 1, 1),
-		saved:   map[int]*oracle.History{},
+		codes:  map[codeKey]*oracle.Encoding{},
+		orders: map[orderKey]*inplace.Orders{},
+		saved:  map[int][]*oracle.History{},
 	}
+}
+
+// Count is how often an operation was asked of caches that can do it, and what they
+// said.
+type Count struct{ Accepted, Refused int }
+
+// Counts is what became of the operations of all cases so far, by their name. What
+// none was asked is left out.
+func (j *Judge) Counts() map[string]Count {
+	all := map[string]Count{}
+	for k, n := range j.counts {
+		if n != (Count{}) {
+			all[corpus.OpKind(k).String()] = n
+		}
+	}
+	return all
 }
 
 // Begin takes up a case, so that BlockOrder is that of the case.
@@ -101,28 +130,65 @@ func (j *Judge) Begin(c *corpus.Case) { j.c, j.op, j.order, j.refused = c, 0, j.
 // no meaning.
 func (j *Judge) Cache(ctx context.Context, c *corpus.Case, cache Subject, contract oracle.Contract) (*corpus.Divergence, error) {
 	j.Begin(c)
-	if err := j.tokens(c.Shape); err != nil {
+	if err := j.tokens(cache); err != nil {
 		return nil, err
 	}
 	return j.walk(ctx, cache, contract, compared{j})
 }
 
-// tokens makes the history one of the cells of tokens in a cache of a shape.
-func (j *Judge) tokens(s impls.Shape) error {
-	code, err := j.Encoding(s)
+// tokens makes the histories those of the cells of tokens in the cache of the case.
+func (j *Judge) tokens(cache Subject) error {
+	s, windows := j.c.Shape, cache.Layers()
+	if j.layered = len(windows) > 0; !j.layered {
+		windows = []int{s.Window}
+	}
+	batch := s.Batch
+	if cache.Can(corpus.CanSelect) {
+		batch = j.c.MaxBatch()
+	}
+	of := s
+	of.Batch = batch * len(windows)
+	code, err := j.Encoding(of)
 	if err != nil {
 		return err
 	}
 	j.code, j.chunk = code, [2]impls.Tensor{}
-	j.history.Resize(s.Lanes(), s.Window, s.RowBytes())
+	j.resize(len(windows))
+	for l, h := range j.layers {
+		w := windows[l]
+		if w == 0 {
+			w = impls.MaxExtent // it sees all tokens
+		}
+		h.Resize(s.Batch, s.Heads, w, s.RowBytes())
+		h.Encode(code, l*batch)
+	}
 	return nil
 }
 
+// resize makes so many histories.
+func (j *Judge) resize(layers int) {
+	for len(j.layers) < layers {
+		j.layers = append(j.layers, oracle.NewHistory(1, 1, 1, 1))
+	}
+	j.layers = j.layers[:layers]
+	j.history = j.layers[0]
+}
+
+// now is the shape with the batch of the moment.
+func (j *Judge) now() impls.Shape {
+	s := j.c.Shape
+	s.Batch = j.history.Batch()
+	return s
+}
+
 // Walk does the operations of a case on a cache as Cache does, but for what
-// becomes of rows, whose history has so many lanes and bytes a row.
-func (j *Judge) Walk(ctx context.Context, c *corpus.Case, cache Subject, contract oracle.Contract, rows Rows, lanes, rowBytes int) (*corpus.Divergence, error) {
+// becomes of rows, whose history has one lane for each batch entry and so many bytes
+// a row.
+func (j *Judge) Walk(ctx context.Context, c *corpus.Case, cache Subject, contract oracle.Contract, rows Rows, rowBytes int) (*corpus.Divergence, error) {
 	j.Begin(c)
-	j.history.Resize(lanes, c.Shape.Window, rowBytes)
+	j.layered = false
+	j.resize(1)
+	j.history.Resize(c.Shape.Batch, 1, c.Shape.Window, rowBytes)
 	return j.walk(ctx, cache, contract, rows)
 }
 
@@ -172,7 +238,9 @@ func (j *Judge) Encoding(s impls.Shape) (*oracle.Encoding, error) {
 	if len(j.codes) >= maxRemembered {
 		clear(j.codes)
 	}
-	j.codes[key] = &e
+	if s.Lanes()*s.Dim <= maxCells {
+		j.codes[key] = &e
+	}
 	return &e, nil
 }
 

@@ -6,15 +6,23 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 )
 
-// Limits are chunks that a cache declares it does not take, beside those that
-// its contract refuses: each must be refused, and change nothing. A chunk of one
-// token is always taken. The zero value has no limits.
+// Limits are what a cache declares that it does not take, beside what its contract
+// refuses: each must be refused, and change nothing. A chunk of one token is always
+// taken. The zero value has no limits.
 type Limits struct {
+	// Nothing is whether every chunk must be refused: the shape of the cache is
+	// outside of its limits.
+	Nothing bool
 	// Kinds are some of corpus.Empty, Exact, Crossing and LongChunks.
 	Kinds []corpus.Feature
 	// Largest is the most tokens of a chunk in a window of so many rows, at
 	// least 1. Nil is any number.
 	Largest func(window int) int
+	// Batches are the batches that the cache takes, nil for any.
+	Batches []int
+	// Slack is how many rows beyond those that the queries of a chunk see may be
+	// returned after many tokens, nil for as many as the window has.
+	Slack *int
 }
 
 // Refuse reports whether a chunk of q tokens after n must be refused, in a window
@@ -33,5 +41,9 @@ func (j *Judge) SetLimits(l Limits) { j.limits = l }
 type promise struct{ j *Judge }
 
 func (p promise) Refuses(n, q, window int) bool {
-	return p.j.contract.Refuses(n, q, window) || p.j.limits.Refuse(n, q, window)
+	return p.j.limits.Nothing || p.j.contract.Refuses(n, q, window) || p.j.limits.Refuse(n, q, window)
+}
+
+func (p promise) RefusesBatch(entries int) bool {
+	return len(p.j.limits.Batches) > 0 && !slices.Contains(p.j.limits.Batches, entries)
 }

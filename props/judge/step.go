@@ -2,43 +2,60 @@ package judge
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/printable"
+	"github.com/slidefuzz/slidefuzz/oracle"
 )
 
 // Rows is what becomes of rows while a case is walked through: they are compared
 // with the history, or noted for a device that has them, or left alone.
 type Rows interface {
-	// Chunk makes the chunk of an append of tokens n to n+q-1, and brings their
-	// rows into the history, where they count once the cache has accepted them.
-	Chunk(o *corpus.Op, n int) (keys, values impls.Tensor)
+	// Chunk makes the chunk of an append, of tokens whose serials begin at serial,
+	// and brings their rows into the history, where they count once the cache has
+	// accepted them.
+	Chunk(o *corpus.Op, serial int) (keys, values impls.Tensor)
 	// Mismatched makes a chunk of another shape or type than the cache's.
-	Mismatched(o *corpus.Op) (keys, values impls.Tensor, err error)
+	Mismatched(o *corpus.Op, serial int) (keys, values impls.Tensor, err error)
 	// Caller judges the tensors that the caller has handed over.
-	Caller(n, q int) *corpus.Divergence
-	// Returned judges what an update of q tokens after n returned and stored.
-	Returned(k, v *impls.Tensor, n, q int) *corpus.Divergence
+	Caller(o *corpus.Op) *corpus.Divergence
+	// Returned judges what an update returned and stored, its tokens being in the
+	// history.
+	Returned(k, v *impls.Tensor, o *corpus.Op) *corpus.Divergence
 	// Buffers judges those of a cache that shows them; Unchanged does so
 	// after a refusal, and says then that the cache was changed.
 	Buffers() *corpus.Divergence
 	Unchanged() *corpus.Divergence
 }
 
-// step does one operation and judges it.
+// step does one operation and judges it. What a cache cannot do it is not asked.
 func (j *Judge) step(ctx context.Context, o *corpus.Op) (d *corpus.Divergence) {
 	defer func() {
 		if p := recover(); p != nil {
 			d = j.Fault(corpus.FaultPanic, "-", fmt.Sprint(p))
 		}
 	}()
-	x, n := o.Kind.Operation(), j.history.Len()
+	x := o.Kind.Operation()
+	if need := x.Capability(o); need != "" && !j.cache.Can(need) {
+		return nil
+	}
+	for _, h := range j.layers {
+		h.At(j.op + 1)
+	}
 	must := x.Answer(o, j.c.Shape, state{j}, promise{j})
 	j.handed, j.fault = false, nil
 	err := x.Ask(ctx, o, asked{j})
+	if ctx.Err() == nil {
+		count := &j.counts[o.Kind]
+		if err != nil {
+			count.Refused++
+		} else {
+			count.Accepted++
+		}
+	}
 	switch {
 	case j.fault != nil:
 		return j.fault
@@ -46,14 +63,14 @@ func (j *Judge) step(ctx context.Context, o *corpus.Op) (d *corpus.Divergence) {
 		return j.Fault(corpus.FaultRefused, "-", x.WrongAnswer(o, j.c.Shape, state{j}, err))
 	case err == nil && must == corpus.MustRefuse:
 		return j.Fault(corpus.FaultAccepted, "-", x.WrongAnswer(o, j.c.Shape, state{j}, nil))
-	case err != nil && x.Blamed() && !errors.Is(err, ErrCannot):
+	case err != nil && x.Blamed():
 		return j.rows.Unchanged()
 	case err != nil:
 		return j.rows.Buffers()
 	}
 	x.Effect(o, state{j})
 	if j.handed {
-		return j.rows.Returned(&j.got[0], &j.got[1], n, o.Tokens())
+		return j.rows.Returned(&j.got[0], &j.got[1], o)
 	}
 	return j.rows.Buffers()
 }
@@ -66,40 +83,136 @@ func (a asked) Crop(ctx context.Context, n int) error      { return a.j.cache.Cr
 func (a asked) Snapshot(ctx context.Context, id int) error { return a.j.cache.Snapshot(ctx, id) }
 func (a asked) Restore(ctx context.Context, id int) error  { return a.j.cache.Restore(ctx, id) }
 
+// CropEach and Select hand over a list that the cache may do with as it likes.
+func (a asked) CropEach(ctx context.Context, lengths []int) error {
+	return a.j.cache.CropEach(ctx, slices.Clone(lengths))
+}
+
+func (a asked) Select(ctx context.Context, entries []int) error {
+	return a.j.cache.Select(ctx, slices.Clone(entries))
+}
+
 // Update hands the cache a chunk of tokens that name their origin, and judges what
 // became of the caller's tensors. The judge keeps what is returned, so that an
 // append allocates nothing.
 func (a asked) Update(ctx context.Context, o *corpus.Op) error {
 	j := a.j
-	if o.Mismatched(j.c.Shape) {
-		k, v, err := j.rows.Mismatched(o)
+	serial := 0
+	for _, h := range j.layers {
+		serial = h.Serial(o.N) // the same in all
+	}
+	if o.Mismatched(j.now()) {
+		k, v, err := j.rows.Mismatched(o, serial)
 		if err != nil {
 			j.fault = j.Fault(corpus.FaultShape, "-", err.Error())
 			return nil
 		}
-		_, _, err = j.cache.Update(ctx, k, v)
+		if _, _, err = j.update(ctx, o, 0, k, v); err != nil {
+			j.refuse(serial, o.N)
+		}
 		return err
 	}
-	n := j.history.Len()
-	k, v := j.rows.Chunk(o, n)
-	j.handed = true
+	if j.layered {
+		return j.updateLayers(ctx, o, serial)
+	}
+	k, v := j.rows.Chunk(o, serial)
+	j.handed, j.serial = true, serial
 	var err error
-	j.got[0], j.got[1], err = j.cache.Update(ctx, k, v)
-	j.fault = j.rows.Caller(n, o.Tokens())
+	j.got[0], j.got[1], err = j.update(ctx, o, 0, k, v)
+	j.fault = j.rows.Caller(o)
 	if err != nil {
-		j.history.Crop(n) // without the chunk
+		j.refuse(serial, o.N)
 	}
 	return err
 }
 
-// state is the history, as operations change it.
+// update asks a layer, where there are any.
+func (j *Judge) update(ctx context.Context, o *corpus.Op, layer int, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	switch {
+	case j.layered:
+		return j.cache.UpdateLayer(ctx, layer, keys, values)
+	case o.Each != nil:
+		return j.cache.UpdateEach(ctx, keys, values, slices.Clone(o.Each))
+	}
+	return j.cache.Update(ctx, keys, values)
+}
+
+// updateLayers hands each layer a chunk of its own, and judges what it returns
+// before the next one is asked.
+func (j *Judge) updateLayers(ctx context.Context, o *corpus.Op, serial int) error {
+	defer func() { j.history = j.layers[0] }()
+	for l, h := range j.layers {
+		j.history = h
+		k, v := j.rows.Chunk(o, serial)
+		k, v, err := j.update(ctx, o, l, k, v)
+		switch j.fault = j.rows.Caller(o); {
+		case j.fault != nil:
+			return nil
+		case err != nil && l > 0:
+			j.fault = j.Fault(corpus.FaultRefused, "-", fmt.Sprintf("layer %d refuses what layer 0 has taken: %v", l, err))
+			return nil
+		case err != nil:
+			j.refuse(serial, o.N)
+			return err
+		}
+		j.advance(h, o, serial)
+		if j.fault = j.rows.Returned(&k, &v, o); j.fault != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (j *Judge) refuse(serial, q int) {
+	for _, h := range j.layers {
+		h.Refuse(serial, q)
+	}
+}
+
+func (j *Judge) advance(h *oracle.History, o *corpus.Op, serial int) {
+	for b := range h.Batch() {
+		h.Advance(b, serial, o.N, o.Of(b), o.PadOf(b))
+	}
+}
+
+// state is the histories, as operations change them.
 type state struct{ j *Judge }
 
-func (s state) Len() int        { return s.j.history.Len() }
-func (s state) Append(q int)    { s.j.history.Advance(q) }
-func (s state) Crop(n int)      { s.j.history.Crop(n) }
-func (s state) Snapshot(id int) { s.j.saved[id] = s.j.history.Snapshot() }
-func (s state) Restore(id int)  { s.j.history.Restore(s.j.saved[id]) }
+func (s state) Batch() int        { return s.j.layers[0].Batch() }
+func (s state) Len(entry int) int { return s.j.layers[0].Len(entry) }
+
+// Append is done by then for a cache with layers.
+func (s state) Append(o *corpus.Op) {
+	if !s.j.layered {
+		s.j.advance(s.j.history, o, s.j.serial)
+	}
+}
+
+func (s state) Crop(entry, n int) {
+	for _, h := range s.j.layers {
+		h.Crop(entry, n)
+	}
+}
+
+func (s state) Select(entries []int) {
+	for _, h := range s.j.layers {
+		h.Select(entries)
+	}
+}
+
+func (s state) Snapshot(id int) {
+	all := make([]*oracle.History, len(s.j.layers))
+	for l, h := range s.j.layers {
+		all[l] = h.Snapshot()
+	}
+	s.j.saved[id] = all
+}
+
+func (s state) Restore(id int) {
+	for l, h := range s.j.layers {
+		h.Restore(s.j.saved[id][l])
+	}
+}
 
 func (s state) Taken(id int) bool {
 	_, ok := s.j.saved[id]
@@ -108,7 +221,9 @@ func (s state) Taken(id int) bool {
 
 // Reset also forgets where the buffers are, which a cache may make anew.
 func (s state) Reset() {
-	s.j.history.Reset()
+	for _, h := range s.j.layers {
+		h.Reset()
+	}
 	s.j.refused = 0
 	s.j.buffer = [2]*byte{}
 }

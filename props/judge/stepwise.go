@@ -14,7 +14,7 @@ import (
 // operations are those that they do.
 func (j *Judge) Start(shape impls.Shape, cache Subject, contract oracle.Contract) error {
 	j.Begin(&corpus.Case{Shape: shape})
-	if err := j.tokens(shape); err != nil {
+	if err := j.tokens(cache); err != nil {
 		return err
 	}
 	j.cache, j.contract, j.rows = cache, contract, compared{j}
@@ -38,8 +38,8 @@ func (j *Judge) Positions() [][]int { return j.cache.Positions() }
 
 // Next is the keys of the next q tokens.
 func (j *Judge) Next(q int) impls.Tensor {
-	x := impls.NewTensor(j.c.Shape, q)
-	j.fill(&x, oracle.Keys, j.history.Len(), nil)
+	x := impls.NewTensor(j.now(), q)
+	j.fill(&x, oracle.Keys, &corpus.Op{Kind: corpus.Append, N: q}, j.history.Next())
 	return x
 }
 
@@ -47,9 +47,10 @@ func (j *Judge) Next(q int) impls.Tensor {
 // of what the cache returned, and judges what it returns. Where the contract
 // allows the chunk, an error is a divergence, and so is a panic.
 func (j *Judge) Give(ctx context.Context, keys, values impls.Tensor) (k, v impls.Tensor, d *corpus.Divergence) {
-	n, q := j.history.Len(), keys.Rows
+	q := keys.Rows
 	j.c.Ops = append(j.c.Ops, corpus.Op{Kind: corpus.Append, N: q})
 	j.op = len(j.c.Ops) - 1
+	o := &j.c.Ops[j.op]
 	defer func() {
 		if p := recover(); p != nil {
 			d = j.Fault(corpus.FaultPanic, "-", fmt.Sprint(p))
@@ -62,12 +63,13 @@ func (j *Judge) Give(ctx context.Context, keys, values impls.Tensor) (k, v impls
 			j.history.AppendLane(oracle.Values, lane, slices.Clone(values.Row(lane, i)))
 		}
 	}
-	j.history.Advance(q)
+	j.history.At(j.op + 1)
+	serial := j.history.Serial(q)
 	k, v, err := j.cache.Update(ctx, keys, values)
 	if err != nil {
-		j.history.Crop(n) // without the chunk
-		o := &j.c.Ops[j.op]
+		j.history.Refuse(serial, q)
 		return k, v, j.Fault(corpus.FaultRefused, "-", o.Kind.Operation().WrongAnswer(o, j.c.Shape, state{j}, err))
 	}
-	return k, v, j.checkReturned([2]*impls.Tensor{&k, &v}, n, q)
+	j.advance(j.history, o, serial)
+	return k, v, j.checkReturned([2]*impls.Tensor{&k, &v}, o)
 }

@@ -9,25 +9,113 @@ import (
 	"github.com/slidefuzz/slidefuzz/oracle"
 )
 
-// checkVisible judges returned rows by what the queries of the chunk see: the
-// query at position p sees tokens max(0, p-W+1) to p, each once, and the sinks.
-func (j *Judge) checkVisible(x *impls.Tensor, t oracle.Tensor, n, q int) *corpus.Divergence {
-	total := n + q
-	first, sinks := total, 0 // nothing, if there is no query
-	if q > 0 {
-		first = j.history.Visible(n)
-		sinks = min(j.cache.Sinks(), total)
+// checkReturned judges the rows that update returned for an append, whose tokens
+// are in the history.
+func (j *Judge) checkReturned(returned [2]*impls.Tensor, o *corpus.Op) *corpus.Divergence {
+	s := j.now()
+	j.lists, j.masks = j.cache.Positions(), j.cache.Visible()
+	for i, x := range returned {
+		t := oracle.Tensor(i)
+		if x.Batch != s.Batch || x.Heads != s.Heads || x.Dim != s.Dim || x.DType != s.DType {
+			return j.shapeFault(t, "returned %s", shapeOf(x))
+		}
+		check := j.checkChunks
+		if j.contract == oracle.Single {
+			check = j.checkSingle
+		}
+		if d := check(x, t, o); d != nil {
+			return d
+		}
 	}
-	if lists := j.cache.Positions(); lists != nil {
-		return j.checkPositions(x, t, lists, first, total, sinks)
+	return nil
+}
+
+func (j *Judge) shapeFault(t oracle.Tensor, format string, args ...any) *corpus.Divergence {
+	return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf(format, args...)+j.layerText())
+}
+
+// checkSingle judges what the narrow contract returns: the window, or a chunk that
+// is longer; by its positions where the cache says them.
+func (j *Judge) checkSingle(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *corpus.Divergence {
+	window := j.c.Shape.Window
+	long := o.N > window
+	if lists := j.lists; lists != nil {
+		d := j.checkPositions(x, t, lists, func(b int) span {
+			n := j.history.Len(b)
+			if long {
+				return span{n - o.Of(b), n, 0, true}
+			}
+			return span{max(0, n-window), n, 0, true}
+		})
+		if d != nil || long {
+			return d
+		}
+		return j.checkMask(x, t, o)
 	}
-	if x.Rows >= total {
-		return j.checkRows(x, t, "returned", 0, 0, total, true)
+	switch {
+	case long && x.Rows != o.N:
+		return j.shapeFault(t, "returned %d rows, expected %d", x.Rows, o.N)
+	case !long && x.Rows != window:
+		return j.shapeFault(t, "returned %d rows, expected %d", x.Rows, window)
+	case !long:
+		if d := j.checkRows(x, t, "returned"); d != nil {
+			return d
+		}
+		return j.checkMask(x, t, o)
+	case o.Each == nil:
+		return j.checkRows(x, t, "returned")
 	}
-	if oldest := total - x.Rows; oldest > first || sinks > 0 && oldest > 0 {
-		return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf("returned the newest %d rows after %d tokens; the query at position %d sees tokens from %d on%s", x.Rows, total, n, first, sinksText(sinks)))
+	// The chunk itself: its last rows are an entry's tokens.
+	for lane := range x.Lanes() {
+		n, of := j.history.Len(lane/x.Heads), o.Of(lane/x.Heads)
+		for i := range of {
+			if d := j.checkRow(x, t, lane, o.N-of+i, n-of+i); d != nil {
+				return d
+			}
+		}
 	}
-	return j.checkRows(x, t, "returned", 0, total-x.Rows, total, false)
+	return nil
+}
+
+// checkChunks judges returned rows by what the queries of the chunk see: the query
+// at position p sees tokens max(0, p-W+1) to p, each once, and the sinks.
+func (j *Judge) checkChunks(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *corpus.Divergence {
+	if j.masks != nil {
+		return j.checkMask(x, t, o)
+	}
+	if d := j.checkGrowth(x, t, o); d != nil {
+		return d
+	}
+	if lists := j.lists; lists != nil {
+		return j.checkPositions(x, t, lists, func(b int) span { return j.due(b, o) })
+	}
+	for b := range x.Batch {
+		due := j.due(b, o)
+		if oldest := due.hi - x.Rows; oldest > due.lo || oldest > 0 && due.sinks > 0 {
+			return j.shapeFault(t, "returned the newest %d rows after %d tokens; the query at position %d sees tokens from %d on%s", x.Rows, due.hi, due.hi-o.Of(b), due.lo, sinksText(due.sinks))
+		}
+	}
+	return j.checkRows(x, t, "returned")
+}
+
+// span is the positions that must be there: lo to hi-1, and the first sinks. All
+// others may be there, unless only these must.
+type span struct {
+	lo, hi, sinks int
+	only          bool
+}
+
+func (s *span) has(p int) bool { return p >= s.lo && p < s.hi || p < s.sinks }
+
+// due is what the queries of an entry see, all together.
+func (j *Judge) due(entry int, o *corpus.Op) span {
+	n := j.history.Len(entry)
+	s := span{lo: n, hi: n} // nothing, if there is no query
+	if q := o.Of(entry); q > 0 {
+		s.lo = j.history.Visible(n - q)
+		s.sinks = min(j.cache.Sinks(), n)
+	}
+	return s
 }
 
 func sinksText(n int) string {
@@ -37,58 +125,181 @@ func sinksText(n int) string {
 	return fmt.Sprintf(" and the first %d", n)
 }
 
-// checkPositions judges rows in an order of the cache's own: each holds the
-// token that it claims, and every token that a query sees is there once. There
-// is a list for the whole batch, or one for each entry.
-func (j *Judge) checkPositions(x *impls.Tensor, t oracle.Tensor, lists [][]int, first, total, sinks int) *corpus.Divergence {
-	if len(lists) != 1 && len(lists) != x.Batch {
-		return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf("%d lists of positions for a batch of %d; want 1, one for each entry, or nil", len(lists), x.Batch))
+// longAfter is the windows of tokens after which a cache has had the time to throw
+// rows away.
+const longAfter = 4
+
+// checkGrowth judges how many rows are returned by a cache that does not say which
+// of them are seen: the window is there to bound them.
+func (j *Judge) checkGrowth(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *corpus.Divergence {
+	w, most := j.history.Span(), 0
+	for b := range x.Batch {
+		most = max(most, j.history.Len(b))
 	}
-	for b, positions := range lists {
-		if len(positions) != x.Rows {
-			return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf("%d positions for %d returned rows", len(positions), x.Rows))
-		}
-		lo, hi := 0, x.Lanes()
-		if len(lists) > 1 {
-			lo, hi = b*x.Heads, (b+1)*x.Heads
-		}
-		seen := make([]bool, total)
-		for row, p := range positions {
+	if w == impls.MaxExtent || most <= longAfter*w {
+		return nil
+	}
+	slack := w
+	if j.limits.Slack != nil {
+		slack = *j.limits.Slack
+	}
+	// A chunk of no tokens may return what a decode would.
+	if allowed := w - 1 + max(1, o.N) + slack + j.cache.Sinks(); x.Rows > allowed {
+		return j.Fault(corpus.FaultGrows, t.String(), fmt.Sprintf("returned %d rows after %d tokens in a window of %d, want at most %d: %d that the %d queries see and a slack of %d",
+			x.Rows, most, w, allowed, allowed-slack, o.N, slack)+j.layerText())
+	}
+	return nil
+}
+
+// checkPositions judges rows in an order of the cache's own: each holds the
+// token that it claims, and every token that must be there is there once. There
+// is a list for the whole batch, or one for each entry.
+func (j *Judge) checkPositions(x *impls.Tensor, t oracle.Tensor, lists [][]int, of func(entry int) span) *corpus.Divergence {
+	if d := j.checkLists(x, t, lists); d != nil {
+		return d
+	}
+	for b := range x.Batch {
+		must := of(b)
+		seen := make([]bool, must.hi)
+		for row, p := range lists[min(b, len(lists)-1)] {
 			switch {
 			case p < 0:
 				continue
-			case p >= total:
-				return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf("row %d claims position %d of %d tokens", row, p, total))
+			case p >= must.hi:
+				return j.shapeFault(t, "row %d claims position %d of %d tokens", row, p, must.hi)
 			case seen[p]:
-				return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf("position %d is claimed twice", p))
+				return j.shapeFault(t, "position %d is claimed twice", p)
+			case must.only && !must.has(p):
+				return j.shapeFault(t, "row %d holds position %d, which the window of %d has left", row, p, j.c.Shape.Window)
 			}
 			seen[p] = true
-			for lane := lo; lane < hi; lane++ {
-				if want := j.history.Rows(t, lane, p, p+1); !bytes.Equal(x.Row(lane, row), want) {
-					return j.claimFault(x, t, lane, row, want)
+			for head := range x.Heads {
+				if d := j.checkRow(x, t, b*x.Heads+head, row, p); d != nil {
+					return d
 				}
 			}
 		}
-		for p := range total {
-			if (p >= first || p < sinks) && !seen[p] {
-				return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf("no returned row holds position %d, which a query sees", p))
+		for p := range must.hi {
+			if must.has(p) && !seen[p] {
+				return j.shapeFault(t, "no returned row holds position %d, which a query sees", p)
 			}
 		}
 	}
 	return nil
 }
 
-// claimFault says what a row holds that is not the token it claims.
-func (j *Judge) claimFault(x *impls.Tensor, t oracle.Tensor, lane, row int, want []byte) *corpus.Divergence {
-	d := j.Fault(corpus.FaultRows, t.String(), "")
-	d.Where, d.Lane, d.Row = "returned", lane, row
-	got, size := x.Row(lane, row), x.DType.Size()
-	for e := x.Dim - 1; e >= 0; e-- {
-		if !bytes.Equal(got[e*size:(e+1)*size], want[e*size:(e+1)*size]) {
-			d.Elem = e
-			d.Wrong++
+func (j *Judge) checkLists(x *impls.Tensor, t oracle.Tensor, lists [][]int) *corpus.Divergence {
+	if len(lists) != 1 && len(lists) != x.Batch {
+		return j.shapeFault(t, "%d lists of positions for a batch of %d; want 1, one for each entry, or nil", len(lists), x.Batch)
+	}
+	for _, positions := range lists {
+		if len(positions) != x.Rows {
+			return j.shapeFault(t, "%d positions for %d returned rows", len(positions), x.Rows)
 		}
 	}
-	d.Got, d.Want = j.history.Describe(got, size, t, lane), j.history.Describe(want, size, t, lane)
+	return nil
+}
+
+// checkRow judges one row of one lane, which should hold the token at a position.
+func (j *Judge) checkRow(x *impls.Tensor, t oracle.Tensor, lane, row, position int) *corpus.Divergence {
+	got, want := x.Row(lane, row), j.history.Rows(t, lane, position, position+1)
+	if bytes.Equal(got, want) {
+		return nil
+	}
+	d := j.Fault(corpus.FaultRows, t.String(), "")
+	size := x.DType.Size()
+	d.Where, d.Lane, d.Row = "returned"+j.layerText(), lane, row
+	j.wrongCells(d, got, want, size, func() {
+		d.Got, d.Want = j.describe(got, size, t, lane), j.history.Name(t, lane, position)
+	})
 	return d
+}
+
+// checkMask judges which rows each query attends to, where the cache says so: to
+// each token that it must see, once, and to nothing else. A row to which no query
+// attends may claim and hold anything.
+func (j *Judge) checkMask(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *corpus.Divergence {
+	masks := j.masks
+	if masks == nil {
+		return nil
+	}
+	if len(masks) != 1 && len(masks) != x.Batch {
+		return j.shapeFault(t, "%d masks for a batch of %d; want 1, one for each entry, or nil", len(masks), x.Batch)
+	}
+	for _, queries := range masks {
+		if len(queries) != o.N {
+			return j.shapeFault(t, "a mask of %d queries for a chunk of %d tokens", len(queries), o.N)
+		}
+		for i := range queries {
+			if len(queries[i]) != x.Rows {
+				return j.shapeFault(t, "a mask of %d rows for query %d; %d rows are returned", len(queries[i]), i, x.Rows)
+			}
+		}
+	}
+	lists := j.lists
+	if lists != nil {
+		if d := j.checkLists(x, t, lists); d != nil {
+			return d
+		}
+	}
+	sinks := j.cache.Sinks()
+	for b := range x.Batch {
+		n, of := j.history.Len(b), o.Of(b)
+		claim := func(row int) int {
+			if lists != nil {
+				return lists[min(b, len(lists)-1)][row]
+			}
+			if p := n - min(n, x.Rows) + row; p < n {
+				return p
+			}
+			return -1
+		}
+		checked := make([]bool, x.Rows)
+		at := make([]int, n) // by position, the query that saw it last, and one more
+		for i := o.N - of; i < o.N; i++ {
+			p := n - o.N + i
+			first := j.history.Visible(p)
+			missing := p + 1 - first + min(sinks, first)
+			for row, sees := range masks[min(b, len(masks)-1)][i] {
+				if !sees {
+					continue
+				}
+				c := claim(row)
+				switch {
+				case c < 0 || c >= n:
+					return j.maskFault(t, b, p, "attends to row %d, which holds no token", row)
+				case c > p:
+					return j.maskFault(t, b, p, "attends to row %d, position %d, which comes after it", row, c)
+				case c < first && c >= sinks:
+					return j.maskFault(t, b, p, "attends to row %d, position %d, which is before its window: it sees tokens from %d on%s", row, c, first, sinksText(min(sinks, first)))
+				case at[c] == i+1:
+					return j.maskFault(t, b, p, "attends to position %d twice", c)
+				}
+				at[c] = i + 1
+				missing--
+				if checked[row] {
+					continue
+				}
+				checked[row] = true
+				for head := range x.Heads {
+					if d := j.checkRow(x, t, b*x.Heads+head, row, c); d != nil {
+						return d
+					}
+				}
+			}
+			if missing == 0 {
+				continue
+			}
+			for c := range p + 1 {
+				if (c >= first || c < sinks) && at[c] != i+1 {
+					return j.maskFault(t, b, p, "does not attend to position %d, which it sees", c)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (j *Judge) maskFault(t oracle.Tensor, entry, position int, format string, args ...any) *corpus.Divergence {
+	return j.Fault(corpus.FaultVisible, t.String(), fmt.Sprintf("the query of entry %d at position %d ", entry, position)+fmt.Sprintf(format, args...)+j.layerText())
 }

@@ -18,27 +18,51 @@ func (c goCache) Update(_ context.Context, keys, values impls.Tensor) (k, v impl
 	return c.Cache.Update(keys, values)
 }
 
+func (c goCache) UpdateEach(_ context.Context, keys, values impls.Tensor, lengths []int) (k, v impls.Tensor, err error) {
+	return c.Cache.(impls.RaggedUpdater).UpdateEach(keys, values, lengths)
+}
+
+func (c goCache) UpdateLayer(_ context.Context, layer int, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	return c.Cache.(impls.Layered).UpdateLayer(layer, keys, values)
+}
+
+func (c goCache) Layers() []int {
+	if x, ok := c.Cache.(impls.Layered); ok {
+		return x.Layers()
+	}
+	return nil
+}
+
 func (c goCache) Reset(context.Context) { c.Cache.Reset() }
 
-func (c goCache) Crop(_ context.Context, n int) error {
-	if x, ok := c.Cache.(impls.Cropper); ok {
-		return x.Crop(n)
-	}
-	return judge.ErrCannot
+// Can implements judge.Subject.
+func (c goCache) Can(need corpus.Capability) bool { return Can(c.Cache, need) }
+
+// What follows is asked only where the cache can do it.
+
+func (c goCache) Crop(_ context.Context, n int) error { return c.Cache.(impls.Cropper).Crop(n) }
+
+func (c goCache) CropEach(_ context.Context, lengths []int) error {
+	return c.Cache.(impls.RaggedCropper).CropEach(lengths)
+}
+
+func (c goCache) Select(_ context.Context, entries []int) error {
+	return c.Cache.(impls.Selector).Select(entries)
 }
 
 func (c goCache) Snapshot(_ context.Context, id int) error {
-	if x, ok := c.Cache.(impls.Snapshotter); ok {
-		return x.Snapshot(id)
-	}
-	return judge.ErrCannot
+	return c.Cache.(impls.Snapshotter).Snapshot(id)
 }
 
 func (c goCache) Restore(_ context.Context, id int) error {
-	if x, ok := c.Cache.(impls.Snapshotter); ok {
-		return x.Restore(id)
+	return c.Cache.(impls.Snapshotter).Restore(id)
+}
+
+func (c goCache) Visible() [][][]bool {
+	if x, ok := c.Cache.(impls.Masker); ok {
+		return x.Visible()
 	}
-	return judge.ErrCannot
+	return nil
 }
 
 func (c goCache) Positions() [][]int {

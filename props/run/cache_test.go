@@ -60,5 +60,5 @@ func TestGiveSaysWhatWasRefused(t *testing.T) {
 	_, _, d := j.Give(t.Context(), x, x)
 	require.Equal(t, corpus.FaultRefused, d.Fault)
 	require.Contains(t, d.String(), "3 rows after 0 in a window of 2: no")
-	require.Equal(t, 0, j.History().Len())
+	require.Equal(t, 0, j.History().Len(0))
 }

@@ -36,6 +36,10 @@ type Traits struct {
 	// Foreign: what runs is somebody else's. It may fail in some runs alone, take
 	// long, and have any number of faults that nobody knows.
 	Foreign bool
+	// Quick: a run is a call in this process, and most often done in far less than
+	// a millisecond. Of what is Foreign, a failure that shows rarely is then worth
+	// hundreds of runs, and one that shows each time is taken at its word.
+	Quick bool
 }
 
 // Fitter is a Backend that cannot be asked every case.
@@ -85,10 +89,21 @@ func (b *Backends) Of(t window.Target) (Backend, error) {
 	if x, ok := b.ByDevice[t.Device]; ok {
 		return x, nil
 	}
+	if t == window.CacheTarget() {
+		return nil, &CacheError{}
+	}
 	if t.Device == window.Worker {
 		return nil, fmt.Errorf("%s is a worker: name its command with --exec 'COMMAND ARG …'", t)
 	}
 	return nil, fmt.Errorf("%s: nothing here runs device %s; want one of %s", t, t.Device, strings.Join(slices.Sorted(maps.Keys(b.ByDevice)), ", "))
+}
+
+// CacheError refuses a case of a user's cache in Go, which lies in no backend here:
+// the test of that cache has it.
+type CacheError struct{}
+
+func (*CacheError) Error() string {
+	return "target cache is a Go cache of its user's: the test of that cache replays the case, with props.ReplayCache(t, newCache, text, options…)"
 }
 
 // Run runs cases of one target: see Backend.

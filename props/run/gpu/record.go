@@ -84,7 +84,7 @@ func (r *recorder) recordCache(ctx context.Context, rec *recording) error {
 	rec.ran = judge.Ran{Refused: make([]bool, len(c.Ops)), Plans: make([]*inplace.Plan, len(c.Ops))}
 	n := &noted{Subject: run.Cache(cache), j: r.j, rec: rec, cache: cache, notes: notes}
 	// Rows are labels, and lanes batch entries.
-	rec.fault, err = r.j.Walk(ctx, c, n, oracle.Single, n, c.Shape.Batch, labelBytes)
+	rec.fault, err = r.j.Walk(ctx, c, n, oracle.Single, n, labelBytes)
 	return err
 }
 
@@ -133,15 +133,15 @@ func (n *noted) Restore(ctx context.Context, id int) error {
 }
 
 // Chunk implements judge.Rows: the device fills the chunk.
-func (n *noted) Chunk(o *corpus.Op, from int) (keys, values impls.Tensor) {
+func (n *noted) Chunk(o *corpus.Op, serial int) (keys, values impls.Tensor) {
 	s, q := n.rec.c.Shape, o.N
 	n.labels = make([][]int32, s.Batch)
 	for b := range n.labels {
 		rows := make([]byte, labelBytes*q)
 		n.labels[b] = make([]int32, q)
 		for i := range n.labels[b] {
-			label := int32(from + i)
-			if o.Pad != nil && i < o.Pad[b] {
+			label := int32(serial + i)
+			if i < o.PadOf(b) {
 				label = inplace.Padding
 			}
 			n.labels[b][i] = label
@@ -159,7 +159,7 @@ func (n *noted) Chunk(o *corpus.Op, from int) (keys, values impls.Tensor) {
 }
 
 // Mismatched implements judge.Rows.
-func (n *noted) Mismatched(o *corpus.Op) (keys, values impls.Tensor, err error) {
+func (n *noted) Mismatched(o *corpus.Op, _ int) (keys, values impls.Tensor, err error) {
 	n.fills = len(n.rec.trace.Steps)
 	x := withoutBytes(o.Shape(n.rec.c.Shape), o.N)
 	return x, x, nil
@@ -171,20 +171,20 @@ func withoutBytes(s impls.Shape, rows int) impls.Tensor {
 }
 
 // Caller implements judge.Rows.
-func (n *noted) Caller(_, q int) *corpus.Divergence {
+func (n *noted) Caller(o *corpus.Op) *corpus.Divergence {
 	if n.labels == nil { // refused, and so not done
 		return nil
 	}
 	for t := range 2 {
 		n.rec.note(check{n.j.Op(), t, true})
-		n.notes.CheckChunk(t, q, n.labels)
+		n.notes.CheckChunk(t, o.N, n.labels)
 	}
 	return nil
 }
 
 // Returned implements judge.Rows: what is returned is the buffer itself, or what
 // the caller handed over.
-func (n *noted) Returned(_, _ *impls.Tensor, _, _ int) *corpus.Divergence { return n.Buffers() }
+func (n *noted) Returned(_, _ *impls.Tensor, _ *corpus.Op) *corpus.Divergence { return n.Buffers() }
 
 // Unchanged implements judge.Rows.
 func (n *noted) Unchanged() *corpus.Divergence { return n.Buffers() }

@@ -8,6 +8,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/props/judge"
 )
 
 // gpuDevice matches what workers call a GPU, as PyTorch does.
@@ -25,23 +26,20 @@ type FixedShape struct {
 	DType                     *impls.DType
 }
 
-// apply gives a case the shape.
-func (f FixedShape) apply(c *corpus.Case) {
-	old, s := c.Shape.Window, &c.Shape
+// of is a drawn shape with what is fixed.
+func (f FixedShape) of(s impls.Shape) impls.Shape {
 	s.Batch, s.Heads, s.Window, s.Dim = cmp.Or(f.Batch, s.Batch), cmp.Or(f.Heads, s.Heads), cmp.Or(f.Window, s.Window), cmp.Or(f.Dim, s.Dim)
 	if f.DType != nil {
 		s.DType = *f.DType
 	}
-	for i := range c.Ops {
-		o := &c.Ops[i]
-		*o = o.Kind.Operation().Fit(o, old, *s)
-	}
+	return s
 }
 
 // Fit implements run.Fitter: a worker is asked for its element types, heads first,
-// what it offers, and nothing of Without.
+// what it offers, and nothing of Without; and now and then for a cache just outside
+// of its limits.
 func (b *Backend) Fit(c *corpus.Case) {
-	h, shape, without := b.hello, b.Shape, b.Without
+	h, without := b.hello, b.Without
 	if !slices.Contains(h.DTypes, c.Shape.DType) {
 		c.Shape.DType = h.DTypes[int(c.Shape.DType)%len(h.DTypes)]
 	}
@@ -62,35 +60,103 @@ func (b *Backend) Fit(c *corpus.Case) {
 			}
 		}
 	}
+	drawn, chance := c.Shape, c.Schedule.Seed
 	c.Block, c.Schedule = 1, inplace.Schedule{Kind: inplace.Native}
 	c.Orders = nil
 	c.Shape.Layout = impls.HeadsFirst
 	if c.Shape.Window == 1 && slices.Contains(without, corpus.WindowOne) {
 		c.Shape.Window = 2
 	}
-	shape.apply(c)
+	c.Shape = b.Shape.of(b.inside(c.Shape))
+	if chance%outsideShare == 1 {
+		c.Shape = b.outside(c.Shape)
+	}
+	most := h.MaxChunk.Rows(c.Shape.Window)
 	keep := c.Ops[:0]
-	var at corpus.Lengths
+	at := corpus.NewLengths(c.Shape)
 	for i := range c.Ops {
-		o := &c.Ops[i]
-		of := at.Features(o, c.Shape)
-		switch {
-		case !h.Offers(o.Kind.Operation().Capability()):
+		if !b.can(c.Ops[i].Kind.Operation().Capability(&c.Ops[i])) {
 			continue
+		}
+		o := c.Ops[i].Kind.Operation().Fit(&c.Ops[i], drawn, c.Shape)
+		// Every other chunk that is too long is shortened: else a cache of small
+		// chunks would refuse most of what it is handed.
+		if o.Kind == corpus.Append && o.N > most && o.Each == nil && i%2 == 0 {
+			o.N, o.Pad = most, nil
+		}
+		of := at.Features(&o, c.Shape)
+		switch {
 		case o.DType != "" && !slices.ContainsFunc(h.DTypes, func(d impls.DType) bool { return d.String() == o.DType }):
 			continue
 		case corpus.HasAny(of, without):
 			continue
 		}
-		at.After(o, c.Shape)
-		keep = append(keep, *o)
+		at.After(&o, c.Shape)
+		keep = append(keep, o)
 	}
 	c.Ops = keep
+	// What was made larger may be larger than a case may be.
+	for len(c.Ops) > 1 && c.Check(corpus.DefaultLimit) != nil {
+		c.Ops = c.Ops[:len(c.Ops)-1]
+	}
 }
 
+// outsideShare is the draws of which one asks for a cache outside of the limits,
+// among those that have a seed, which is every other one.
+const outsideShare = 32
+
 // Takes implements run.Fitter: a worker has no blocks and no order, and not every
-// element type; and what is left out stays out.
+// element type; what it does not offer is not asked, and what is left out stays out.
 func (b *Backend) Takes(c *corpus.Case) bool {
 	return c.Schedule.Kind == inplace.Native && c.Block == 1 && slices.Contains(b.hello.DTypes, c.Shape.DType) &&
-		!corpus.HasAny(corpus.FeaturesOf(c), b.Without)
+		c.Only(b.can) && !corpus.HasAny(corpus.FeaturesOf(c), b.Without)
+}
+
+// can reports whether the worker offers what an operation needs.
+func (b *Backend) can(need corpus.Capability) bool {
+	return b.hello.Offers(string(need))
+}
+
+// has reports whether a shape is within the limits that hello declares.
+func (b *Backend) has(s impls.Shape) bool {
+	h := b.hello
+	return h.Dims.Has(s.Dim) && (len(h.Batches) == 0 || slices.Contains(h.Batches, s.Batch)) &&
+		(s.Window > 1 || !slices.Contains(h.Without, string(corpus.WindowOne)))
+}
+
+// inside is the nearest shape that is.
+func (b *Backend) inside(s impls.Shape) impls.Shape {
+	h := b.hello
+	s.Dim = h.Dims.Nearest(s.Dim)
+	if n := len(h.Batches); n > 0 && !slices.Contains(h.Batches, s.Batch) {
+		s.Batch = h.Batches[(s.Batch+s.Window)%n]
+	}
+	if s.Window == 1 && slices.Contains(h.Without, string(corpus.WindowOne)) {
+		s.Window = 2
+	}
+	return s
+}
+
+// outside is a shape that is not, one step from one that is, where there are limits.
+func (b *Backend) outside(s impls.Shape) impls.Shape {
+	all := []impls.Shape{s, s, s}
+	all[0].Dim++
+	all[1].Batch++
+	all[2].Window = 1
+	for i := range all {
+		if at := all[(i+s.Window)%len(all)]; !b.has(at) {
+			return at
+		}
+	}
+	return s
+}
+
+// limits are what hello declares, for the judge of a cache of a shape.
+func (b *Backend) limits(s impls.Shape) judge.Limits {
+	h := b.hello
+	l := judge.Limits{Nothing: !b.has(s), Batches: h.Batches, Slack: h.Slack, Largest: h.MaxChunk.Rows}
+	for _, kind := range h.Without {
+		l.Kinds = append(l.Kinds, corpus.Feature(kind))
+	}
+	return l
 }

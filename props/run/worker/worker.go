@@ -39,6 +39,10 @@ func New(ctx context.Context, client *worker.Client) (*Backend, error) {
 	return &Backend{client: client, hello: hello, judge: judge.New(), sim: run.Local()}, nil
 }
 
+// Counts says what became of each operation that the cache was asked: see
+// judge.Judge.
+func (b *Backend) Counts() map[string]judge.Count { return b.judge.Counts() }
+
 // Target is what a hunt in the worker hunts in: its programs where it runs
 // programs, else its cache.
 func (b *Backend) Target() window.Target {
@@ -135,6 +139,9 @@ func (b *Backend) runOnce(ctx context.Context, c *corpus.Case) (*corpus.Divergen
 		return d, nil
 	}
 	var refused *worker.RefusedError
+	if errors.As(err, &refused) && !b.has(c.Shape) {
+		return nil, nil // as it should be
+	}
 	if errors.As(err, &refused) {
 		return b.judge.Fault(corpus.FaultRefused, "-", "a new cache: "+refused.Reason), nil
 	}
@@ -145,6 +152,7 @@ func (b *Backend) runOnce(ctx context.Context, c *corpus.Case) (*corpus.Divergen
 	if b.hello.Contract == "chunks" {
 		contract = oracle.Chunks
 	}
+	b.judge.SetLimits(b.limits(c.Shape))
 	return b.judge.Cache(ctx, c, cache{b.client, b}, contract)
 }
 
@@ -167,6 +175,16 @@ func (b *Backend) failed() (f corpus.Fault, detail string) {
 type cache struct {
 	*worker.Client
 	b *Backend
+}
+
+// Can implements judge.Subject.
+func (c cache) Can(need corpus.Capability) bool { return c.b.can(need) }
+
+// Layers says that a worker has none, and UpdateLayer is not asked.
+func (c cache) Layers() []int { return nil }
+
+func (c cache) UpdateLayer(context.Context, int, impls.Tensor, impls.Tensor) (k, v impls.Tensor, err error) {
+	return k, v, errors.New("a worker has no layers")
 }
 
 // Reset leaves its error to Failed.
