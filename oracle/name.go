@@ -136,6 +136,12 @@ func (h *History) Describe(row []byte, size int, t Tensor, lane int) string {
 	// comes from elsewhere.
 	var parts []string
 	for at := 0; at+size <= len(row) && len(parts) < 3; at += size {
+		if len(bytes.TrimLeft(row[at:at+size], "\x00")) == 0 {
+			if !slices.Contains(parts, "zeros") {
+				parts = append(parts, "zeros")
+			}
+			continue
+		}
 		all := h.matches(t, lane, func(have []byte) bool { return bytes.Equal(have[at:at+size], row[at:at+size]) })
 		if len(all) == 0 {
 			return Unknown

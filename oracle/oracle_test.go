@@ -265,6 +265,7 @@ func TestTornRowsAreNamed(t *testing.T) {
 	h.Advance(0, h.Serial(2), 2, 2, 0)
 	require.Equal(t, "parts of token 0 and of token 1", h.Describe([]byte{1, 4}, 1, Keys, 0))
 	require.Equal(t, "token 1 of lane 1", h.Describe([]byte{7, 8}, 1, Keys, 0))
+	require.Equal(t, "parts of token 0 and of zeros", h.Describe([]byte{1, 0}, 1, Keys, 0), "the rest was lost")
 }
 
 func labels(rows ...int) []Label {

@@ -11,6 +11,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/judge"
 )
 
 // idle is a cache that does nothing.
@@ -141,8 +142,8 @@ func (*refuser) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error)
 }
 
 func TestCountsText(t *testing.T) {
-	require.Equal(t, "operations accepted: append 120 (7 refused), crop 0 (all 9 refused), reset 4", countsText(map[string][2]int{
-		"crop": {0, 9}, "append": {120, 7}, "reset": {4, 0},
+	require.Equal(t, "operations accepted: append 120 (7 refused), crop 0 (all 9 refused), reset 4", countsText(map[string]judge.Count{
+		"crop": {Refused: 9}, "append": {Accepted: 120, Refused: 7}, "reset": {Accepted: 4},
 	}))
 }
 

@@ -34,7 +34,7 @@ func Layouts(l ...impls.Layout) Option { return func(s *suite) { s.layouts = l }
 
 // Dims are the numbers of elements in a row that the cache takes, as kernels do
 // that are written for head dims of 64 and 128. The default is any number, of
-// which 1 to 4 are tried. Any other must be refused: the constructor returns an
+// which those up to 256 are tried. Any other must be refused: the constructor returns an
 // error, or the cache refuses every chunk. Dims and [DimsMultipleOf] are one option:
 // the last of them holds.
 func Dims(n ...int) Option { return func(s *suite) { s.dims = dims{list: n} } }
@@ -45,7 +45,7 @@ func Dims(n ...int) Option { return func(s *suite) { s.dims = dims{list: n} } }
 func DimsMultipleOf(n int) Option { return func(s *suite) { s.dims = dims{of: n, multi: true} } }
 
 // Batches are the numbers of sequences that the cache takes. The default is any
-// number, of which 1 and 2 are tried. Any other must be refused: the constructor
+// number, of which those up to 8 are tried. Any other must be refused: the constructor
 // returns an error, or the cache refuses every chunk.
 func Batches(n ...int) Option { return func(s *suite) { s.batches = n } }
 

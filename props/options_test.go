@@ -235,7 +235,8 @@ func verdicts() map[string]verdict {
 		"multiples of nothing":             {newListCache, with(props.DimsMultipleOf(0)), "DimsMultipleOf: 0 is outside"},
 		"a dim of nothing":                 {newListCache, with(props.Dims(0)), "Dims: 0 is outside"},
 
-		"batches that are tried":     {wrongOn(func(s impls.Shape) bool { return s.Batch == 3 }), with(), ""},
+		"batches that are tried":     {wrongOn(func(s impls.Shape) bool { return s.Batch == 9 }), with(), ""},
+		"a batch that is tried":      {wrongOn(func(s impls.Shape) bool { return s.Batch == 3 }), with(), "batch=3"},
 		"a wrong batch":              {wrongOn(func(s impls.Shape) bool { return s.Batch == 3 }), with(props.Batches(1, 3)), "batch=3"},
 		"batches refused":            {only(func(s impls.Shape) bool { return s.Batch == 1 }), with(), "making a cache"},
 		"batches declared":           {only(func(s impls.Shape) bool { return s.Batch == 1 }), with(props.Batches(1)), ""},
@@ -256,7 +257,7 @@ func verdicts() map[string]verdict {
 
 		"positions of no entry":      {newListed(0), with(props.Without("crossing", "long")), "0 lists of positions for a batch of"},
 		"positions of three entries": {newListed(3), with(props.Without("crossing", "long")), "3 lists of positions for a batch of"},
-		"no positions, narrow":       {newListed(0), nil, "expected"},
+		"no positions, narrow":       {newListed(0), nil, "0 lists of positions"},
 		"wrong rows after no crop":   {newListed(1), with(props.Without("crossing", "long")), "returned: lane 0 row 0 holds nothing"},
 
 		"window 1 refused":            {only(func(s impls.Shape) bool { return s.Window > 1 }), with(), "making a cache"},
@@ -277,7 +278,8 @@ func verdicts() map[string]verdict {
 		"a kind of nothing":     {newListCache, with(props.Without("crosing")), `Without(["crosing"])`},
 
 		// Slack is not judged yet: it is read, and changes nothing.
-		"slack":            {newListCache, with(props.Slack(0)), ""},
+		"slack":            {newListCache, with(props.Slack(1)), ""},
+		"too little slack": {newListCache, with(props.Slack(0)), "unbounded"},
 		"slack of nothing": {newListCache, with(props.Slack(-1)), "Slack: -1"},
 
 		"close fails":              {wrap(func(c *listCache) impls.Cache { return noClose{c} }), with(), "closing a cache"},
@@ -290,7 +292,11 @@ func verdicts() map[string]verdict {
 		all[name+" left out"] = verdict{refusing(false, kind(f)), with(props.Without(f)), ""}
 		all[name+" taken all the same"] = verdict{newListCache, with(props.Without(f)), "accepted"}
 		if f != corpus.Empty { // of which nothing can be stored
-			all[name+" refused, but stored"] = verdict{refusing(true, kind(f)), with(props.Without(f)), "changed the cache"}
+			want := "changed the cache"
+			if f == corpus.Exact { // the next one comes, to it, after tokens, and is taken
+				want = "accepted"
+			}
+			all[name+" refused, but stored"] = verdict{refusing(true, kind(f)), with(props.Without(f)), want}
 		}
 	}
 	return all

@@ -3,7 +3,6 @@ package judge
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -44,7 +43,8 @@ func (j *Judge) Next(q int) impls.Tensor {
 }
 
 // Give hands the cache these very tensors, which may be one and the same or views
-// of what the cache returned, and judges what it returns. Where the contract
+// of what the cache returned, and judges what it returns; of a cache with layers,
+// copies to all but the first. Where the contract
 // allows the chunk, an error is a divergence, and so is a panic.
 func (j *Judge) Give(ctx context.Context, keys, values impls.Tensor) (k, v impls.Tensor, d *corpus.Divergence) {
 	q := keys.Rows
@@ -56,20 +56,35 @@ func (j *Judge) Give(ctx context.Context, keys, values impls.Tensor) (k, v impls
 			d = j.Fault(corpus.FaultPanic, "-", fmt.Sprint(p))
 		}
 	}()
-	for lane := range keys.Lanes() {
-		for i := range q {
-			// The rows may be the cache's own, which are about to move.
-			j.history.AppendLane(oracle.Keys, lane, slices.Clone(keys.Row(lane, i)))
-			j.history.AppendLane(oracle.Values, lane, slices.Clone(values.Row(lane, i)))
+	given := [2]impls.Tensor{keys.Clone(j.c.Shape), values.Clone(j.c.Shape)}
+	serial := 0
+	for _, h := range j.layers {
+		h.At(j.op + 1)
+		serial = h.Serial(q)
+	}
+	defer func() { j.history = j.layers[0] }()
+	for l, h := range j.layers {
+		j.history = h
+		for t := range given {
+			for lane := range keys.Lanes() {
+				for i := range q {
+					h.AppendLane(oracle.Tensor(t), lane, given[t].Row(lane, i))
+				}
+			}
+		}
+		if l > 0 { // the rows may have been layer 0's own, which have moved
+			keys, values = given[0], given[1]
+		}
+		var err error
+		k, v, err = j.update(ctx, o, l, keys, values)
+		if err != nil {
+			j.refuse(serial, q)
+			return k, v, j.Fault(corpus.FaultRefused, "-", o.Kind.Operation().WrongAnswer(o, j.c.Shape, state{j}, err))
+		}
+		j.advance(h, o, serial)
+		if d := j.checkReturned([2]*impls.Tensor{&k, &v}, o); d != nil {
+			return k, v, d
 		}
 	}
-	j.history.At(j.op + 1)
-	serial := j.history.Serial(q)
-	k, v, err := j.cache.Update(ctx, keys, values)
-	if err != nil {
-		j.history.Refuse(serial, q)
-		return k, v, j.Fault(corpus.FaultRefused, "-", o.Kind.Operation().WrongAnswer(o, j.c.Shape, state{j}, err))
-	}
-	j.advance(j.history, o, serial)
-	return k, v, j.checkReturned([2]*impls.Tensor{&k, &v}, o)
+	return k, v, nil
 }

@@ -145,8 +145,8 @@ func (j *Judge) checkGrowth(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *cor
 	}
 	// A chunk of no tokens may return what a decode would.
 	if allowed := w - 1 + max(1, o.N) + slack + j.cache.Sinks(); x.Rows > allowed {
-		return j.Fault(corpus.FaultGrows, t.String(), fmt.Sprintf("returned %d rows after %d tokens in a window of %d, want at most %d: %d that the %d queries see and a slack of %d",
-			x.Rows, most, w, allowed, allowed-slack, o.N, slack)+j.layerText())
+		return j.Fault(corpus.FaultGrows, t.String(), fmt.Sprintf("returned %d rows for a chunk of %d tokens after %d tokens in a window of %d; want at most %d, a slack of %d among them",
+			x.Rows, o.N, most, w, allowed, slack)+j.layerText())
 	}
 	return nil
 }
