@@ -221,6 +221,10 @@ func size(r *rand.Rand, most int) int {
 	return min(max(1, n), most)
 }
 
+// maxBlocks bounds the blocks of a window: with more, a forced order on a CPU's
+// OpenCL, where blocks wait for each other, takes seconds, and shows nothing new.
+const maxBlocks = 512
+
 // The kinds of block orders, and how often each is drawn.
 const orderKinds = 4
 
@@ -231,6 +235,9 @@ func (d *Drawer) schedule(c *Case, r *rand.Rand) {
 	// cells than a small window has; one in eight is large.
 	if c.Block = 1 + r.IntN(32); r.IntN(8) == 0 {
 		c.Block = 16 * (1 + r.IntN(32))
+	}
+	if cells := c.Shape.Lanes() * c.Shape.Window * c.Shape.Dim; cells > maxBlocks*c.Block {
+		c.Block = (cells + maxBlocks - 1) / maxBlocks
 	}
 	switch pick(r, d.orders[:], func(w *float64) float64 { return *w }) {
 	case 0:
