@@ -140,7 +140,8 @@ class Cache:
         if self.o.reuse:
             k[...] = 0
             v[...] = 0
-        return self.said(reply, self.positions(q, k1.shape[2]), visible(mask, *k.shape[::2], k1.shape[2]))
+        sees = visible(mask, len(self.lengths()), q, k1.shape[2])
+        return self.said(reply, self.positions(q, k1.shape[2]), sees)
 
     def said(self, reply, positions, sees):
         """The reply with what a model goes by: the mask of each query, or with
@@ -255,6 +256,8 @@ class Batch(Cache):
                 for part in parts[1:]:
                     parts[0].extend(part)
                 self.cache = parts[0]
+            case "extract" if self.cache.empty():  # a batch that has not run is made anew
+                self.cache = RotatingKVCache.merge([RotatingKVCache(max_size=self.max_size, keep=self.o.keep) for _ in entries])
             case "extract":  # extract_cache to the server's prompt cache, and _merge_caches
                 self.cache = RotatingKVCache.merge([copy.deepcopy(self.cache.extract(e)) for e in entries])
 
@@ -275,7 +278,8 @@ class Batch(Cache):
 
 def visible(mask, batch, q, rows):
     """Which rows each query sees, [batch, q, rows], as attention takes a mask of
-    make_mask; one of another size is broadcast, or raises."""
+    make_mask; one of another size is broadcast, or raises. The mask of a
+    RotatingKVCache has no batch: it is one for all entries."""
     if q == 0:
         return np.ones((batch, 0, rows), dtype=bool)
     if isinstance(mask, str):  # "causal", which aligns the last query to the last row

@@ -183,7 +183,7 @@ class Cache:
         k.view(torch.uint8).zero_()
         v.view(torch.uint8).zero_()
         positions = [offset + i if offset + i < self.n else -1 for i in range(rows)]
-        return *reply, positions, visible(mask, b, q, rows)
+        return *reply, positions, visible(mask, q, rows)
 
     def select(self, entries):
         self.cache.select(self.batch, entries)
@@ -199,16 +199,16 @@ class Cache:
         self.n, self.batch = 0, self.first
 
 
-def visible(mask, b, q, rows):
-    """Which rows each query sees, [b, q, rows], as the attention of transformers
-    takes a mask: none at all is is_causal for more than one query, aligned to the
+def visible(mask, q, rows):
+    """Which rows each query sees, [1, q, rows], as the attention of transformers
+    takes a mask, which is the same for all entries as no tokens are padding: none at all is is_causal for more than one query, aligned to the
     first row (sdpa_attention_forward); one of another size is broadcast, or raises."""
     if mask is None:
-        mask = torch.ones(q, rows, dtype=torch.bool)
+        mask = torch.ones(1, 1, q, rows, dtype=torch.bool)
         mask = mask.tril() if q > 1 else mask
     elif mask.dtype != torch.bool:
         mask = mask == 0  # eager adds it
-    return mask.expand(b, 1, q, rows)[:, 0].numpy()
+    return mask[:1].expand(1, 1, q, rows)[0].numpy()
 
 
 def main():
