@@ -79,8 +79,8 @@ def reset():
 
 # How the script crops and selects, by the options of the worker.
 CROP = '''lengths = lengths if len(lengths) == batch else lengths * batch
-    (drop,) = {{max(0, len(h) - n) for h, n in zip(history, lengths)}}
-    if {trim} == drop:
+    drop, *others = {{max(0, len(h) - n) for h, n in zip(history, lengths)}}
+    if not others and {trim} == drop:  # trim takes one number for all
         for h, n in zip(history, lengths):
             del h[n:]'''
 CROP_EXTRACT = '''global cache
@@ -140,31 +140,32 @@ class Cache:
         if self.o.reuse:
             k[...] = 0
             v[...] = 0
-        sees = visible(mask, len(self.lengths()), q, k1.shape[2])
+        # A mask of several entries does not fit another batch: attention raises.
+        sees = visible(mask, 1 if len(self.lengths()) == 1 else k.shape[0], q, k1.shape[2])
         return self.said(reply, self.positions(q, k1.shape[2]), sees)
 
     def said(self, reply, positions, sees):
         """The reply with what a model goes by: the mask of each query, or with
         --mask rows only that no query sees a row."""
-        if self.o.mask == "queries":
-            return *reply, positions.tolist(), sees
-        seen = sees.any(axis=1) | (sees.shape[1] == 0)
-        return *reply, np.where(seen if positions.ndim == 2 else seen[0], positions, -1).tolist()
+        if self.o.mask == "rows":
+            positions = np.where(sees.any(axis=1) | (sees.shape[1] == 0), positions, -1)
+            sees = None
+        return *reply, (positions[0] if len(positions) == 1 else positions).tolist(), sees
 
     def positions(self, q, rows):
         """Which token each returned row holds, by the state after the update."""
         c = self.cache
         n = c.offset  # tokens so far: what models take for the rotary embedding
         if rows >= n:
-            return np.array([i if i < n else -1 for i in range(rows)], dtype=np.int64)
+            return np.array([[i if i < n else -1 for i in range(rows)]], dtype=np.int64)
         if q == 1:
             # _update_in_place returns the buffer itself: the kept rows, then a
             # ring whose newest row is the one before _idx.
             ring = rows - c.keep
-            return np.array([i if i < c.keep else n - 1 - (c._idx - 1 - i) % ring for i in range(rows)], dtype=np.int64)
+            return np.array([[i if i < c.keep else n - 1 - (c._idx - 1 - i) % ring for i in range(rows)]], dtype=np.int64)
         # _update_concat returns temporal order, what it trimmed being the oldest
         # rows after the kept ones.
-        return np.array([i if i < c.keep else n - rows + i for i in range(rows)], dtype=np.int64)
+        return np.array([[i if i < c.keep else n - rows + i for i in range(rows)]], dtype=np.int64)
 
     def lengths(self):
         return [self.cache.offset]
@@ -246,6 +247,10 @@ class Batch(Cache):
         return self.said(reply, positions, np.stack([np.roll(s, p, axis=0) for s, p in zip(sees, padding)]))
 
     def select(self, entries):
+        # Who asks names a request by its uid, and what is none is not found
+        # (_find_uids). An index as such mlx does not check: it reads foreign memory.
+        found = {uid: i for i, uid in enumerate(range(len(self.lengths())))}
+        entries = [found[e] for e in entries]
         match self.o.select:
             case "filter":  # requests that have ended drop out
                 self.cache.filter(entries)
