@@ -29,6 +29,7 @@ var promises = map[string][]props.Option{
 	"pages":       {props.Chunks()},
 	"cells":       {props.Chunks()},
 	"beams":       {props.Chunks()},
+	"beams-sinks": {props.Chunks()},
 	"hybrid":      {props.Chunks()},
 }
 

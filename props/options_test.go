@@ -277,7 +277,6 @@ func verdicts() map[string]verdict {
 		"no snapshot, left out": {wrap(func(c *listCache) impls.Cache { return neverRestored{c} }), with(props.Without("snapshot")), ""},
 		"a kind of nothing":     {newListCache, with(props.Without("crosing")), `Without(["crosing"])`},
 
-		// Slack is not judged yet: it is read, and changes nothing.
 		"slack":            {newListCache, with(props.Slack(1)), ""},
 		"too little slack": {newListCache, with(props.Slack(0)), "unbounded"},
 		"slack of nothing": {newListCache, with(props.Slack(-1)), "Slack: -1"},

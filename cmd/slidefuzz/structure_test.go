@@ -70,6 +70,7 @@ var layers = map[string][]string{
 	"oracle":           {},
 	"impls/printable":  {},
 	"impls/subprocess": {"impls/printable"},
+	"impls/caches":     {"impls"},
 	"impls/inplace":    {"impls"},
 	"impls/window":     {"impls", "impls/inplace"},
 	"impls/gpu":        {"impls", "impls/inplace", "impls/printable", "impls/subprocess"},

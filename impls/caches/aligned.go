@@ -15,8 +15,7 @@ const wordElements = 8
 // does, with the vectorised copy of a GPU's kernel, which takes no head dim that is
 // not a multiple of 8.
 type Aligned struct {
-	hook
-	shape        impls.Shape
+	base
 	keys, values impls.Tensor // the newest tokens, Window-1 at most
 }
 
@@ -25,7 +24,7 @@ func NewAligned(s impls.Shape) (*Aligned, error) {
 	if s.Dim%wordElements != 0 {
 		return nil, fmt.Errorf("dim %d: want a multiple of %d", s.Dim, wordElements)
 	}
-	return ready(&Aligned{shape: s}, s)
+	return ready(&Aligned{}, s)
 }
 
 // Reset implements impls.Cache.

@@ -137,14 +137,13 @@ func randomOp(r *rand.Rand, c *rig) op {
 	}
 }
 
-// sequence does random operations until one goes wrong.
-func sequence(info Info, seed uint64, prepare func(impls.Cache)) (*rig, []op, error) {
+// play does random operations until one goes wrong.
+func play(info Info, seed uint64) (*rig, []op, error) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	c, err := newRig(info, randomShape(r, info))
 	if err != nil {
 		return nil, nil, err
 	}
-	prepare(c.cache)
 	var ops []op
 	for range 30 {
 		o := randomOp(r, c)
@@ -158,9 +157,9 @@ func sequence(info Info, seed uint64, prepare func(impls.Cache)) (*rig, []op, er
 
 // The sound caches agree with a list of tokens, and refuse what their limits say.
 func TestSoundCachesAgreeWithALists(t *testing.T) {
-	sequences := uint64(3000)
+	sequences := uint64(2000)
 	if testing.Short() {
-		sequences = 300
+		sequences = 100
 	}
 	for _, info := range List() {
 		if !info.Sound {
@@ -169,11 +168,7 @@ func TestSoundCachesAgreeWithALists(t *testing.T) {
 		t.Run(info.Name, func(t *testing.T) {
 			counts := map[string][2]int{}
 			for seed := range sequences {
-				c, ops, err := sequence(info, seed, func(c impls.Cache) {
-					if b, ok := c.(*Beams); ok {
-						b.SinkTokens = int(seed % 3)
-					}
-				})
+				c, ops, err := play(info, seed)
 				require.NoError(t, err, "seed %d, %+v, %v", seed, c.shape, ops)
 				for kind, n := range c.counts {
 					counts[kind] = [2]int{counts[kind][0] + n[0], counts[kind][1] + n[1]}
@@ -221,7 +216,7 @@ func TestFaultsShow(t *testing.T) {
 		"beams-values-in-old-order":   {2, []op{some(2), {"select", []int{1, 0}}, some(1)}},
 		"beams-misaligned-after-drop": {2, []op{some(3, 1), {"select", []int{1}}, some(1)}},
 		"beams-one-rollback":          {2, []op{some(4), {"crop-each", []int{3, 2}}, some(1)}},
-		"hybrid-layers-disagree":      {1, []op{some(12), {"crop", []int{6}}, some(1)}},
+		"hybrid-layers-disagree":      {1, []op{some(12), some(1), {"crop", []int{6}}, some(1)}},
 		"hybrid-windows-in-old-order": {2, []op{some(2), {"select", []int{1, 0}}, some(1)}},
 	}
 	run := func(t *testing.T, name string, batch int, ops []op) error {
@@ -262,15 +257,19 @@ func TestFaultsShowAtRandom(t *testing.T) {
 			continue
 		}
 		t.Run(info.Name, func(t *testing.T) {
+			sequences := uint64(300)
+			if testing.Short() {
+				sequences = 30
+			}
 			found, first := 0, uint64(0)
-			for seed := range uint64(300) {
-				if _, _, err := sequence(info, seed, func(impls.Cache) {}); err != nil {
+			for seed := range sequences {
+				if _, _, err := play(info, seed); err != nil {
 					if found++; found == 1 {
 						first = seed
 					}
 				}
 			}
-			t.Logf("in %d of 300 sequences of 30 operations, first in %d", found, first)
+			t.Logf("in %d of %d sequences of 30 operations, first in %d", found, sequences, first)
 			require.Positive(t, found)
 		})
 	}
@@ -347,16 +346,53 @@ func TestPagesAreFreed(t *testing.T) {
 		require.NoError(t, c.step(op{"snapshot", []int{0}}))
 		require.NoError(t, c.step(op{"select", []int{1, 1}}))
 	}
-	// A window of 5 lies in at most 3 pages; each of two entries and what a snapshot
-	// holds of them besides.
-	require.LessOrEqual(t, len(c.cache.(*Pages).pool), 12)
+	// A window of 5 and the token before it lie in at most 3 pages; each of two
+	// entries has some, and what a snapshot holds of them besides.
+	p := c.cache.(*Pages)
+	require.LessOrEqual(t, len(p.pool.items), 12)
 	held := 0
-	for _, x := range c.cache.(*Pages).pool {
-		held += x.refs
+	for _, n := range p.pool.refs {
+		held += n
 	}
-	tables := append(slices.Clone(c.cache.(*Pages).now.pages), c.cache.(*Pages).saved[0].pages...)
-	for _, list := range tables {
-		held -= len(list)
+	for _, x := range slices.Concat(p.now, p.saved[0]) {
+		held -= len(x.pages.at)
 	}
-	require.Zero(t, held, "pages are held by as many lists as they count")
+	require.Zero(t, held, "pages are held by as many tables as they count")
+}
+
+// A chunk of a model goes to its layers in turn, and nothing is done to all of them
+// before the last has it.
+func TestLayersTakeTurns(t *testing.T) {
+	s := impls.Shape{Batch: 1, Heads: 1, Window: 2, Dim: 1}
+	c, err := NewHybrid(s)
+	require.NoError(t, err)
+	chunk := impls.NewTensor(s, 2)
+	update := func(layer int, x impls.Tensor) error {
+		before := dump(c)
+		_, _, err := c.UpdateLayer(layer, x, x)
+		if err != nil {
+			require.ErrorIs(t, err, impls.ErrRefused)
+			require.Equal(t, before, dump(c))
+		}
+		return err
+	}
+	require.NoError(t, c.Snapshot(0))
+	require.Error(t, update(1, chunk), "layer 0 comes first")
+	require.NoError(t, update(0, chunk))
+	require.Error(t, update(0, chunk), "it has had its part")
+	require.Error(t, update(1, chunk.Slice(0, 1)), "fewer rows than layer 0 had")
+	require.Error(t, update(4, chunk), "there is no such layer")
+	before := dump(c)
+	for _, err := range []error{c.Select([]int{0, 0}), c.Crop(0), c.Snapshot(1), c.Restore(0)} {
+		require.ErrorIs(t, err, impls.ErrRefused)
+		require.ErrorContains(t, err, "in the middle of a chunk")
+	}
+	require.Equal(t, before, dump(c))
+	for layer := 1; layer < len(c.Layers()); layer++ {
+		require.NoError(t, update(layer, chunk))
+	}
+	require.NoError(t, c.Crop(1))
+	require.NoError(t, update(0, chunk))
+	c.Reset()
+	require.NoError(t, update(0, chunk), "a reset begins with layer 0")
 }

@@ -1,78 +1,79 @@
 package caches
 
 import (
+	"math"
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/impls"
 )
 
-// Cells is a pool of cells, as llama.cpp's unified KV cache: each has a position and
-// the batch entries that it belongs to, and lies where a search found a free one.
-// Update returns the whole pool, and a mask says which cells each query sees.
+// Cells is a pool of cells, as llama.cpp's unified KV cache: a token lies where a
+// search finds a free cell, and entries that were one share theirs. Update returns the
+// whole pool, and a mask says which cells each query sees.
 type Cells struct {
-	hook
-	shape impls.Shape
-	snapshots[cellPool]
-	positions [][]int
-	visible   [][][]bool
+	ragged[*sequence]
+	pool pool[held]
 }
 
 // NewCells makes an empty cache.
-func NewCells(s impls.Shape) (*Cells, error) {
-	return ready(&Cells{shape: s}, s)
-}
+func NewCells(s impls.Shape) (*Cells, error) { return ready(&Cells{}, s) }
 
 // Reset implements impls.Cache.
 func (c *Cells) Reset() {
-	old := c.now.cells
-	c.now = cellPool{n: make([]int, c.shape.Batch)}
-	if c.bug == staleAfterReset {
-		c.now.cells = leaveCells(old, c.shape.Batch)
-	}
+	c.begin(func() *sequence { return &sequence{bug: c.bug, list: list[held]{pool: &c.pool}} })
 }
-
-// Update implements impls.Cache.
-func (c *Cells) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tensor, error) {
-	return c.UpdateEach(keys, values, slices.Repeat([]int{keys.Rows}, len(c.now.n)))
-}
-
-// UpdateEach implements impls.RaggedUpdater.
-func (c *Cells) UpdateEach(keys, values impls.Tensor, lengths []int) (impls.Tensor, impls.Tensor, error) {
-	s, q := &c.now, keys.Rows
-	if err := checkEach(c.shape, len(s.n), &keys, &values, lengths); err != nil {
-		return impls.Tensor{}, impls.Tensor{}, err
-	}
-	for b, length := range lengths {
-		for i := range length {
-			s.place(cell{s.n[b] + i, []int{b}, take(&keys, &values, b, q-length+i)}, c.shape.Window, c.bug)
-		}
-	}
-	k, v := pair(c.shape, len(lengths), len(s.cells))
-	c.positions, c.visible = make([][]int, len(lengths)), make([][][]bool, len(lengths))
-	for b, length := range lengths {
-		c.positions[b], c.visible[b] = make([]int, len(s.cells)), make([][]bool, q)
-		for at, x := range s.cells {
-			x.row.put(&k, &v, b, at)
-			c.positions[b][at] = x.of(b)
-		}
-		for i := range q {
-			c.visible[b][i] = make([]bool, len(s.cells))
-			p := s.n[b] + i - (q - length)
-			lo, hi := oldest(p, c.shape.Window), p
-			if c.bug != sound {
-				lo, hi = c.wrongMask(lo, hi, s.n[b], length)
-			}
-			for at, held := range c.positions[b] {
-				c.visible[b][i][at] = p >= s.n[b] && lo <= held && held <= hi
-			}
-		}
-		s.n[b] += length
-	}
-	return k, v, nil
-}
-
-// Positions implements impls.Positioner.
-func (c *Cells) Positions() [][]int { return c.positions }
 
 // Visible implements impls.Masker.
-func (c *Cells) Visible() [][][]bool { return c.visible }
+func (c *Cells) Visible() [][][]bool { return c.mask() }
+
+// sequence is one entry: n tokens, of which it holds those in the cells of a list.
+type sequence struct {
+	bug  bug
+	n    int
+	list list[held]
+}
+
+func (s *sequence) tokens() int { return s.n }
+
+// in is the cells of tokens lo to hi-1.
+func (s *sequence) in(lo, hi int) (cells []int) {
+	for _, at := range s.list.at {
+		if p := s.list.items[at].pos; lo <= p && p < hi {
+			cells = append(cells, at)
+		}
+	}
+	return cells
+}
+
+func (s *sequence) holds(lo, hi int) bool { return len(s.in(lo, hi)) == hi-lo }
+
+func (s *sequence) append(x row) {
+	if s.bug != staleAfterCrop && s.bug != staleAfterReset || !s.holds(s.n, s.n+1) {
+		s.list.add(held{s.n, x})
+	}
+	s.n++
+}
+
+// rows is the whole pool: cells of others are empty rows with something in them.
+func (s *sequence) rows(int) []held {
+	pool := slices.Clone(s.list.items)
+	for at := range pool {
+		if !slices.Contains(s.list.at, at) {
+			pool[at].pos = -1
+		}
+	}
+	return pool
+}
+
+// slide gives back the cells that no query sees any more.
+func (s *sequence) slide(window int) { s.list.keep(s.in(oldest(s.n, window), math.MaxInt)) }
+
+func (s *sequence) crop(n int) {
+	if s.n = n; s.bug != staleAfterCrop {
+		s.list.keep(s.in(0, n))
+	}
+}
+
+func (s *sequence) clone() *sequence { return &sequence{s.bug, s.n, s.list.clone()} }
+
+func (s *sequence) drop() { s.list.drop() }

@@ -6,16 +6,15 @@ import "github.com/slidefuzz/slidefuzz/impls"
 // the first query of a chunk sees must outlive the writing of the whole chunk.
 // 2·Window rows hold the Window-1 tokens before a chunk of at most Window+1.
 type DoubleRing struct {
-	hook
-	shape        impls.Shape
+	base
 	n            int
 	keys, values impls.Tensor
-	positions    []int
+	positions    [][]int
 }
 
 // NewDoubleRing makes an empty ring.
 func NewDoubleRing(s impls.Shape) (*DoubleRing, error) {
-	return ready(&DoubleRing{shape: s}, s)
+	return ready(&DoubleRing{}, s)
 }
 
 // Reset implements impls.Cache.
@@ -44,12 +43,12 @@ func (c *DoubleRing) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tens
 		move(&c.values, (c.n+r)%rows, &values, r)
 	}
 	if c.n += q; q == 0 {
-		c.positions = []int{}
+		c.positions = [][]int{{}}
 		return c.keys.Slice(0, 0), c.values.Slice(0, 0), nil
 	}
-	c.positions = inRing(c.n, rows)
+	c.positions = [][]int{inRing(c.n, rows)}
 	return c.keys, c.values, nil
 }
 
 // Positions implements impls.Positioner.
-func (c *DoubleRing) Positions() [][]int { return [][]int{c.positions} }
+func (c *DoubleRing) Positions() [][]int { return c.positions }

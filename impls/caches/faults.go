@@ -28,72 +28,88 @@ const (
 	windowsStay         // a reorder leaves layers with a window out
 )
 
-// hook is where a fault is planted in a cache.
-type hook struct{ bug bug }
+// base is what a cache was made for, and the fault that is planted in it.
+type base struct {
+	shape impls.Shape
+	bug   bug
+}
 
-func (h *hook) plant(b bug) { h.bug = b }
+func (c *base) init(s impls.Shape) { c.shape = s }
+
+func (c *base) plant(b bug) { c.bug = b }
 
 // What the faults do that takes more than a line stands here, out of the way of who
 // reads the caches.
 
 // padBatch writes rows of zeros for the entries that fill the batch up to a power of
 // two. They have no page of their own, and page 0 of the pool is somebody's.
-func (c *Pages) padBatch(chunk *impls.Tensor) {
+func padBatch(batch any, chunk *impls.Tensor) {
 	if b := chunk.Batch; b&(b-1) == 0 || chunk.Rows == 0 {
 		return
 	}
 	zeros := make([]byte, chunk.Heads*chunk.RowBytes())
-	c.pool[0].rows[0] = row{zeros, zeros}
+	batch.([]*table)[0].pages.items[0][0] = row{zeros, zeros}
 }
 
-// leaveCells is the cells that a reset should have emptied, of the entries that there
-// are afterwards.
-func leaveCells(old []cell, batch int) []cell {
-	for i, x := range old {
-		old[i].entries = slices.DeleteFunc(slices.Clone(x.entries), func(b int) bool { return b >= batch })
-	}
-	return old
-}
-
-// wrongMask is what a query attends to that should attend to lo to hi, in a chunk of
-// length tokens after n.
-func (c *Cells) wrongMask(lo, hi, n, length int) (first, last int) {
-	switch c.bug {
-	case oneMask: // the first query's oldest token, the last query's newest
-		return oldest(n, c.shape.Window), n + length - 1
-	case wideWindow:
-		return oldest(hi, c.shape.Window+1), hi
-	}
-	return lo, hi
-}
-
-// leaveValues leaves the values where they were before Select, as far as there was
-// such a row.
-func (c *Beams) leaveValues(old beams) {
-	for b := range min(len(c.now), len(old)) {
-		list := c.now[b].held
-		for i := range min(len(list), len(old[b].held)) {
-			list[i].row[1] = old[b].held[i].row[1]
+// leaveCells leaves the entries the cells that a reset should have emptied.
+func leaveCells(now, old any) {
+	for b, x := range old.([]*sequence) {
+		if now := now.([]*sequence); b < len(now) {
+			now[b].list = x.list.clone()
 		}
 	}
 }
 
-// misalign leaves the lengths where they were before Select dropped entries: the
-// tokens move to other positions.
-func (c *Beams) misalign(old beams) {
-	if len(c.now) >= len(old) {
-		return
+// wrongMask is the first and the last token that the query at position p attends to,
+// in a chunk of length tokens after n.
+func wrongMask(planted bug, window, n, length, p int) (lo, hi int) {
+	switch planted {
+	case oneMask: // the first query's oldest token, the last query's newest
+		return oldest(n, window), n + length - 1
+	case wideWindow:
+		window++
 	}
-	for b := range c.now {
-		x := &c.now[b]
-		by := old[b].n - x.n
-		x.n = old[b].n
-		var list []held
-		for _, h := range x.held {
-			if h.pos += by; h.pos >= 0 {
-				list = append(list, h)
+	return oldest(p, window), p
+}
+
+// wrongSelect spoils what Select made of the old entries.
+func wrongSelect(planted bug, now, old any) {
+	switch planted {
+	case valuesStay:
+		leaveValues(now.([]*beam), old.([]*beam))
+	case dropMisaligns:
+		misalign(now.([]*beam), old.([]*beam))
+	case windowsStay:
+		now, old := now.([]*stack), old.([]*stack)
+		for b := range min(len(now), len(old)) {
+			for l := 0; l < len(now[b].layers); l += 2 { // those with a window
+				now[b].layers[l] = old[b].layers[l].clone()
 			}
 		}
-		x.held = list
+	}
+}
+
+// leaveValues leaves the values where they were, as far as there was such a row.
+func leaveValues(now, old []*beam) {
+	for b := range min(len(now), len(old)) {
+		for i := range min(len(now[b].list), len(old[b].list)) {
+			now[b].list[i].row[1] = old[b].list[i].row[1]
+		}
+	}
+}
+
+// misalign leaves the lengths where they were when entries are dropped: the tokens
+// move to other positions.
+func misalign(now, old []*beam) {
+	if len(now) >= len(old) {
+		return
+	}
+	for b, x := range now {
+		by := old[b].n - x.n
+		x.n += by
+		for i := range x.list {
+			x.list[i].pos += by
+		}
+		x.list = slices.DeleteFunc(x.list, func(h held) bool { return h.pos < 0 })
 	}
 }

@@ -6,30 +6,24 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls"
 )
 
-// Hybrid is the cache of a model whose layers alternate between a window and none,
-// as Gemma's and gpt-oss's do. One length holds for all layers, and what is cropped,
-// chosen or saved is so in all of them.
+// Hybrid is the cache of a model whose layers alternate between a window and none, as
+// Gemma's and gpt-oss's do. One length holds for all layers of an entry, and what is
+// cropped, chosen or saved is so in all of them.
 type Hybrid struct {
-	hook
-	shape  impls.Shape
-	layers []int
-	snapshots[layers]
+	batch[*stack]
+	next, q int // whose turn it is, with a chunk of q tokens
 }
 
 // NewHybrid makes an empty cache of four layers: window, none, window, none.
-func NewHybrid(s impls.Shape) (*Hybrid, error) {
-	return ready(&Hybrid{shape: s, layers: []int{s.Window, 0, s.Window, 0}}, s)
-}
+func NewHybrid(s impls.Shape) (*Hybrid, error) { return ready(&Hybrid{}, s) }
 
 // Layers implements impls.Layered.
-func (c *Hybrid) Layers() []int { return slices.Clone(c.layers) }
+func (c *Hybrid) Layers() []int { return []int{c.shape.Window, 0, c.shape.Window, 0} }
 
 // Reset implements impls.Cache.
 func (c *Hybrid) Reset() {
-	c.now = layers{batch: c.shape.Batch, rows: make([][][]row, len(c.layers)), first: make([]int, len(c.layers))}
-	for l := range c.layers {
-		c.now.rows[l] = make([][]row, c.shape.Batch)
-	}
+	c.next = 0
+	c.begin(func() *stack { return &stack{[]*beam{{}, {}, {}, {}}} })
 }
 
 // Update implements impls.Cache. A model's chunk is no Update.
@@ -38,37 +32,47 @@ func (c *Hybrid) Update(_, _ impls.Tensor) (impls.Tensor, impls.Tensor, error) {
 }
 
 // UpdateLayer implements impls.Layered. It refuses a layer whose turn it is not, and
-// other numbers of rows than the layers before had. Layers with a window keep Window
-// tokens more than queries see, for crops.
+// other numbers of rows than the layers before had.
 func (c *Hybrid) UpdateLayer(layer int, keys, values impls.Tensor) (impls.Tensor, impls.Tensor, error) {
-	s := &c.now
-	if err := checkChunk(c.shape, s.batch, &keys, &values); err != nil {
+	if err := checkChunk(c.shape, len(c.now), &keys, &values); err != nil {
 		return impls.Tensor{}, impls.Tensor{}, err
 	}
-	if layer != s.next || layer > 0 && keys.Rows != s.q {
-		return impls.Tensor{}, impls.Tensor{}, refuse("update", "%d rows for layer %d; it is the turn of layer %d", keys.Rows, layer, s.next)
+	if layer != c.next || layer > 0 && keys.Rows != c.q {
+		return impls.Tensor{}, impls.Tensor{}, refuse("update", "%d rows for layer %d; it is the turn of layer %d", keys.Rows, layer, c.next)
 	}
-	w, n, lo := c.layers[layer], s.n+keys.Rows, 0
-	if w > 0 {
-		lo = oldest(s.n, w)
-	}
-	k, v := pair(c.shape, s.batch, n-lo)
-	for b := range s.batch {
-		list := s.rows[layer][b]
+	var lists [][]held
+	for b, x := range c.now {
+		one, lo := x.layers[layer], 0
+		if w := c.Layers()[layer]; w > 0 {
+			lo = oldest(one.n, w)
+			one.slide(w)
+		}
 		for r := range keys.Rows {
-			list = append(list, take(&keys, &values, b, r))
+			one.append(take(&keys, &values, b, r))
 		}
-		for p := max(lo, s.first[layer]); p < n; p++ {
-			list[p-s.first[layer]].put(&k, &v, b, p-lo)
-		}
-		s.rows[layer][b] = list
+		lists = append(lists, one.rows(lo))
 	}
-	if w > 0 {
-		s.evict(layer, oldest(n, 2*w))
-	}
-	s.q, s.next = keys.Rows, (layer+1)%len(c.layers)
-	if s.next == 0 {
-		s.n = n
-	}
+	c.q, c.next = keys.Rows, (layer+1)%len(c.Layers())
+	c.midway = c.next > 0
+	k, v, _ := gather(c.shape, lists)
 	return k, v, nil
 }
+
+// stack is one entry: its tokens in each layer.
+type stack struct{ layers []*beam }
+
+func (s *stack) tokens() int { return s.layers[0].n }
+
+func (s *stack) holds(lo, hi int) bool {
+	return !slices.ContainsFunc(s.layers, func(x *beam) bool { return !x.holds(lo, hi) })
+}
+
+func (s *stack) crop(n int) {
+	for _, x := range s.layers {
+		x.crop(n)
+	}
+}
+
+func (s *stack) clone() *stack { return &stack{cloneAll(s.layers)} }
+
+func (*stack) drop() {}

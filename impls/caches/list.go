@@ -12,7 +12,7 @@ import (
 type Info struct {
 	Name      string // lower-case words with dashes
 	About     string // the design, or what the fault does
-	Reference string // where the fault was seen, or what real cache is built so
+	Reference string // where the fault was seen, if anywhere, or what real cache is built so
 	Sound     bool
 	Base      string // the sound cache that a fault is planted in
 
@@ -68,7 +68,11 @@ var designs = []design{
 	},
 	{
 		Info{Name: "beams", About: "a list of rows for each entry, which is cropped, repeated and dropped for itself", Reference: "mlx-lm, transformers"},
-		func(s impls.Shape) (plantable, error) { return NewBeams(s) },
+		func(s impls.Shape) (plantable, error) { return NewBeams(s, 0) },
+	},
+	{
+		Info{Name: "beams-sinks", About: "beams whose queries see the first 2 tokens too", Reference: "StreamingLLM, mlx-lm"},
+		func(s impls.Shape) (plantable, error) { return NewBeams(s, 2) },
 	},
 	{
 		Info{Name: "hybrid", About: "layers with a window and without, alternating", Reference: "Gemma, gpt-oss"},

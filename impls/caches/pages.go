@@ -2,74 +2,72 @@ package caches
 
 import "github.com/slidefuzz/slidefuzz/impls"
 
-// Pages keeps its tokens in pages of 4 rows, as vLLM and SGLang do: a table says in
-// which pages of a pool those of each batch entry lie. Entries and snapshots share
-// pages, which count who holds them; who writes to a shared page copies it first.
+// page is the tokens of a page: few, so that short sequences fill several.
+type page [4]row
+
+// Pages keeps its tokens in pages of 4, as vLLM and SGLang do: a table says in which
+// pages of a pool those of a batch entry lie. Entries and snapshots share pages; who
+// writes to a shared page copies it first.
 type Pages struct {
-	hook
-	shape impls.Shape
-	pool  pool
-	snapshots[table]
+	ragged[*table]
+	pool pool[page]
 }
 
 // NewPages makes an empty cache.
-func NewPages(s impls.Shape) (*Pages, error) {
-	return ready(&Pages{shape: s}, s)
-}
+func NewPages(s impls.Shape) (*Pages, error) { return ready(&Pages{}, s) }
 
 // Reset implements impls.Cache.
 func (c *Pages) Reset() {
-	c.now.drop()
-	c.now = table{pool: &c.pool, pages: make([][]int, c.shape.Batch)}
+	c.begin(func() *table { return &table{bug: c.bug, pages: list[page]{pool: &c.pool}} })
 }
 
-// Update implements impls.Cache.
-func (c *Pages) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tensor, error) {
-	t := &c.now
-	if err := checkChunk(c.shape, len(t.pages), &keys, &values); err != nil {
-		return impls.Tensor{}, impls.Tensor{}, err
-	}
-	n, lo := t.n+keys.Rows, oldest(t.n, c.shape.Window)
-	for b := range t.pages {
-		if c.bug != writesShared {
-			t.ownLast(b)
-		}
-		for p := t.n; p < n; p++ {
-			*t.row(b, p) = take(&keys, &values, b, p-t.n)
-		}
-	}
-	if c.bug == paddedBatch {
-		c.padBatch(&keys)
-	}
-	k, v := pair(c.shape, len(t.pages), n-lo)
-	for b := range t.pages {
-		for p := lo; p < n; p++ {
-			t.row(b, p).put(&k, &v, b, p-lo)
-		}
-	}
-	t.trim(n, oldest(n, c.shape.Window))
-	return k, v, nil
+// table is one entry: n tokens in pages, of which the first have been freed.
+type table struct {
+	bug      bug
+	n, first int
+	pages    list[page]
 }
 
-// Select implements impls.Selector.
-func (c *Pages) Select(entries []int) error {
-	if err := checkSelect(entries, len(c.now.pages)); err != nil {
-		return err
+func (t *table) tokens() int { return t.n }
+
+func (t *table) holds(lo, _ int) bool { return lo >= t.first*len(page{}) }
+
+// page is where a token lies.
+func (t *table) page(p int) int { return t.pages.at[p/len(page{})-t.first] }
+
+// append takes a new page where the last is full, and copies a shared one.
+func (t *table) append(x row) {
+	p, r := t.n, t.n%len(page{})
+	if r == 0 {
+		t.pages.add(page{})
+	} else if last := t.page(p); t.pages.refs[last] > 1 && t.bug != writesShared {
+		t.pages.keep(t.pages.at[:len(t.pages.at)-1])
+		t.pages.add(t.pages.items[last])
 	}
-	old := c.now
-	c.now = old.share(entries)
-	old.drop()
-	return nil
+	t.pages.items[t.page(p)][r] = x
+	t.n++
 }
 
-// Crop implements impls.Cropper. It refuses what needs pages that were freed.
-func (c *Pages) Crop(n int) error {
-	lo := oldest(n, c.shape.Window)
-	if n < 0 || n < c.now.n && lo < c.now.first*pageRows {
-		return refuse("crop", "to %d of %d tokens: the first %d are freed", n, c.now.n, c.now.first*pageRows)
+func (t *table) rows(lo int) (list []held) {
+	for p := lo; p < t.n; p++ {
+		list = append(list, held{p, t.pages.items[t.page(p)][p%len(page{})]})
 	}
-	if n < c.now.n {
-		c.now.trim(n, lo)
-	}
-	return nil
+	return list
 }
+
+// slide frees the pages that lie before the window.
+func (t *table) slide(window int) {
+	gone := oldest(t.n, window)/len(page{}) - t.first
+	t.pages.keep(t.pages.at[gone:])
+	t.first += gone
+}
+
+// crop frees the pages that lie behind the end.
+func (t *table) crop(n int) {
+	t.pages.keep(t.pages.at[:(n+len(page{})-1)/len(page{})-t.first])
+	t.n = n
+}
+
+func (t *table) clone() *table { return &table{t.bug, t.n, t.first, t.pages.clone()} }
+
+func (t *table) drop() { t.pages.drop() }

@@ -6,8 +6,7 @@ import "github.com/slidefuzz/slidefuzz/impls"
 // code and in LiteRT-LM: the token at position p lies in row p modulo Window. A
 // chunk must fit before the ring is full, and a single token is always taken.
 type Ring struct {
-	hook
-	shape        impls.Shape
+	base
 	long         bool
 	n            int
 	keys, values impls.Tensor
@@ -18,7 +17,7 @@ type Ring struct {
 // Window tokens, as the narrow contract asks: it returns them whole and stores
 // their last rows.
 func NewRing(s impls.Shape, long bool) (*Ring, error) {
-	return ready(&Ring{shape: s, long: long}, s)
+	return ready(&Ring{long: long}, s)
 }
 
 // Reset implements impls.Cache.

@@ -1,12 +1,20 @@
 package caches
 
-import "github.com/slidefuzz/slidefuzz/impls"
+import (
+	"slices"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
 
 // ready is an empty cache of a shape, which is checked first.
-func ready[C impls.Cache](c C, s impls.Shape) (none C, err error) {
+func ready[C interface {
+	impls.Cache
+	init(s impls.Shape)
+}](c C, s impls.Shape) (none C, err error) {
 	if err := s.Check(); err != nil {
 		return none, err
 	}
+	c.init(s)
 	c.Reset()
 	return c, nil
 }
@@ -34,6 +42,30 @@ func (x row) put(keys, values *impls.Tensor, b, r int) {
 	}
 }
 
+// held is a token and its position.
+type held struct {
+	pos int
+	row row
+}
+
+// gather makes what Update returns of the tokens of each entry, and says where they
+// are: entries with fewer end with empty rows, of position -1.
+func gather(s impls.Shape, lists [][]held) (keys, values impls.Tensor, positions [][]int) {
+	rows := 0
+	for _, list := range lists {
+		rows = max(rows, len(list))
+	}
+	keys, values = pair(s, len(lists), rows)
+	for b, list := range lists {
+		positions = append(positions, slices.Repeat([]int{-1}, rows))
+		for r, h := range list {
+			h.row.put(&keys, &values, b, r)
+			positions[b][r] = h.pos
+		}
+	}
+	return keys, values, positions
+}
+
 // move copies row r of every lane to row at of another tensor.
 func move(to *impls.Tensor, at int, from *impls.Tensor, r int) {
 	for lane := range to.Lanes() {
@@ -45,42 +77,6 @@ func move(to *impls.Tensor, at int, from *impls.Tensor, r int) {
 func pair(s impls.Shape, batch, rows int) (keys, values impls.Tensor) {
 	s.Batch = batch
 	return impls.NewTensor(s, rows), impls.NewTensor(s, rows)
-}
-
-// state is what snapshots are taken of. A clone shares nothing that is written to;
-// drop gives back what a state that is not needed any more holds of others' memory.
-type state[S any] interface {
-	clone() S
-	drop()
-}
-
-// snapshots is the state of the moment, and what was saved of it.
-type snapshots[S state[S]] struct {
-	now   S
-	saved map[int]S
-}
-
-// Snapshot implements impls.Snapshotter.
-func (s *snapshots[S]) Snapshot(id int) error {
-	if s.saved == nil {
-		s.saved = map[int]S{}
-	}
-	if was, ok := s.saved[id]; ok {
-		was.drop()
-	}
-	s.saved[id] = s.now.clone()
-	return nil
-}
-
-// Restore implements impls.Snapshotter.
-func (s *snapshots[S]) Restore(id int) error {
-	was, ok := s.saved[id]
-	if !ok {
-		return refuse("restore", "no snapshot %d", id)
-	}
-	s.now.drop()
-	s.now = was.clone()
-	return nil
 }
 
 // oldest is the first position that the query at position p sees, also the first
@@ -98,13 +94,4 @@ func inRing(n, rows int) []int {
 		}
 	}
 	return at
-}
-
-// choose is a list's items by number.
-func choose[T any](from []T, numbers []int) []T {
-	var list []T
-	for _, i := range numbers {
-		list = append(list, from[i])
-	}
-	return list
 }
