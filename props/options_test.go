@@ -217,7 +217,8 @@ func verdicts() map[string]verdict {
 		"both layouts": {wrongOn(func(s impls.Shape) bool { return s.Layout == impls.TokensFirst }), with(), "layout=tokens-first"},
 		"one layout":   {wrongOn(func(s impls.Shape) bool { return s.Layout == impls.TokensFirst }), with(props.Layouts(impls.HeadsFirst)), ""},
 
-		"dims that are tried":     {wrongOn(func(s impls.Shape) bool { return s.Dim == 8 }), with(), ""},
+		"dims that are tried":     {wrongOn(func(s impls.Shape) bool { return s.Dim == 257 }), with(), ""},
+		"a dim that is tried":     {wrongOn(func(s impls.Shape) bool { return s.Dim == 8 }), with(), "dim=8"},
 		"a wrong dim":             {wrongOn(func(s impls.Shape) bool { return s.Dim == 8 }), with(props.Dims(4, 8)), "dim=8"},
 		"dims refused":            {only(func(s impls.Shape) bool { return s.Dim == 8 }), with(), "making a cache"},
 		"dims declared":           {only(func(s impls.Shape) bool { return s.Dim == 8 }), with(props.Dims(8)), ""},
@@ -244,7 +245,7 @@ func verdicts() map[string]verdict {
 
 		"largest chunk unsaid":               {refusing(false, overPlusOne), with(), "refused"},
 		"largest chunk declared":             {refusing(false, overPlusOne), with(props.LargestChunk(plusOne)), ""},
-		"larger chunks taken all the same":   {newListCache, with(props.LargestChunk(plusOne)), "LargestChunk leave"},
+		"larger chunks taken all the same":   {newListCache, with(props.LargestChunk(plusOne)), "outside of the limits that are declared"},
 		"larger chunks refused, but stored":  {refusing(true, overPlusOne), with(props.LargestChunk(plusOne)), "changed the cache"},
 		"largest chunk of nothing":           {newListCache, with(props.LargestChunk(func(int) int { return 0 })), "want at least 1"},
 		"largest chunk, the narrow contract": {newListCache, []props.Option{props.LargestChunk(plusOne)}, "expected"},

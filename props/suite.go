@@ -92,18 +92,6 @@ func (s *suite) judge() *judge.Judge {
 	return j
 }
 
-// longest is the most tokens of a chunk that the cache takes.
-func (s *suite) longest(window int) int {
-	most := impls.MaxExtent
-	if slices.Contains(s.limits.Kinds, corpus.LongChunks) {
-		most = window
-	}
-	if s.limits.Largest != nil {
-		most = min(most, s.limits.Largest(window))
-	}
-	return most
-}
-
 // withCache makes a cache, hands it to f and closes it.
 func (s *suite) withCache(t *testing.T, shape impls.Shape, f func(impls.Cache) error) (err error) {
 	t.Helper()
@@ -150,17 +138,17 @@ func (s *suite) testOracle(t *testing.T) {
 			return err == nil, err
 		}
 		failed, found = c, d
-		b.logCounts() // those of the shrinker are of no interest
+		t.Log(judge.CountsText(b.judge.Counts())) // those of the shrinker are of no interest
 		small, d, stats, err := b.runner().Minimize(t.Context(), c, d)
 		failed = nil
 		if err != nil {
 			return false, fmt.Errorf("%s\n%s\nnot shrunk: %w", found, sequence(c), err)
 		}
-		return false, fmt.Errorf("%s%s%s\n%s", d, runsText(d, stats), s.limitsText(small, d), sequence(small))
+		return false, fmt.Errorf("%s%s\n%s", d, runsText(d, stats), sequence(small))
 	}, drawn(window.CacheTarget())))
 	check(t, p)
 	if found == nil {
-		b.logCounts()
+		t.Log(judge.CountsText(b.judge.Counts()))
 	}
 }
 
@@ -178,18 +166,6 @@ func runsText(d *corpus.Divergence, stats shrink.Stats) string {
 		text += fmt.Sprintf("; shrinking ended after %s or at its bound, so that a smaller case may fail too", shrinkTime)
 	}
 	return text
-}
-
-// limitsText says what a chunk that was taken is measured by, where options say
-// so.
-func (s *suite) limitsText(c *corpus.Case, d *corpus.Divergence) string {
-	if d.Fault != corpus.FaultAccepted || s.limits.Largest == nil && len(s.limits.Kinds) == 0 {
-		return ""
-	}
-	if o := &c.Ops[d.Op-1]; o.Kind != corpus.Append || o.Mismatched(c.Shape) {
-		return "" // refused whatever the options say
-	}
-	return " (what Without and LargestChunk leave out must be refused too)"
 }
 
 func shapeText(s impls.Shape) string {

@@ -77,18 +77,25 @@ mlx() {
 }
 
 candle() {
-  for judge in rows positions mask; do
-    run "candle-$judge" impls/worker/candle/hunt.sh "candle --judge $judge" --seed 1 --cases 100000 --without odd
-    run "candle-$judge-past" impls/worker/candle/hunt.sh "candle --judge $judge" --seed 1 --cases 100000 --without odd,long,crossing
+  w=impls/worker/candle/hunt.sh
+  past=odd,long,crossing
+  for judge in mask rows positions; do
+    run "candle-$judge" $w "candle --judge $judge" --seed 1 --cases 20000 --without odd
+    run "candle-$judge-past" $w "candle --judge $judge" --seed 1 --cases 20000 --without $past
   done
+  run candle-clone $w "candle --snapshot clone" --seed 1 --cases 20000 --without $past
+  run candle-scattered $w "candle --cache scattered" --seed 1 --cases 20000 --without odd
+  # A crop that is refused leaves more tokens than a chunk was drawn to fit beside.
+  run candle-scattered-crops $w "candle --cache scattered" --seed 1 --cases 20000 --without $past,exact,empty
+  run candle-scattered-past $w "candle --cache scattered" --seed 1 --cases 20000 --without $past,exact,empty,crop
 }
 
 ollama() {
   w=impls/worker/ollama/hunt.sh
-  run ollama $w ollama --seed 1 --cases 100000
-  run ollama-window-1 $w "ollama --size window-1" --seed 1 --cases 100000 --without odd
-  run ollama-window-1-batches $w "ollama --size window-1 --batch 3 --snapshots 2" --seed 1 --cases 100000 --without odd
-  run ollama-hybrid $w "ollama --size window-1 --hybrid --snapshots 2 --batch 5 --context 2500" --seed 1 --cases 20000 --without odd
+  run ollama $w ollama --seed 1 --cases 20000
+  run ollama-window-1 $w "ollama --size window-1" --seed 1 --cases 20000 --without odd
+  run ollama-window-1-batches $w "ollama --size window-1 --batch 3 --snapshots 2" --seed 1 --cases 20000 --without odd
+  run ollama-hybrid $w "ollama --size window-1 --hybrid --parallel 4 --snapshots 1 --batch 5 --context 2500" --seed 1 --cases 20000 --without odd
 }
 
 for part in "${@:-torch_eager torch_compiled torch_steps programs transformers transformers_past mlx candle ollama}"; do
