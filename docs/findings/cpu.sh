@@ -62,6 +62,8 @@ transformers_past() {
   for kind in dynamic recording; do
     run "transformers-$kind-past" $py "transformers_cache.py --kind $kind" --seed 2 --cases 20000 --without odd,empty,window-1 --shrink-time 10s
   done
+  run transformers-dynamic-unselected $py "transformers_cache.py --kind dynamic" --seed 2 --cases 20000 --without odd,empty,window-1,select --shrink-time 10s
+  run transformers-recording-uncropped $py "transformers_cache.py --kind recording" --seed 2 --cases 20000 --without odd,empty,crop,select --shrink-time 10s
 }
 
 mlx() {
