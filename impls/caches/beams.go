@@ -6,69 +6,74 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls"
 )
 
-// Beams is what beam search and speculative decoding ask of a cache, as mlx-lm's batch
-// caches and the reorder_cache of transformers give it: a list of rows for each batch
-// entry, which is cropped, repeated and dropped for itself.
+// Beams is what beam search and speculative decoding ask of a cache: a list of tokens
+// for each batch entry, which is cropped, repeated and dropped for itself.
 type Beams struct {
-	ragged[*beam]
-	sinks int
+	shape impls.Shape
+	snapshots[beams]
+	positions [][]int
 }
 
-// NewBeams makes an empty cache whose queries see the first sinks tokens besides their
-// window; 0 for none.
-func NewBeams(s impls.Shape, sinks int) (*Beams, error) {
-	return ready(&Beams{sinks: sinks}, s)
-}
+// beams is the newest tokens of each entry, in lists that are shared and not written to.
+type beams [][]held
+
+func (s beams) clone() beams { return slices.Clone(s) }
+
+// NewBeams makes an empty cache.
+func NewBeams(s impls.Shape) (*Beams, error) { return ready(&Beams{shape: s}, s) }
 
 // Reset implements impls.Cache.
-func (c *Beams) Reset() { c.begin(func() *beam { return &beam{bug: c.bug, sinks: c.sinks} }) }
+func (c *Beams) Reset() { c.now = make(beams, c.shape.Batch) }
 
-// Sinks implements impls.Sinker.
-func (c *Beams) Sinks() int { return c.sinks }
-
-// beam is one entry: how many tokens it has had, and those that it holds, oldest first.
-type beam struct {
-	bug      bug
-	sinks, n int
-	list     []held
+// Update implements impls.Cache.
+func (c *Beams) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	return c.UpdateEach(keys, values, slices.Repeat([]int{keys.Rows}, len(c.now)))
 }
 
-func (x *beam) tokens() int { return x.n }
-
-// holds reckons that sinks may be among those, with a gap behind them.
-func (x *beam) holds(lo, hi int) bool {
-	found := 0
-	for _, h := range x.list {
-		if lo <= h.pos && h.pos < hi {
-			found++
-		}
+// UpdateEach implements impls.RaggedUpdater.
+func (c *Beams) UpdateEach(keys, values impls.Tensor, lengths []int) (k, v impls.Tensor, err error) {
+	if err := checkEach(c.shape, len(c.now), &keys, &values, lengths); err != nil {
+		return k, v, err
 	}
-	return found == hi-lo
+	w, seen := c.shape.Window, make([][]held, len(lengths))
+	for b, length := range lengths {
+		all := slices.Concat(c.now[b], takeLast(&keys, &values, b, length, count(c.now[b])))
+		seen[b] = newest(all, w-1+length)
+		c.now[b] = newest(all, 2*w) // more than the next query sees, for crops
+	}
+	k, v, c.positions = gather(c.shape, seen)
+	return k, v, nil
 }
 
-func (x *beam) append(r row) {
-	x.list = append(x.list, held{x.n, r})
-	x.n++
+// Positions implements impls.Positioner.
+func (c *Beams) Positions() [][]int { return c.positions }
+
+// Select implements impls.Selector.
+func (c *Beams) Select(entries []int) error {
+	err := checkSelect(entries, len(c.now))
+	if err == nil {
+		c.now = choose(c.now, entries)
+	}
+	return err
 }
 
-func (x *beam) rows(lo int) []held {
-	return slices.DeleteFunc(slices.Clone(x.list), func(h held) bool {
-		return h.pos < lo && h.pos >= x.sinks && x.bug != neverEvicts
-	})
+// Crop implements impls.Cropper.
+func (c *Beams) Crop(n int) error { return c.CropEach(slices.Repeat([]int{n}, len(c.now))) }
+
+// CropEach implements impls.RaggedCropper. It refuses what needs tokens that are gone.
+func (c *Beams) CropEach(lengths []int) error {
+	if err := checkCrop(lengths, len(c.now)); err != nil {
+		return err
+	}
+	cropped := c.now.clone()
+	for b, list := range c.now {
+		n := min(lengths[b], count(list))
+		left := len(list) - count(list) + n
+		if left < min(n, c.shape.Window) {
+			return refuse("crop", "entry %d to %d of %d tokens: too many are gone", b, n, count(list))
+		}
+		cropped[b] = list[:left]
+	}
+	c.now = cropped
+	return nil
 }
-
-// slide keeps as many tokens again as a window has, for crops.
-func (x *beam) slide(window int) { x.list = x.rows(oldest(x.n, 2*window)) }
-
-func (x *beam) crop(n int) {
-	x.n = n
-	x.list = slices.DeleteFunc(x.list, func(h held) bool { return h.pos >= n })
-}
-
-func (x *beam) clone() *beam {
-	c := *x
-	c.list = slices.Clone(x.list)
-	return &c
-}
-
-func (*beam) drop() {}

@@ -1,79 +1,78 @@
 package caches
 
 import (
-	"math"
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/impls"
 )
 
-// Cells is a pool of cells, as llama.cpp's unified KV cache: a token lies where a
-// search finds a free cell, and entries that were one share theirs. Update returns the
-// whole pool, and a mask says which cells each query sees.
+// Cells is a pool of cells, as llama.cpp's unified KV cache: a token lies in the first
+// cell that is free. Update returns the whole pool to every batch entry, and a mask
+// says which cells each query sees.
 type Cells struct {
-	ragged[*sequence]
-	pool pool[held]
+	shape     impls.Shape
+	n, first  int    // how many tokens each entry has had, and the first that is held
+	cells     []held // the tokens of all entries, and those of free cells
+	owner     []int  // of each cell, -1 for none
+	positions [][]int
+	visible   [][][]bool
 }
 
 // NewCells makes an empty cache.
-func NewCells(s impls.Shape) (*Cells, error) { return ready(&Cells{}, s) }
+func NewCells(s impls.Shape) (*Cells, error) { return ready(&Cells{shape: s}, s) }
 
 // Reset implements impls.Cache.
-func (c *Cells) Reset() {
-	c.begin(func() *sequence { return &sequence{bug: c.bug, list: list[held]{pool: &c.pool}} })
-}
+func (c *Cells) Reset() { *c = Cells{shape: c.shape} }
 
-// Visible implements impls.Masker.
-func (c *Cells) Visible() [][][]bool { return c.mask() }
-
-// sequence is one entry: n tokens, of which it holds those in the cells of a list.
-type sequence struct {
-	bug  bug
-	n    int
-	list list[held]
-}
-
-func (s *sequence) tokens() int { return s.n }
-
-// in is the cells of tokens lo to hi-1.
-func (s *sequence) in(lo, hi int) (cells []int) {
-	for _, at := range s.list.at {
-		if p := s.list.items[at].pos; lo <= p && p < hi {
-			cells = append(cells, at)
+// Update implements impls.Cache.
+func (c *Cells) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	if err := checkChunk(c.shape, c.shape.Batch, &keys, &values); err != nil {
+		return k, v, err
+	}
+	c.keep(oldest(c.n, c.shape.Window), c.n)
+	for b := range keys.Batch {
+		for _, x := range takeLast(&keys, &values, b, keys.Rows, c.n) {
+			at := slices.Index(c.owner, -1)
+			if at < 0 {
+				at, c.cells, c.owner = len(c.cells), append(c.cells, x), append(c.owner, b)
+			}
+			c.cells[at], c.owner[at] = x, b
 		}
 	}
-	return cells
-}
-
-func (s *sequence) holds(lo, hi int) bool { return len(s.in(lo, hi)) == hi-lo }
-
-func (s *sequence) append(x row) {
-	if s.bug != staleAfterCrop && s.bug != staleAfterReset || !s.holds(s.n, s.n+1) {
-		s.list.add(held{s.n, x})
-	}
-	s.n++
-}
-
-// rows is the whole pool: cells of others are empty rows with something in them.
-func (s *sequence) rows(int) []held {
-	pool := slices.Clone(s.list.items)
-	for at := range pool {
-		if !slices.Contains(s.list.at, at) {
-			pool[at].pos = -1
+	c.visible = make([][][]bool, keys.Batch)
+	for b := range c.visible {
+		for p := c.n; p < c.n+keys.Rows; p++ {
+			mask := make([]bool, len(c.cells))
+			for at, x := range c.cells {
+				mask[at] = c.owner[at] == b && oldest(p, c.shape.Window) <= x.pos && x.pos <= p
+			}
+			c.visible[b] = append(c.visible[b], mask)
 		}
 	}
-	return pool
+	c.n += keys.Rows
+	k, v, c.positions = gather(c.shape, slices.Repeat([][]held{c.cells}, keys.Batch))
+	return k, v, nil
 }
 
-// slide gives back the cells that no query sees any more.
-func (s *sequence) slide(window int) { s.list.keep(s.in(oldest(s.n, window), math.MaxInt)) }
-
-func (s *sequence) crop(n int) {
-	if s.n = n; s.bug != staleAfterCrop {
-		s.list.keep(s.in(0, n))
+// keep frees the cells of all tokens but lo to n-1 of each entry.
+func (c *Cells) keep(lo, n int) {
+	for at, x := range c.cells {
+		if x.pos < lo || x.pos >= n {
+			c.owner[at] = -1
+		}
 	}
+	c.n, c.first = n, lo
 }
 
-func (s *sequence) clone() *sequence { return &sequence{s.bug, s.n, s.list.clone()} }
+// Crop implements impls.Cropper. It refuses what needs tokens whose cells are free.
+func (c *Cells) Crop(n int) error {
+	if lo := oldest(n, c.shape.Window); n < 0 || n < c.n && lo < c.first {
+		return refuse("crop", "to %d of %d tokens: the first %d are gone", n, c.n, c.first)
+	}
+	c.keep(c.first, min(n, c.n))
+	return nil
+}
 
-func (s *sequence) drop() { s.list.drop() }
+// Positions and Visible implement impls.Positioner and impls.Masker.
+func (c *Cells) Positions() [][]int  { return c.positions }
+func (c *Cells) Visible() [][][]bool { return c.visible }

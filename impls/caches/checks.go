@@ -2,6 +2,7 @@ package caches
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/slidefuzz/slidefuzz/impls"
 )
@@ -21,6 +22,33 @@ func checkChunk(s impls.Shape, batch int, keys, values *impls.Tensor) error {
 	}
 	if keys.Rows != values.Rows {
 		return refuse("update", "%d rows of keys and %d of values", keys.Rows, values.Rows)
+	}
+	return nil
+}
+
+// checkEach is checkChunk where each entry takes its own number of the last rows.
+func checkEach(s impls.Shape, batch int, keys, values *impls.Tensor, lengths []int) error {
+	if err := checkChunk(s, batch, keys, values); err != nil {
+		return err
+	}
+	if len(lengths) != batch || slices.Min(lengths) < 0 || slices.Max(lengths) != keys.Rows {
+		return refuse("update", "lengths %v for %d entries and %d rows: want one for each entry, from 0 on, the largest as many as there are rows", lengths, batch, keys.Rows)
+	}
+	return nil
+}
+
+// checkSelect refuses a list that is empty or names an entry outside the batch.
+func checkSelect(entries []int, batch int) error {
+	if len(entries) == 0 || slices.Min(entries) < 0 || slices.Max(entries) >= batch {
+		return refuse("select", "entries %v of a batch of %d", entries, batch)
+	}
+	return nil
+}
+
+// checkCrop refuses lengths that are negative or not one for each entry.
+func checkCrop(lengths []int, batch int) error {
+	if len(lengths) != batch || slices.Min(lengths) < 0 {
+		return refuse("crop", "to %v tokens, want one number from 0 on for each of %d entries", lengths, batch)
 	}
 	return nil
 }

@@ -1,73 +1,78 @@
 package caches
 
-import "github.com/slidefuzz/slidefuzz/impls"
+import (
+	"slices"
 
-// page is the tokens of a page: few, so that short sequences fill several.
-type page [4]row
+	"github.com/slidefuzz/slidefuzz/impls"
+)
 
-// Pages keeps its tokens in pages of 4, as vLLM and SGLang do: a table says in which
-// pages of a pool those of a batch entry lie. Entries and snapshots share pages; who
-// writes to a shared page copies it first.
+// Pages keeps its tokens in pages of 4 rows, as vLLM and SGLang do: a table lists
+// the pages of each batch entry. Forked entries share pages, and who writes to a shared
+// page copies it first.
 type Pages struct {
-	ragged[*table]
-	pool pool[page]
+	shape impls.Shape
+	n     int       // tokens of each entry
+	table [][]*page // by entry; a page that has left the window is nil
+}
+
+// pageRows is the tokens of a page: few, so that short sequences fill several.
+const pageRows = 4
+
+type page struct {
+	shared bool
+	rows   [pageRows]held
 }
 
 // NewPages makes an empty cache.
-func NewPages(s impls.Shape) (*Pages, error) { return ready(&Pages{}, s) }
+func NewPages(s impls.Shape) (*Pages, error) { return ready(&Pages{shape: s}, s) }
 
 // Reset implements impls.Cache.
-func (c *Pages) Reset() {
-	c.begin(func() *table { return &table{bug: c.bug, pages: list[page]{pool: &c.pool}} })
-}
+func (c *Pages) Reset() { c.n, c.table = 0, make([][]*page, c.shape.Batch) }
 
-// table is one entry: n tokens in pages, of which the first have been freed.
-type table struct {
-	bug      bug
-	n, first int
-	pages    list[page]
-}
-
-func (t *table) tokens() int { return t.n }
-
-func (t *table) holds(lo, _ int) bool { return lo >= t.first*len(page{}) }
-
-// page is where a token lies.
-func (t *table) page(p int) int { return t.pages.at[p/len(page{})-t.first] }
-
-// append takes a new page where the last is full, and copies a shared one.
-func (t *table) append(x row) {
-	p, r := t.n, t.n%len(page{})
-	if r == 0 {
-		t.pages.add(page{})
-	} else if last := t.page(p); t.pages.refs[last] > 1 && t.bug != writesShared {
-		t.pages.keep(t.pages.at[:len(t.pages.at)-1])
-		t.pages.add(t.pages.items[last])
+// Update implements impls.Cache.
+func (c *Pages) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	if err := checkChunk(c.shape, len(c.table), &keys, &values); err != nil {
+		return k, v, err
 	}
-	t.pages.items[t.page(p)][r] = x
-	t.n++
-}
-
-func (t *table) rows(lo int) (list []held) {
-	for p := lo; p < t.n; p++ {
-		list = append(list, held{p, t.pages.items[t.page(p)][p%len(page{})]})
+	n, w := c.n+keys.Rows, c.shape.Window
+	seen := make([][]held, len(c.table))
+	for b := range c.table {
+		for _, x := range takeLast(&keys, &values, b, keys.Rows, c.n) {
+			c.own(b, x.pos).rows[x.pos%pageRows] = x
+		}
+		for p := oldest(c.n, w); p < n; p++ {
+			seen[b] = append(seen[b], c.table[b][p/pageRows].rows[p%pageRows])
+		}
+		clear(c.table[b][:oldest(n, w)/pageRows])
 	}
-	return list
+	c.n = n
+	k, v, _ = gather(c.shape, seen)
+	return k, v, nil
 }
 
-// slide frees the pages that lie before the window.
-func (t *table) slide(window int) {
-	gone := oldest(t.n, window)/len(page{}) - t.first
-	t.pages.keep(t.pages.at[gone:])
-	t.first += gone
+// own is the page of a position, to be written to: a new one behind the last, or a
+// copy of one that is shared.
+func (c *Pages) own(b, position int) *page {
+	at := position / pageRows
+	if at == len(c.table[b]) {
+		c.table[b] = append(c.table[b], &page{})
+	} else if old := c.table[b][at]; old.shared {
+		c.table[b][at] = &page{rows: old.rows}
+	}
+	return c.table[b][at]
 }
 
-// crop frees the pages that lie behind the end.
-func (t *table) crop(n int) {
-	t.pages.keep(t.pages.at[:(n+len(page{})-1)/len(page{})-t.first])
-	t.n = n
+// Select implements impls.Selector.
+func (c *Pages) Select(entries []int) error {
+	if err := checkSelect(entries, len(c.table)); err != nil {
+		return err
+	}
+	c.table = choose(c.table, entries)
+	for b, list := range c.table {
+		c.table[b] = slices.Clone(list)
+		for _, x := range list[min(len(list), oldest(c.n, c.shape.Window)/pageRows):] {
+			x.shared = true
+		}
+	}
+	return nil
 }
-
-func (t *table) clone() *table { return &table{t.bug, t.n, t.first, t.pages.clone()} }
-
-func (t *table) drop() { t.pages.drop() }

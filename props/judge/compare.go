@@ -311,10 +311,15 @@ func (j *Judge) describe(row []byte, size int, t oracle.Tensor, lane int) string
 	return s
 }
 
-// layerText says which layer is judged, where there are several.
-func (j *Judge) layerText() string {
+// layerText says which layer returned the rows, where there are several.
+func (j *Judge) layerText() string { return j.ofLayer(" by layer %d") }
+
+// layerNote says behind a sentence which layer it is about.
+func (j *Judge) layerNote() string { return j.ofLayer(" (layer %d)") }
+
+func (j *Judge) ofLayer(format string) string {
 	if l := slices.Index(j.layers, j.history); len(j.layers) > 1 {
-		return fmt.Sprintf(" by layer %d", l)
+		return fmt.Sprintf(format, l)
 	}
 	return ""
 }
