@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -94,18 +93,21 @@ func serveCache(ctx context.Context, e *env, t window.Target) error {
 
 // helloOf is what the worker of a built-in cache in Go says of it.
 func helloOf(i caches.Info) (hello worker.Hello, err error) {
-	layered, can, err := run.BuiltinAbilities(i)
+	sample, err := run.BuiltinSample(i)
 	if err != nil {
 		return hello, err
 	}
-	if layered {
+	if _, layered := sample.(impls.Layered); layered {
 		return hello, fmt.Errorf("%s has layers with a window and without, which the worker protocol has not; slidefuzz hunt %[1]s runs it here", window.BuiltinCache(i.Name))
 	}
-	has := func(c corpus.Capability) bool { return slices.Contains(can, c) }
+	has := func(c corpus.Capability) bool { return run.Can(sample, c) }
 	hello = worker.Hello{
 		Name: i.Name, Version: buildVersion(), Contract: "chunks", Device: "cpu", DTypes: allDTypes,
 		Crop: has(corpus.CanCrop), Ragged: has(corpus.CanRagged), Select: has(corpus.CanSelect), Snapshot: has(corpus.CanSnapshot),
 		Without: i.Without, Batches: i.Batches,
+	}
+	if x, ok := sample.(impls.Sinker); ok {
+		hello.Sinks = x.Sinks()
 	}
 	if i.Narrow {
 		hello.Contract = "single"

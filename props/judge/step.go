@@ -48,13 +48,11 @@ func (j *Judge) step(ctx context.Context, o *corpus.Op) (d *corpus.Divergence) {
 	must := x.Answer(o, j.c.Shape, state{j}, promise{j})
 	j.handed, j.fault = false, nil
 	err := x.Ask(ctx, o, asked{j})
-	if ctx.Err() == nil {
-		count := &j.counts[o.Kind]
-		if err != nil {
-			count.Refused++
-		} else {
-			count.Accepted++
-		}
+	count := &j.counts[o.Kind]
+	if err != nil {
+		count.Refused++
+	} else {
+		count.Accepted++
 	}
 	switch {
 	case j.fault != nil:

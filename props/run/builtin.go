@@ -44,28 +44,27 @@ func (b *builtin) of(c *corpus.Case) (*builtinCache, error) {
 	if !ok {
 		return nil, c.Target.Check()
 	}
-	_, can, err := BuiltinAbilities(info)
+	sample, err := BuiltinSample(info)
 	if err != nil {
 		return nil, err
 	}
-	x := &builtinCache{info, can}
+	x := &builtinCache{info, Capabilities(sample)}
 	b.known[name] = x
 	return x, nil
 }
 
-// BuiltinAbilities lists what a built-in cache can do beyond what each can, and says
-// whether it has layers: all caches of a name are alike in that.
-func BuiltinAbilities(i caches.Info) (layered bool, can []corpus.Capability, err error) {
+// BuiltinSample makes a small built-in cache, to see which interfaces it implements:
+// all of a name are alike in that.
+func BuiltinSample(i caches.Info) (impls.Cache, error) {
 	s := impls.Shape{Batch: 1, Heads: 1, Window: 1, Dim: i.DimMultiple}
 	if len(i.Batches) > 0 {
 		s.Batch = i.Batches[0]
 	}
 	c, err := caches.New(i.Name, s)
 	if err != nil {
-		return false, nil, fmt.Errorf("%s: %w", window.BuiltinCache(i.Name), err)
+		return nil, fmt.Errorf("%s: %w", window.BuiltinCache(i.Name), err)
 	}
-	_, layered = c.(impls.Layered)
-	return layered, Capabilities(c), nil
+	return c, nil
 }
 
 // Traits implements Backend.
