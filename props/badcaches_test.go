@@ -27,7 +27,8 @@ const (
 )
 
 // badCache is a cache with a fault: the subtest that is to catch it, and the sentence
-// that its author reads there. also lists the subtests that fail besides; all others
+// that its author reads there, of the case that is found with the seed of TestBadCaches:
+// another one may say the same of other numbers, once other cases are drawn. also lists the subtests that fail besides; all others
 // must pass.
 type badCache struct {
 	name    string
@@ -220,15 +221,23 @@ func (c staysAtRestore) Restore(id int) error {
 	return nil
 }
 
-// storesPadding stores all rows of a chunk of which entries take the last.
+// storesPadding takes the first rows of a chunk for each entry, and not the last.
 type storesPadding struct{ *caches.Beams }
 
 func (c storesPadding) UpdateEach(keys, values impls.Tensor, lengths []int) (k, v impls.Tensor, err error) {
-	all := make([]int, len(lengths))
-	for b := range all {
-		all[b] = keys.Rows
+	if keys.Batch != len(lengths) || values.Batch != len(lengths) {
+		return k, v, errNo
 	}
-	return c.Beams.UpdateEach(keys, values, all)
+	moved := [2]impls.Tensor{keys.Clone(impls.Shape{}), values.Clone(impls.Shape{})}
+	for t, from := range [...]*impls.Tensor{&keys, &values} {
+		for lane := range from.Lanes() {
+			length := lengths[lane/from.Heads]
+			for r := range length {
+				copy(moved[t].Row(lane, from.Rows-length+r), from.Row(lane, r))
+			}
+		}
+	}
+	return c.Beams.UpdateEach(moved[0], moved[1], lengths)
 }
 
 // lies says another order of its positions than its rows have.
@@ -389,12 +398,12 @@ func badCaches() []badCache {
 			oracleTest, "op 4 (append), keys returned: lane 0 row 0 holds token 0 of before the restore at op 3, expected nothing (zeros); wrong in 20 of 20 runs, 1 cell", nil,
 		},
 		{
-			"a refused chunk is stored", refusing(true, kind(corpus.Crossing)), with(props.Without("crossing")),
-			oracleTest, "op 3 (append), keys: changed: the append that was refused at op 2 changed the cache: op 3 (append), keys returned: lane 0 row 0 holds token 1 of the chunk that was refused at op 2, expected token 0; wrong in 20 of 20 runs, 2 cells", nil,
+			"a refused chunk is stored", refusing(true, kind(corpus.LongChunks)), with(props.Without("long")),
+			oracleTest, "op 2 (append), keys: changed: the append that was refused at op 1 changed the cache: op 2 (append), keys returned: lane 0 row 0 holds token 1 of the chunk that was refused at op 1, expected nothing (zeros); wrong in 20 of 20 runs, 1 cell", nil,
 		},
 		{
 			"a chunk of another dim is stored in part", alter(storesPart), chunks,
-			oracleTest, "op 2 (append), keys: changed: the append that was refused at op 1 changed the cache: op 2 (append), keys returned: lane 0 row 0 holds parts of token 0 of the chunk that was refused at op 1 and of zeros, expected nothing (zeros); wrong in 20 of 20 runs, 1 cell", nil,
+			oracleTest, "op 2 (append), keys: changed: the append that was refused at op 1 changed the cache: op 2 (append), keys returned: lane 0 row 0 holds token 0 of the chunk that was refused at op 1, expected nothing (zeros); wrong in 20 of 20 runs, 1 cell", nil,
 		},
 		{
 			"half of a row is lost", update(tears), chunks,
@@ -434,7 +443,7 @@ func badCaches() []badCache {
 		},
 		{
 			"padding is stored", over(func(c *caches.Beams) impls.Cache { return storesPadding{c} }), chunks,
-			oracleTest, "op 2 (append), keys returned: lane 0 row 0 holds padding, expected token 1; wrong in 20 of 20 runs, 1 cell", nil,
+			oracleTest, "op 2 (append), keys returned: lane 3 row 0 holds padding, expected token 1; wrong in 20 of 20 runs, 1 cell", nil,
 		},
 		{
 			"positions in another order", over(func(c *caches.Beams) impls.Cache { return lies{c} }), chunks,
@@ -458,7 +467,7 @@ func badCaches() []badCache {
 		},
 		{
 			"queries see padding", newMasked(func(_, _, position int, sees bool) bool { return sees || position < 0 }), chunks,
-			oracleTest, "op 2 (append), keys: visible: the query of entry 1 at position 0 attends to row 1, which holds no token; wrong in 20 of 20 runs", nil,
+			oracleTest, "op 3 (append), keys: visible: the query of entry 1 at position 0 attends to row 1, which holds no token; wrong in 20 of 20 runs", nil,
 		},
 		{
 			"queries see a token twice", newAttendsTwice, chunks,
@@ -471,7 +480,7 @@ func badCaches() []badCache {
 		},
 		{
 			"larger chunks are taken", newListCache, with(props.LargestChunk(plusOne)),
-			oracleTest, "op 1 (append), -: accepted: 3 rows after 0 in a window of 1, which the contract refuses; wrong in 20 of 20 runs (what Without and LargestChunk leave out must be refused too)", nil,
+			oracleTest, "op 1 (append), -: accepted: 3 rows after 0 in a window of 1, which must be refused: it is outside of the limits that are declared; wrong in 20 of 20 runs", nil,
 		},
 		{
 			"wrong in every third cache", everyThird(), chunks,
@@ -487,19 +496,19 @@ func plantedFaults() []badCache {
 	all := []badCache{
 		{name: "ring-wraps-early", subtest: oracleTest, message: "op 2 (append), keys returned: lane 0 row 0 holds token 0, expected token 3; wrong in 20 of 20 runs, 1 cell", also: []string{keepsNothingTest, sameTensorTest, ownOutputTest}},
 		{name: "double-ring-one-row-short", subtest: oracleTest, message: "op 1 (append), keys: shape: no returned row holds position 0 of entry 0 (token 0), which a query sees; wrong in 20 of 20 runs"},
-		{name: "aligned-copies-16-bytes", subtest: oracleTest, message: "op 1 (append), keys returned: lane 0 row 0 holds parts of token 0 and of zeros, expected token 0; wrong in 20 of 20 runs, 8 cells", also: []string{keepsNothingTest, sameTensorTest, ownOutputTest}},
+		{name: "aligned-copies-16-bytes", subtest: oracleTest, message: "op 1 (append), keys returned: lane 0 row 0 holds parts of token 0 and of zeros, expected token 0; wrong in 20 of 20 runs, 4 cells", also: []string{keepsNothingTest, sameTensorTest, ownOutputTest}},
 		{name: "pages-writes-shared", subtest: oracleTest, message: "op 4 (append), keys returned: lane 0 row 0 holds token 1 of lane 1, expected token 1; wrong in 20 of 20 runs, 1 cell"},
 		{name: "pages-padded-batch", subtest: oracleTest, message: "op 3 (append), keys returned: lane 0 row 0 holds nothing (zeros), expected token 0; wrong in 20 of 20 runs, 1 cell"},
 		{name: "cells-stale-after-crop", subtest: oracleTest, message: "op 3 (append), keys returned: lane 0 row 0 holds token 0, which the crop at op 2 cut off, expected token 1; wrong in 20 of 20 runs, 1 cell"},
 		{name: "cells-stale-after-reset", subtest: oracleTest, message: "op 3 (append), keys returned: lane 0 row 0 holds token 0 of before the reset at op 2, expected token 1; wrong in 20 of 20 runs, 1 cell"},
 		{name: "cells-one-mask", subtest: oracleTest, message: "op 1 (append), keys: visible: the query of entry 0 at position 0 attends to row 1, position 1, which comes after it; wrong in 20 of 20 runs", also: []string{keepsNothingTest, sameTensorTest, ownOutputTest}},
 		{name: "cells-wide-window", subtest: oracleTest, message: "op 1 (append), keys: visible: the query of entry 0 at position 1 attends to row 0, position 0, which is before its window: it sees positions from 1 on; wrong in 20 of 20 runs", also: []string{keepsNothingTest, sameTensorTest}},
-		{name: "beams-never-evicts", subtest: oracleTest, message: "op 2 (append), keys: unbounded: returned 5 rows for a chunk of 0 tokens after 5 tokens in a window of 1; want at most 2, a slack of 1 among them; wrong in 20 of 20 runs", also: []string{ownOutputTest}},
-		{name: "beams-values-in-old-order", subtest: oracleTest, message: "op 3 (append), values returned: lane 1 row 0 holds token 0 of entry 1 of before the select at op 2, expected token 0 of entry 0; wrong in 20 of 20 runs, 1 cell"},
-		{name: "beams-misaligned-after-drop", subtest: oracleTest, message: "op 5 (append), keys returned: lane 0 row 0 holds token 1, expected token 0 of entry 1; wrong in 20 of 20 runs, 1 cell"},
-		{name: "beams-one-rollback", subtest: oracleTest, message: "op 3 (append), keys returned: lane 1 row 0 holds token 1, expected token 0; wrong in 20 of 20 runs, 1 cell"},
+		{name: "beams-never-evicts", subtest: oracleTest, message: "op 2 (append), keys: unbounded: returned 5 rows for a chunk of 3 tokens after 5 tokens in a window of 1; want at most 4, a slack of 1 among them; wrong in 20 of 20 runs", also: []string{ownOutputTest}},
+		{name: "beams-values-in-old-order", subtest: oracleTest, message: "op 4 (append), values returned: lane 0 row 0 holds token 0 of entry 0 of before the select at op 3, expected token 0 of entry 1; wrong in 20 of 20 runs, 1 cell"},
+		{name: "beams-misaligned-after-drop", subtest: oracleTest, message: "op 4 (append), keys returned: lane 0 row 0 holds token 1, expected token 0; wrong in 20 of 20 runs, 1 cell"},
+		{name: "beams-one-rollback", subtest: oracleTest, message: "op 3 (append), keys returned: lane 1 row 0 holds token 0, which the crop at op 2 cut off, expected token 1; wrong in 20 of 20 runs, 1 cell"},
 		{name: "hybrid-layers-disagree", subtest: oracleTest, message: "op 3 (append), keys: shape: returned the newest 1 rows after 2 tokens; the query at position 1 sees positions from 0 on (layer 0); wrong in 20 of 20 runs"},
-		{name: "hybrid-windows-in-old-order", subtest: oracleTest, message: "op 3 (append), keys returned by layer 0: lane 1 row 0 holds token 0 of entry 1 of before the select at op 2, expected token 0 of entry 0; wrong in 20 of 20 runs, 1 cell"},
+		{name: "hybrid-windows-in-old-order", subtest: oracleTest, message: "op 4 (append), keys returned by layer 0: lane 0 row 0 holds token 0 of entry 0 of before the select at op 3, expected token 0 of entry 1; wrong in 20 of 20 runs, 1 cell"},
 	}
 	for at, b := range all {
 		all[at].cache, all[at].options = builtin(b.name), promises[baseOf(b.name)]
