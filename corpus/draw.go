@@ -236,9 +236,10 @@ func size(r *rand.Rand, most int) int {
 	return min(max(1, n), most)
 }
 
-// maxBlocks bounds the blocks of a window: with more, a forced order on a CPU's
-// OpenCL, where blocks wait for each other, takes seconds, and shows nothing new.
-const maxBlocks = 512
+// maxBlocks bounds the blocks of a window, but for one of sixteen cases: in a forced
+// order blocks wait for each other, on a device too, and more of them show little
+// that is new.
+const maxBlocks = 64
 
 // The kinds of block orders, and how often each is drawn.
 const orderKinds = 4
@@ -251,8 +252,12 @@ func (d *Drawer) schedule(c *Case, r *rand.Rand) {
 	if c.Block = 1 + r.IntN(32); r.IntN(8) == 0 {
 		c.Block = 16 * (1 + r.IntN(32))
 	}
-	if cells := c.Shape.Lanes() * c.Shape.Window * c.Shape.Dim; cells > maxBlocks*c.Block {
-		c.Block = (cells + maxBlocks - 1) / maxBlocks
+	blocks := maxBlocks
+	if r.IntN(16) == 0 {
+		blocks *= 8
+	}
+	if cells := c.Shape.Lanes() * c.Shape.Window * c.Shape.Dim; cells > blocks*c.Block {
+		c.Block = (cells + blocks - 1) / blocks
 	}
 	switch pick(r, d.orders[:]) {
 	case 0:

@@ -50,41 +50,54 @@ programs() {
 
 transformers() {
   for kind in static dynamic recording hybrid; do
-    run "transformers-$kind" $py "transformers_cache.py --kind $kind" --seed 1 --cases 100000 --shrink-time 20s
+    run "transformers-$kind" $py "transformers_cache.py --kind $kind" --seed 1 --cases 20000 --shrink-time 10s
   done
 }
 
 # Past what those found.
 transformers_past() {
   for kind in static hybrid; do
-    run "transformers-$kind-past" $py "transformers_cache.py --kind $kind" --seed 2 --cases 20000 --without odd,empty
+    run "transformers-$kind-past" $py "transformers_cache.py --kind $kind" --seed 2 --cases 20000 --without odd,empty,select --shrink-time 10s
   done
   for kind in dynamic recording; do
-    run "transformers-$kind-past" $py "transformers_cache.py --kind $kind" --seed 2 --cases 20000 --without odd,window-1
+    run "transformers-$kind-past" $py "transformers_cache.py --kind $kind" --seed 2 --cases 20000 --without odd,empty,window-1 --shrink-time 10s
   done
+  run transformers-dynamic-unselected $py "transformers_cache.py --kind dynamic" --seed 2 --cases 20000 --without odd,empty,window-1,select --shrink-time 10s
+  run transformers-recording-uncropped $py "transformers_cache.py --kind recording" --seed 2 --cases 20000 --without odd,empty,crop,select --shrink-time 10s
 }
 
 mlx() {
   for keep in 0 1 4; do
-    run "mlx-keep-$keep" $py "mlx_cache.py --keep $keep" --seed 1 --cases 20000 --shrink-time 20s
+    run "mlx-keep-$keep" $py "mlx_cache.py --keep $keep" --seed 1 --cases 20000 --shrink-time 10s
   done
-  run mlx-keep-0-past $py mlx_cache.py --seed 2 --cases 20000 --without odd,empty
-  run mlx-keep-4-past $py "mlx_cache.py --keep 4 --mask rows" --seed 2 --cases 20000 --without odd,empty
+  for select in filter extend extract; do
+    run "mlx-batch-$select" $py "mlx_cache.py --kind batch --select $select" --seed 1 --cases 20000 --shrink-time 10s
+  done
+  run mlx-keep-0-past $py mlx_cache.py --seed 2 --cases 20000 --without odd,empty --shrink-time 10s
+  run mlx-keep-4-past $py "mlx_cache.py --keep 4 --mask rows" --seed 2 --cases 20000 --without odd,empty --shrink-time 10s
+  run mlx-batch-extract-past $py "mlx_cache.py --kind batch --select extract" --seed 2 --cases 20000 --without odd,empty,ragged --shrink-time 10s
 }
 
 candle() {
-  for judge in rows positions mask; do
-    run "candle-$judge" impls/worker/candle/hunt.sh "candle --judge $judge" --seed 1 --cases 100000 --without odd
-    run "candle-$judge-past" impls/worker/candle/hunt.sh "candle --judge $judge" --seed 1 --cases 100000 --without odd,long,crossing
+  w=impls/worker/candle/hunt.sh
+  past=odd,long,crossing
+  for judge in mask rows positions; do
+    run "candle-$judge" $w "candle --judge $judge" --seed 1 --cases 20000 --without odd
+    run "candle-$judge-past" $w "candle --judge $judge" --seed 1 --cases 20000 --without $past
   done
+  run candle-clone $w "candle --snapshot clone" --seed 1 --cases 20000 --without $past
+  run candle-scattered $w "candle --cache scattered" --seed 1 --cases 20000 --without odd
+  # A crop that is refused leaves more tokens than a chunk was drawn to fit beside.
+  run candle-scattered-crops $w "candle --cache scattered" --seed 1 --cases 20000 --without $past,exact,empty
+  run candle-scattered-past $w "candle --cache scattered" --seed 1 --cases 20000 --without $past,exact,empty,crop
 }
 
 ollama() {
   w=impls/worker/ollama/hunt.sh
-  run ollama $w ollama --seed 1 --cases 100000
-  run ollama-window-1 $w "ollama --size window-1" --seed 1 --cases 100000 --without odd
-  run ollama-window-1-batches $w "ollama --size window-1 --batch 3 --snapshots 2" --seed 1 --cases 100000 --without odd
-  run ollama-hybrid $w "ollama --size window-1 --hybrid --snapshots 2 --batch 5 --context 2500" --seed 1 --cases 20000 --without odd
+  run ollama $w ollama --seed 1 --cases 20000
+  run ollama-window-1 $w "ollama --size window-1" --seed 1 --cases 20000 --without odd
+  run ollama-window-1-batches $w "ollama --size window-1 --batch 3 --snapshots 2" --seed 1 --cases 20000 --without odd
+  run ollama-hybrid $w "ollama --size window-1 --hybrid --parallel 4 --snapshots 1 --batch 5 --context 2500" --seed 1 --cases 20000 --without odd
 }
 
 for part in "${@:-torch_eager torch_compiled torch_steps programs transformers transformers_past mlx candle ollama}"; do

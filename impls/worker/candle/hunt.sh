@@ -7,6 +7,7 @@
 #
 #   hunt.sh candle --without odd
 #   hunt.sh 'candle --judge positions' --without odd
+#   hunt.sh 'candle --cache scattered' --without odd
 #
 # src/main.rs says what the worker's flags do.
 set -euo pipefail

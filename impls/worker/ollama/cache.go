@@ -26,21 +26,21 @@ var configs = map[string]ml.CacheConfig{
 var dtypes = map[impls.DType]ml.DType{impls.F32: ml.DTypeF32, impls.F16: ml.DTypeF16}
 
 // cache is a kvcache.Cache with the part of Ollama's runner that leads it. A
-// batch entry is a sequence. What an update returns are the cells that Get
-// returned, the same for every entry, with the positions that the mask shows to
-// some query of the entry. Which token a cell holds is known from where Put
-// wrote it.
+// batch entry is a sequence, which has one of the runner's slots. What an update
+// returns are the cells that Get returned, the same for every entry; what each
+// query sees of them is the mask that Get returned with them. A cell's position,
+// for an entry, is that of the token which Put wrote there last, if the mask shows
+// the cell to some query of the entry.
 //
 // An update passes its tokens on as the runner does (forwardBatch): at most
 // --batch a pass, filled from one sequence after the other. Where a chunk takes
-// several passes, the rows of all are returned, and a position that an earlier
-// pass returned with the same bits is not claimed again.
+// several passes, the rows of all are returned, of later ones those that a query
+// sees; a row that an earlier pass returned for the same position with the same
+// bits is that row, for the queries that see it.
 //
-// What the suite cannot see in returned rows is checked here, and an error
-// "mask: …" refuses the chunk: that each query sees the tokens of its window, as
-// written last, and no other. Where a token of the window is hidden from every
-// query, or a row comes twice, the suite itself says so. A size of 0 means no
-// window to NewSWACache, so with --size window-1 a window of 1 is none.
+// A layer of full attention, which the suite does not get to see, is checked here.
+// A size of 0 means no window to NewSWACache, so that --size window-1 leaves out
+// windows of 1.
 //
 // A chunk of no tokens is answered with no rows and does not reach the cache,
 // since the runner starts no pass without tokens; --empty hands it over. Of a
@@ -56,13 +56,16 @@ type cache struct {
 	backend *backend
 	kv      kvcache.Cache
 	hybrid  *kvcache.WrapperCache // kv, where there is a layer of full attention
-	// tokens are those of each sequence: of the entries of the batch, and of
-	// the snapshots.
+	// entries is the sequence of each entry of the batch of the moment, saved
+	// those of each snapshot.
+	entries []int
+	saved   map[int][]int
+	// tokens are those of each sequence in use: of entries and of snapshots.
 	tokens    map[int][]known
-	serial    int          // of the token written last
-	taken     map[int]bool // the snapshots
-	next      int          // the sequence that the next pass begins with
+	serial    int // of the token written last
+	next      int // the entry that the next pass begins with
 	positions [][]int
+	visible   [][][]bool
 }
 
 // known is a token of a sequence: its serial, and its keys and values where a
@@ -74,20 +77,26 @@ type known struct {
 
 func newCache(o options, s impls.Shape) (_ impls.Cache, err error) {
 	defer guard(&err)
+	size := int32(s.Window - o.less)
+	if size == 0 {
+		return nil, errors.New("a window of 1, which --size window-1 leaves out: NewSWACache takes 0 for no window")
+	}
 	c := &cache{
 		options: o, shape: s, backend: &backend{config: configs[o.config]},
-		tokens: map[int][]known{}, taken: map[int]bool{},
+		saved: map[int][]int{}, tokens: map[int][]known{},
 	}
-	size := int32(s.Window - o.less)
+	for range s.Batch {
+		c.entries = append(c.entries, c.slot())
+	}
 	c.kv = kvcache.NewSWACache(size, nil)
-	if o.keep > 0 && size > 0 {
+	if o.keep > 0 {
 		c.kv = kvcache.NewSWAMemCache(size, size+int32(o.keep), nil)
 	}
 	if o.hybrid {
 		c.hybrid = kvcache.NewWrapperCache(c.kv, kvcache.NewCausalCache(nil))
 		c.kv = c.hybrid
 	}
-	c.kv.Init(c.backend, dtypes[s.DType], s.Batch*(1+o.snapshots), o.context, o.batch)
+	c.kv.Init(c.backend, dtypes[s.DType], max(s.Batch, o.parallel)*(1+o.snapshots), o.context, o.batch)
 	// Before anything else the runner reserves memory by a pass that stores
 	// nothing, which allocates the cache for rows of this shape.
 	ctx := c.backend.NewContext()
@@ -146,22 +155,37 @@ func (c *cache) layer(ctx ml.Context, layer int, k, v ml.Tensor) (key, value, ma
 
 // Update implements impls.Cache.
 func (c *cache) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
-	u := &update{cache: c, chunk: [2]impls.Tensor{keys, values}, claims: make([][]int, keys.Batch)}
-	for e := range keys.Batch {
-		u.start = append(u.start, len(c.tokens[e]))
+	return c.UpdateEach(keys, values, slices.Repeat([]int{keys.Rows}, keys.Batch))
+}
+
+// UpdateEach implements impls.RaggedUpdater: a pass has tokens of whichever
+// sequences, as many of each as come.
+func (c *cache) UpdateEach(keys, values impls.Tensor, lengths []int) (k, v impls.Tensor, err error) {
+	c.positions, c.visible = nil, nil
+	if len(lengths) != keys.Batch {
+		return k, v, fmt.Errorf("%d lengths for a chunk of %d entries", len(lengths), keys.Batch)
 	}
-	c.positions = nil
-	if s := c.shape; keys.Rows == 0 && !c.empty && (keys.Batch != s.Batch || keys.Heads != s.Heads || keys.Dim != s.Dim || keys.DType != s.DType) {
+	batch := len(c.entries)
+	if s := c.shape; keys.Rows == 0 && !c.empty && (keys.Batch != batch || keys.Heads != s.Heads || keys.Dim != s.Dim || keys.DType != s.DType) {
 		return k, v, errors.New("no tokens, of another shape")
 	}
+	// Entries that come beyond the batch have sequences for this chunk.
+	for len(c.entries) < keys.Batch {
+		c.entries = append(c.entries, c.slot())
+	}
+	defer func() {
+		c.drop(c.entries[batch:])
+		c.entries = c.entries[:batch]
+	}()
+	u := newUpdate(c, keys, values, lengths)
 	if err := u.run(); err != nil {
 		for e, n := range u.start {
-			c.resume(e, n)
+			c.resume(c.entries[e], n)
 		}
 		return k, v, err
 	}
-	if keys.Batch == c.shape.Batch {
-		c.positions = u.claims
+	if keys.Batch == batch {
+		c.positions, c.visible = u.claims, u.sees()
 	}
 	return u.returned(0), u.returned(1), nil
 }
@@ -169,13 +193,34 @@ func (c *cache) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error)
 // Positions implements impls.Positioner.
 func (c *cache) Positions() [][]int { return c.positions }
 
-// Reset implements impls.Cache, as the runner starts a sequence anew. Snapshots
+// Visible implements impls.Masker.
+func (c *cache) Visible() [][][]bool { return c.visible }
+
+// slot is the first sequence that is not in use.
+func (c *cache) slot() int {
+	seq := 0
+	for c.tokens[seq] != nil {
+		seq++
+	}
+	c.tokens[seq] = []known{}
+	return seq
+}
+
+// drop ends sequences and frees their slots.
+func (c *cache) drop(sequences []int) {
+	for _, seq := range sequences {
+		c.resume(seq, 0)
+		delete(c.tokens, seq)
+	}
+}
+
+// Reset implements impls.Cache, as the runner starts sequences anew. Snapshots
 // stay.
 func (c *cache) Reset() {
-	for seq := range c.tokens {
-		if seq < firstSnapshot {
-			c.resume(seq, 0)
-		}
+	c.drop(c.entries)
+	c.entries = nil
+	for range c.shape.Batch {
+		c.entries = append(c.entries, c.slot())
 	}
 }
 
@@ -184,66 +229,115 @@ func (c *cache) resume(seq, n int) {
 	if err := c.kv.Remove(seq, int32(n), math.MaxInt32); err != nil {
 		panic(err) // "Remove with endIndex set to math.MaxInt32 does not fail"
 	}
-	n = min(max(0, n), len(c.tokens[seq]))
-	c.tokens[seq] = c.tokens[seq][:n:n]
+	c.tokens[seq] = slices.Clip(c.tokens[seq][:n])
 }
 
-// canResume is whether the runner would go on after n tokens of a sequence,
-// instead of from the start.
-func (c *cache) canResume(seq, n int) bool { return n <= 0 || c.kv.CanResume(seq, int32(n)) }
-
-// Crop implements impls.Cropper, as the runner reuses a prefix (LoadCacheSlot).
-// Where that would have it start from nothing, the crop is refused.
-func (c *cache) Crop(n int) (err error) {
-	defer guard(&err)
-	for e := range c.shape.Batch {
-		if !c.canResume(e, n) {
-			return fmt.Errorf("CanResume: sequence %d, of %d tokens, cannot go on after %d", e, len(c.tokens[e]), n)
-		}
-	}
-	for e := range c.shape.Batch {
-		c.resume(e, n)
+// canResume is nil if the runner would go on after n tokens of a sequence, instead
+// of from the start.
+func (c *cache) canResume(seq, n int) error {
+	if n > 0 && !c.kv.CanResume(seq, int32(n)) {
+		return fmt.Errorf("CanResume: sequence %d, of %d tokens, cannot go on after %d", seq, len(c.tokens[seq]), n)
 	}
 	return nil
 }
 
-// firstSnapshot is the number of the first sequence that is a snapshot: more
-// than entries that may come in a chunk of another shape.
-const firstSnapshot = 1 << 20
+// Crop implements impls.Cropper.
+func (c *cache) Crop(n int) error {
+	return c.CropEach(slices.Repeat([]int{n}, len(c.entries)))
+}
 
-// fork copies a sequence, as the runner forks a cache slot.
-func (c *cache) fork(from, to int) {
+// CropEach implements impls.RaggedCropper, as the runner reuses a prefix
+// (LoadCacheSlot), which is no longer than what there is. Where that would have it
+// start from nothing, the crop is refused.
+func (c *cache) CropEach(lengths []int) (err error) {
+	defer guard(&err)
+	if len(lengths) != len(c.entries) {
+		return fmt.Errorf("%d lengths for a batch of %d", len(lengths), len(c.entries))
+	}
+	keep := make([]int, len(lengths))
+	for e, n := range lengths {
+		seq := c.entries[e]
+		keep[e] = min(n, len(c.tokens[seq]))
+		if err := c.canResume(seq, keep[e]); err != nil {
+			return err
+		}
+	}
+	for e, n := range keep {
+		c.resume(c.entries[e], n)
+	}
+	return nil
+}
+
+// fork copies a sequence into a slot of its own, as the runner forks one.
+func (c *cache) fork(from int) (to int) {
+	to = c.slot()
 	c.kv.CopyPrefix(from, to, int32(len(c.tokens[from])))
 	c.tokens[to] = slices.Clone(c.tokens[from])
+	return to
+}
+
+// Select implements impls.Selector. An entry keeps its sequence, wherever it goes;
+// a repeat is a fork; the sequence of an entry that drops out is removed.
+func (c *cache) Select(entries []int) (err error) {
+	defer guard(&err)
+	if slots := max(c.parallel, c.shape.Batch); len(entries) > slots {
+		return fmt.Errorf("no available cache slots: %d entries, %d slots", len(entries), slots)
+	}
+	for _, e := range entries {
+		if e < 0 || e >= len(c.entries) {
+			return fmt.Errorf("entry %d of a batch of %d", e, len(c.entries))
+		}
+		if err := c.canResume(c.entries[e], len(c.tokens[c.entries[e]])); err != nil {
+			return err
+		}
+	}
+	// A slot must be free before it can be taken.
+	for e, seq := range c.entries {
+		if !slices.Contains(entries, e) {
+			c.drop([]int{seq})
+		}
+	}
+	sequences := make([]int, len(entries))
+	for i, e := range entries {
+		if sequences[i] = c.entries[e]; slices.Contains(entries[:i], e) {
+			sequences[i] = c.fork(c.entries[e])
+		}
+	}
+	c.entries, c.next = sequences, 0
+	return nil
 }
 
 // Snapshot implements impls.Snapshotter.
 func (c *cache) Snapshot(id int) (err error) {
 	defer guard(&err)
-	if id < 0 || id >= c.snapshots {
-		return fmt.Errorf("snapshot %d: there is room for %d", id, c.snapshots)
+	if _, again := c.saved[id]; !again && len(c.saved) == c.snapshots {
+		return fmt.Errorf("snapshot %d: there is room for %d, --snapshots", id, c.snapshots)
 	}
-	for e := range c.shape.Batch {
-		c.fork(e, firstSnapshot+id*c.shape.Batch+e)
-	}
-	c.taken[id] = true
+	c.drop(c.saved[id])
+	c.saved[id] = c.forks(c.entries)
 	return nil
 }
 
 // Restore implements impls.Snapshotter.
 func (c *cache) Restore(id int) (err error) {
 	defer guard(&err)
-	if !c.taken[id] {
+	from, ok := c.saved[id]
+	if !ok {
 		return fmt.Errorf("snapshot %d was not taken", id)
 	}
-	for e := range c.shape.Batch {
-		from := firstSnapshot + id*c.shape.Batch + e
-		c.fork(from, e)
-		n := len(c.tokens[e])
-		if !c.canResume(e, n) {
-			return fmt.Errorf("CanResume: sequence %d, forked from one of %d tokens, cannot go on after them", e, n)
+	for _, seq := range from {
+		if err := c.canResume(seq, len(c.tokens[seq])); err != nil {
+			return err
 		}
-		c.resume(e, n)
 	}
+	c.drop(c.entries)
+	c.entries, c.next = c.forks(from), 0
 	return nil
+}
+
+func (c *cache) forks(from []int) (to []int) {
+	for _, seq := range from {
+		to = append(to, c.fork(seq))
+	}
+	return to
 }

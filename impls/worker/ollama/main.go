@@ -27,6 +27,7 @@ type options struct {
 	config    string // of the backend
 	context   int
 	batch     int
+	parallel  int // sequences at most, 0 for those of the batch
 	snapshots int
 	empty     bool // hand empty chunks to the cache
 }
@@ -39,6 +40,7 @@ func main() {
 	flag.StringVar(&o.config, "config", "plain", "what the backend asks of the cache: `plain`; flash or permuted, as ggml with flash attention or without")
 	flag.IntVar(&o.context, "context", 4096, "tokens of the context, num_ctx (default 4096)")
 	flag.IntVar(&o.batch, "batch", 512, "most tokens of a pass, num_batch (default 512)")
+	flag.IntVar(&o.parallel, "parallel", 8, "room for `N` sequences, num_parallel, and more if the batch has more; 0: for those of the batch, and no select (default 8)")
 	flag.IntVar(&o.snapshots, "snapshots", 0, "offer `N` snapshots, each a fork into a sequence of its own by CopyPrefix (default 0)")
 	flag.BoolVar(&o.empty, "empty", false, "hand chunks of no tokens to the cache, which Ollama's runner never does")
 	flag.Parse()
@@ -52,12 +54,16 @@ func main() {
 	switch {
 	case flag.NArg() > 0 || !known:
 		usage("%s %v: see --help", o.config, flag.Args())
-	case o.keep < 0 || o.batch < 1 || o.snapshots < 0 || o.context < o.batch:
-		usage("want --keep and --snapshots of at least 0, --batch of at least 1, --context of at least --batch")
+	case o.keep < 0 || o.batch < 1 || o.snapshots < 0 || o.parallel < 0 || o.context < o.batch:
+		usage("want --keep, --parallel and --snapshots of at least 0, --batch of at least 1, --context of at least --batch")
 	}
 	hello := worker.Hello{
 		Name: o.name(), Version: version(), Contract: "chunks", Device: "pure-go",
-		DTypes: []impls.DType{impls.F32, impls.F16}, Crop: true, Snapshot: o.snapshots > 0,
+		DTypes: []impls.DType{impls.F32, impls.F16},
+		Crop:   true, Ragged: true, Select: o.parallel > 0, Snapshot: o.snapshots > 0,
+	}
+	if o.less > 0 {
+		hello.Without = []string{"window-1"} // a window of 0 is none
 	}
 	err := worker.Serve(context.Background(), os.Stdin, os.Stdout, hello, func(s impls.Shape) (impls.Cache, error) { return newCache(o, s) })
 	if err != nil {

@@ -1,40 +1,43 @@
-//! The rotating cache of candle-nn, on the CPU, as it is released.
+//! The sliding-window caches of candle-nn, on the CPU, as they are released.
 //!
-//!     slidefuzz-candle [--judge rows|mask|positions] [--snapshot clone]
+//!     slidefuzz-candle [--cache rotating|scattered] [--judge mask|rows|positions]
+//!                      [--snapshot clone]
 //!
-//! RotatingKvCache is a ring of as many rows as the window has tokens. It says by
-//! two methods what the rows hold that an append is about to return, and slidefuzz
-//! judges what it says:
+//! `rotating` is RotatingKvCache (rotating.rs), one length for the whole batch;
+//! `scattered` is ScatteredKvCache with its ScatteredCacheBuilder (scattered.rs),
+//! whose entries go on each for itself. Both are rings of as many rows as the
+//! window has tokens. slidefuzz judges what they say of the rows they return:
 //!
-//! - `attn_mask(q)`, from which the mask of a model is made (in
-//!   candle-transformers: mimi/transformer.rs). Judged by default, `--judge rows`:
-//!   the position that the mask takes each row for. `--judge mask` also compares
-//!   the mask, query by query, with the window; the protocol has no words for a
-//!   mask, so where they differ the update is refused before it is made.
-//! - `positions(q)`, for those who make a mask of their own: `--judge positions`.
+//! - the mask that they make for a model. By default, `--judge mask`, it is what
+//!   the reply says is visible, query by query; `--judge rows` says only of each
+//!   row whether some query sees it, to hunt past a mask that shows too much;
+//! - `positions(q)` of RotatingKvCache, for those who make a mask of their own:
+//!   `--judge positions`.
 //!
 //! candle is handed whatever comes: this worker refuses nothing that candle takes.
-//! The shape that a request `new` names is unknown to candle, which takes that of
-//! the first chunk after new and after reset, whichever it is. What candle refuses,
-//! with an error or by a panic, leaves the cache as candle left it.
+//! What candle refuses, with an error or by a panic, leaves the cache as candle
+//! left it.
 //!
-//! RotatingKvCache has no crop, and no snapshot but Clone, by which copy_state of
+//! Neither has a snapshot but Clone, by which copy_state of candle-transformers'
 //! mimi/transformer.rs copies the state of one model to another: `--snapshot clone`.
 
 mod protocol;
+mod rotating;
+mod scattered;
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::kv_cache::RotatingKvCache;
-use protocol::{int64, Array, Message, Meta};
+use protocol::{bools, int64, Array, Message, Meta};
+use rotating::Rotating;
+use scattered::{Scattered, Shape};
 
 /// The dimension of the rows in [batch, heads, rows, dim], as in every model of
-/// candle-transformers that has this cache.
+/// candle-transformers that has these caches.
 const ROWS: usize = 2;
 
 const DTYPES: [(&str, DType); 5] = [
@@ -45,118 +48,95 @@ const DTYPES: [(&str, DType); 5] = [
     ("U8", DType::U8),
 ];
 
+/// Those that a mask of -inf can be of.
+const MASKS: &[(&str, DType)] = &[
+    ("F32", DType::F32),
+    ("BF16", DType::BF16),
+    ("F16", DType::F16),
+];
+
 /// Why a request is refused, in words.
 type Refusal = Box<dyn Error>;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Judge {
-    Rows,
     Mask,
+    Rows,
     Positions,
 }
 
-struct Cache {
-    cache: RotatingKvCache,
-    window: usize,
+/// Which queries see which rows: [batch or 1][q][rows].
+type Visible = Vec<Vec<Vec<bool>>>;
+
+/// What an append returned, and what the cache says of it.
+struct Returned {
+    keys: Tensor,
+    values: Tensor,
+    /// The position of each row, -1 for none: [batch or 1][rows].
+    positions: Vec<Vec<i64>>,
+    visible: Visible,
+}
+
+/// How many tokens a crop keeps: so many of every entry, or a number for each.
+enum Keep {
+    All(usize),
+    Each(Vec<usize>),
+}
+
+/// A cache as the protocol has it.
+trait Cache {
+    /// Appends a chunk, the last lens[e] tokens of entry e where there are lens.
+    fn append(
+        &mut self,
+        k: &Tensor,
+        v: &Tensor,
+        lens: Option<&[usize]>,
+    ) -> Result<Returned, Refusal>;
+    fn reset(&mut self);
+    fn crop(&mut self, keep: Keep) -> Result<(), Refusal>;
+    fn snapshot(&mut self, id: &str);
+    fn restore(&mut self, id: &str) -> Result<(), Refusal>;
+}
+
+/// One update: what is returned, and what is said of it.
+fn update(
+    cache: &mut dyn Cache,
     judge: Judge,
-    saved: HashMap<String, RotatingKvCache>,
-}
-
-impl Cache {
-    fn update(&mut self, keys: &Array, values: &Array) -> Result<Message, Refusal> {
-        let (k, v) = (tensor(keys)?, tensor(values)?);
-        // Both must be asked before the append, and tell what it will return.
-        let positions = self.positions(k.dim(ROWS)?)?;
-        // If the append of the values fails, that of the keys has been made.
-        let (k1, v1) = self.cache.append(&k, &v)?;
-        // The bytes now: what is returned may be a view of the buffer.
-        let reply = BTreeMap::from([
-            ("keys".into(), array(&k1)?),
-            ("values".into(), array(&v1)?),
-            ("positions".into(), int64(&positions)),
-        ]);
-        // What was handed over must not be kept.
-        for x in [&k, &v] {
-            x.slice_set(&x.zeros_like()?, ROWS, 0)?;
-        }
-        Ok(Message {
-            tensors: reply,
-            ..Default::default()
-        })
-    }
-
-    /// The position of each row that the append of q tokens will return, -1 for
-    /// one that holds none.
-    fn positions(&self, q: usize) -> Result<Vec<i64>, Refusal> {
-        let n = self.cache.current_seq_len();
-        if self.judge == Judge::Positions {
-            return Ok(signed(self.cache.positions(q)));
-        }
-        // attn_mask has a mask of get_mask_rel for a chunk shorter than the
-        // window: the rows are the ring. It is the formula of positions. For
-        // other chunks it has one of get_mask_abs: the rows are the chunk. So it
-        // is in append; but positions has the ring for a chunk as long as the
-        // window too.
-        let rows = if q < self.window {
-            signed(self.cache.positions(q))
-        } else {
-            signed(n..n + q)
-        };
-        // No mask, for a single query: it sees every row.
-        let Some(mask) = self.cache.attn_mask(q, &Device::Cpu)? else {
-            return Ok(rows);
-        };
-        if mask.dims() != [q, rows.len()] {
-            return Err(format!(
-                "attn_mask({q}) after {n} tokens is {:?}, for {} rows",
-                mask.dims(),
-                rows.len()
-            )
-            .into());
-        }
-        let hidden = mask.to_vec2::<u8>()?; // 1 where a query must not look
-        if self.judge == Judge::Mask {
-            check_mask(&hidden, &rows, n, self.window)?;
-        }
+    keys: &Array,
+    values: &Array,
+    lens: Option<&[usize]>,
+) -> Result<Message, Refusal> {
+    let (k, v) = (tensor(keys)?, tensor(values)?);
+    let mut got = cache.append(&k, &v, lens)?;
+    if judge == Judge::Rows {
         // A row that is hidden from every query is none, if there are queries.
-        let seen = |row: usize| q == 0 || hidden.iter().any(|query| query[row] == 0);
-        Ok((0..rows.len())
-            .map(|i| if seen(i) { rows[i] } else { -1 })
-            .collect())
-    }
-
-    fn reset(&mut self) {
-        self.cache.reset();
-    }
-
-    fn snapshot(&mut self, id: &str) {
-        self.saved.insert(id.into(), self.cache.clone());
-    }
-
-    fn restore(&mut self, id: &str) -> Result<(), Refusal> {
-        self.cache = self.saved.get(id).ok_or("no such snapshot")?.clone();
-        Ok(())
-    }
-}
-
-/// Compares a mask with the window: the query at position p sees the tokens from
-/// p-window+1 on, p the last.
-fn check_mask(hidden: &[Vec<u8>], rows: &[i64], n: usize, window: usize) -> Result<(), Refusal> {
-    for (i, query) in hidden.iter().enumerate() {
-        let p = (n + i) as i64;
-        for (&hidden, &token) in query.iter().zip(rows) {
-            let within = token <= p && token > p - window as i64;
-            if within == (hidden != 0) {
-                let verb = if within { "hides" } else { "shows" };
-                return Err(format!(
-                    "attn_mask {verb} token {token} {} the query at position {p}, in a window of {window}",
-                    if within { "from" } else { "to" }
-                )
-                .into());
+        let queries = k.dim(ROWS)?;
+        for (positions, visible) in got.positions.iter_mut().zip(&got.visible) {
+            for (r, p) in positions.iter_mut().enumerate() {
+                if queries > 0 && !visible.iter().any(|query| query[r]) {
+                    *p = -1;
+                }
             }
         }
     }
-    Ok(())
+    // The bytes now: what is returned may be a view of the buffer.
+    let mut tensors = BTreeMap::from([
+        ("keys".into(), array(&got.keys)?),
+        ("values".into(), array(&got.values)?),
+        ("positions".into(), int64(&got.positions)),
+    ]);
+    if judge == Judge::Mask {
+        let rows = got.positions.first().map_or(0, Vec::len);
+        tensors.insert("visible".into(), bools(&got.visible, rows));
+    }
+    // What was handed over must not be kept.
+    for x in [&k, &v] {
+        x.slice_set(&x.zeros_like()?, ROWS, 0)?;
+    }
+    Ok(Message {
+        tensors,
+        ..Default::default()
+    })
 }
 
 /// Positions for the protocol. A position that wrapped below 0, as it does in a
@@ -196,9 +176,10 @@ fn dtype(name: &str) -> Result<DType, Refusal> {
 }
 
 struct Worker {
+    scattered: bool,
     judge: Judge,
     snapshots: bool,
-    cache: Option<Cache>,
+    cache: Option<Box<dyn Cache>>,
 }
 
 impl Worker {
@@ -211,48 +192,85 @@ impl Worker {
             let found = request.tensors.get(key);
             Ok(found.ok_or_else(|| format!("the request lacks {key}"))?)
         };
+        let number = |key: &str| -> Result<usize, Refusal> { Ok(word(key)?.parse()?) };
         let op = word("op")?;
         match op {
             "hello" => return Ok(self.hello()),
             "new" => {
-                let window = word("window")?.parse()?;
-                dtype(word("dtype")?)?;
                 self.cache = None;
-                self.cache = Some(Cache {
-                    cache: RotatingKvCache::new(ROWS, window),
-                    window,
-                    judge: self.judge,
-                    saved: HashMap::new(),
-                });
+                self.cache = Some(self.new_cache(Shape {
+                    batch: number("batch")?,
+                    heads: number("heads")?,
+                    window: number("window")?,
+                    dim: number("dim")?,
+                    dtype: dtype(word("dtype")?)?,
+                })?);
                 return Ok(Message::default());
             }
             "bye" => return Ok(Message::default()),
             _ => {}
         }
-        let copies = matches!(op, "snapshot" | "restore");
-        if !(matches!(op, "update" | "reset") || copies && self.snapshots) {
+        let offered = match op {
+            "update" | "reset" => true,
+            "crop" => self.scattered,
+            "snapshot" | "restore" => self.snapshots,
+            _ => false,
+        };
+        if !offered {
             return Err(format!("unknown op {op:?}").into());
         }
         let cache = self.cache.as_mut().ok_or("there is no cache yet")?;
+        let lengths = |key: &str| -> Result<Option<Vec<usize>>, Refusal> {
+            let Some(list) = request.meta.get(key) else {
+                return Ok(None);
+            };
+            let all: Result<Vec<usize>, _> = list.split(',').map(str::parse).collect();
+            Ok(Some(all?))
+        };
         match op {
-            "update" => return cache.update(array("keys")?, array("values")?),
+            "update" => {
+                let lens = lengths("lens")?;
+                let (keys, values) = (array("keys")?, array("values")?);
+                return update(cache.as_mut(), self.judge, keys, values, lens.as_deref());
+            }
             "reset" => cache.reset(),
+            "crop" => match lengths("lengths")? {
+                Some(all) => cache.crop(Keep::Each(all))?,
+                None => cache.crop(Keep::All(number("length")?))?,
+            },
             "snapshot" => cache.snapshot(word("id")?),
             _ => cache.restore(word("id")?)?,
         }
         Ok(Message::default())
     }
 
+    fn new_cache(&self, shape: Shape) -> Result<Box<dyn Cache>, Refusal> {
+        Ok(if self.scattered {
+            Box::new(Scattered::new(&shape)?)
+        } else {
+            Box::new(Rotating::new(shape.window, self.judge))
+        })
+    }
+
     fn hello(&self) -> Message {
+        let (name, dtypes, mut capabilities) = match self.scattered {
+            true => ("candle-scattered", MASKS, vec!["crop", "ragged"]),
+            false => ("candle-rotating", &DTYPES[..], vec![]),
+        };
+        if self.snapshots {
+            capabilities.push("snapshot");
+        }
+        let dtypes: Vec<&str> = dtypes.iter().map(|d| d.0).collect();
         let mut reply = meta(&[
-            ("name", "candle-rotating"),
+            ("name", name),
             ("version", &version()),
             ("contract", "chunks"),
-            ("dtypes", &DTYPES.map(|d| d.0).join(",")),
+            ("dtypes", &dtypes.join(",")),
             ("device", "cpu"),
         ]);
-        if self.snapshots {
-            reply.meta.insert("capabilities".into(), "snapshot".into());
+        if !capabilities.is_empty() {
+            let all = capabilities.join(",");
+            reply.meta.insert("capabilities".into(), all);
         }
         reply
     }
@@ -293,10 +311,19 @@ fn main() {
     }
 }
 
+fn usage() -> ! {
+    eprintln!(
+        "usage: slidefuzz-candle [--cache rotating|scattered] [--judge mask|rows|positions] \
+         [--snapshot clone]; scattered has no positions"
+    );
+    std::process::exit(2);
+}
+
 /// Answers requests until bye.
 fn serve() -> Result<(), Refusal> {
     let mut worker = Worker {
-        judge: Judge::Rows,
+        scattered: false,
+        judge: Judge::Mask,
         snapshots: false,
         cache: None,
     };
@@ -304,17 +331,17 @@ fn serve() -> Result<(), Refusal> {
     while let Some(flag) = args.next() {
         let value = args.next().unwrap_or_default();
         match (flag.as_str(), value.as_str()) {
+            ("--cache", "rotating") => worker.scattered = false,
+            ("--cache", "scattered") => worker.scattered = true,
             ("--judge", "rows") => worker.judge = Judge::Rows,
             ("--judge", "mask") => worker.judge = Judge::Mask,
             ("--judge", "positions") => worker.judge = Judge::Positions,
             ("--snapshot", "clone") => worker.snapshots = true,
-            _ => {
-                eprintln!(
-                    "usage: slidefuzz-candle [--judge rows|mask|positions] [--snapshot clone]"
-                );
-                std::process::exit(2);
-            }
+            _ => usage(),
         }
+    }
+    if worker.scattered && worker.judge == Judge::Positions {
+        usage();
     }
     let (mut requests, mut replies) = (io::stdin().lock(), io::stdout().lock());
     while let Some(request) = protocol::read(&mut requests)? {

@@ -86,12 +86,30 @@ pub fn write(w: &mut impl Write, m: &Message) -> io::Result<()> {
     w.flush()
 }
 
-/// A tensor of positions.
-pub fn int64(values: &[i64]) -> Array {
+/// Positions: [rows] where a single list is for the whole batch, else
+/// [batch, rows].
+pub fn int64(values: &[Vec<i64>]) -> Array {
+    let rows = values.first().map_or(0, Vec::len);
     Array {
         dtype: "I64".into(),
-        shape: vec![values.len()],
-        data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        shape: match values.len() {
+            1 => vec![rows],
+            batch => vec![batch, rows],
+        },
+        data: values
+            .concat()
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect(),
+    }
+}
+
+/// What queries see, [batch or 1, q, rows]; rows is said, since q may be 0.
+pub fn bools(values: &[Vec<Vec<bool>>], rows: usize) -> Array {
+    Array {
+        dtype: "BOOL".into(),
+        shape: vec![values.len(), values.first().map_or(0, Vec::len), rows],
+        data: values.concat().concat().into_iter().map(u8::from).collect(),
     }
 }
 
