@@ -192,16 +192,21 @@ func (c *testCache) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tenso
 
 var hog [][]byte
 
-// Positions says that rows hold their numbers, which holds until the window is
-// full.
+// Positions takes the first two tokens of the window for each other. Of a chunk longer
+// than the window it says too few.
 func (c *testCache) Positions() [][]int {
 	if c.kind != "position it does not hold" {
 		return nil
 	}
 	k, _ := c.Stored()
-	list := make([]int, k.Rows)
+	list, oldest := make([]int, k.Rows), max(0, c.Len()-k.Rows)
 	for i := range list {
-		list[i] = i
+		if list[i] = oldest + i; list[i] >= c.Len() {
+			list[i] = -1
+		}
+	}
+	if min(k.Rows, c.Len()) > 1 {
+		list[0], list[1] = list[1], list[0]
 	}
 	return [][]int{list}
 }
