@@ -170,7 +170,10 @@ func TestShrinkInlines(t *testing.T) {
 // as one that forgets, in a third fewer runs.
 func TestShrinkerRemembers(t *testing.T) {
 	t.Parallel()
-	const findings = 100
+	findings := 100
+	if testing.Short() {
+		findings = 20
+	}
 	var targets []window.Target
 	for _, target := range window.TargetsOn("sim") {
 		if !target.Sound() {

@@ -39,7 +39,7 @@ func TestPlantedBehindTheProtocol(t *testing.T) {
 			require.Contains(t, string(out), "operations accepted: append ")
 		})
 	}
-	require.Equal(t, 21, served)
+	require.Equal(t, 20, served)
 }
 
 // A largest chunk is told in the words of the protocol, and one that has none there is

@@ -163,7 +163,7 @@ func sequence(info Info, seed uint64) (*rig, []op, error) {
 func TestSoundCachesAgreeWithALists(t *testing.T) {
 	sequences := uint64(3000)
 	if testing.Short() {
-		sequences = 300
+		sequences = 100
 	}
 	for _, info := range List() {
 		if !info.Sound {
@@ -256,20 +256,24 @@ func TestFaultsShow(t *testing.T) {
 // Random operations find each fault too, and none ends in a panic, which would be
 // another fault than the one that is planted.
 func TestFaultsShowAtRandom(t *testing.T) {
+	sequences := uint64(300)
+	if testing.Short() {
+		sequences = 50
+	}
 	for _, info := range List() {
 		if info.Sound {
 			continue
 		}
 		t.Run(info.Name, func(t *testing.T) {
 			found, first := 0, uint64(0)
-			for seed := range uint64(300) {
+			for seed := range sequences {
 				if _, _, err := sequence(info, seed); err != nil {
 					if found++; found == 1 {
 						first = seed
 					}
 				}
 			}
-			t.Logf("in %d of 300 sequences of 30 operations, first in %d", found, first)
+			t.Logf("in %d of %d sequences of 30 operations, first in %d", found, sequences, first)
 			require.Positive(t, found)
 		})
 	}

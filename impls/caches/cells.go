@@ -7,8 +7,7 @@ import (
 )
 
 // Cells is a pool of cells, as llama.cpp's unified KV cache: a token lies in the first
-// cell that is free. Update returns the whole pool to every batch entry, and a mask
-// says which cells each query sees.
+// free cell. Update returns the pool to every entry; a mask says what each query sees.
 type Cells struct {
 	shape     impls.Shape
 	n, first  int    // how many tokens each entry has had, and the first that is held
@@ -73,6 +72,8 @@ func (c *Cells) Crop(n int) error {
 	return nil
 }
 
-// Positions and Visible implement impls.Positioner and impls.Masker.
-func (c *Cells) Positions() [][]int  { return c.positions }
+// Positions implements impls.Positioner.
+func (c *Cells) Positions() [][]int { return c.positions }
+
+// Visible implements impls.Masker.
 func (c *Cells) Visible() [][][]bool { return c.visible }

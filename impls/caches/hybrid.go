@@ -71,7 +71,8 @@ func (c *Hybrid) Crop(n int) error {
 	return c.all(func(l *Beams) error { return l.CropEach(slices.Repeat([]int{n}, len(l.now))) })
 }
 
-// Snapshot and Restore implement impls.Snapshotter.
+// Snapshot implements impls.Snapshotter.
 func (c *Hybrid) Snapshot(id int) error { return c.all(func(l *Beams) error { return l.Snapshot(id) }) }
 
+// Restore implements impls.Snapshotter.
 func (c *Hybrid) Restore(id int) error { return c.all(func(l *Beams) error { return l.Restore(id) }) }
