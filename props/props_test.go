@@ -327,16 +327,12 @@ func TestReturnedViewIsTheBuffer(t *testing.T) {
 // each race within 100 cases, and the smallest case replays as it promises.
 func TestKnownBadTargetsAreCaught(t *testing.T) {
 	t.Parallel()
-	cases := 100
-	if testing.Short() {
-		cases = 60
-	}
 	for _, target := range window.Targets() {
 		if target.Sound() || target.Device != "sim" {
 			continue
 		}
 		t.Run(target.String(), func(t *testing.T) {
-			result, err := hunt.Hunt(t.Context(), run.Local(), target, hunt.Options{Seed: 1, Cases: cases})
+			result, err := hunt.Hunt(t.Context(), run.Local(), target, hunt.Options{Seed: 1, Cases: 100})
 			require.NoError(t, err)
 			require.NotEmpty(t, result.Findings)
 			for _, f := range result.Findings {
