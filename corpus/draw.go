@@ -17,11 +17,72 @@ const MaxDraw = 56
 
 // Draws gives the random cases of a hunt, one a call. What a cache that is not
 // built in can do is not known here: its cases have every operation.
-func Draws(t window.Target, seed uint64) func() *Case {
+func Draws(t window.Target, seed uint64) func() *Case { return (&Drawer{}).Cases(t, seed) }
+
+// Drawer draws cases of a cache. Its zero value draws for a cache that can do
+// everything, of all sizes.
+type Drawer struct {
+	// Can says what the cache can do, nil for everything.
+	Can func(Capability) bool
+	// Sizes are those that are drawn.
+	Sizes Sizes
+	// Even draws every choice by its own weight. Otherwise every other case has
+	// weights of its own: what is rare in one is common in another.
+	Even bool
+
+	choices []Choice  // of what the cache can do
+	after   []int     // which choice each needs, -1 for none
+	weights []float64 // of the choices, in this case
+	orders  [orderKinds]float64
+	large   float64 // how often the case may be large
+}
+
+// Sizes says which cases are drawn.
+type Sizes uint8
+
+// The sizes.
+const (
+	AllSizes Sizes = iota
+	SmallOnly
+	LargeOnly
+)
+
+// How weights are drawn was measured on the known-bad targets: docs/benchmarks.md.
+const (
+	// evenShare is the share of cases that have the weights of all. Whatever those
+	// find soon, a hunt finds with at most twice the cases.
+	evenShare = 0.5
+	// swing is how far a weight of a case goes from that of all, as a factor, at
+	// most.
+	swing = 3
+	// absent is how often a case with weights of its own leaves a choice out. What is
+	// left out cannot undo what the others have done.
+	absent = 0.2
+	// largeShare is the share of cases that may be large.
+	largeShare = 1. / 8
+	// maxDrawn bounds the operations of a drawn case: a prefill, enough steps to
+	// turn the largest common window of 16 over row by row, and some more.
+	maxDrawn = 24
+)
+
+// The bounds of a large case. One of sixteen dimensions or heads, of a batch of a
+// power of two and one more, of rows longer than a register: real sizes, as far as
+// their number matters. The cells of all tokens are at most 2^18, and in one case
+// of fifty 2^22, which takes some 100 ms.
+const (
+	largeDim, largeBatch, largeHeads, largeWindow = 256, 8, 16, 300
+
+	largeCells, largestCells = 1 << 18, 1 << 22
+	largestShare             = 1. / 50
+)
+
+// Cases gives random cases of a target, one a call: the same for the same seed. Of
+// a target that is built in the drawer learns what it can do.
+func (d *Drawer) Cases(t window.Target, seed uint64) func() *Case {
 	h := fnv.New64a()
 	h.Write([]byte(t.String()))
 	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
-	d := &Drawer{}
+	d.choices, d.after = nil, nil
 	if _, ok := window.LookupUpdate(t.Update); ok && t.Device != window.Worker {
 		d.Can = func(need Capability) bool { return need == CanCrop || need == CanSnapshot }
 	}
@@ -48,72 +109,9 @@ func Draws(t window.Target, seed uint64) func() *Case {
 	}
 }
 
-// Drawer draws cases of a cache. Its zero value draws for a cache that can do
-// everything, of all sizes.
-type Drawer struct {
-	// Can says what the cache can do, nil for everything.
-	Can func(Capability) bool
-	// Sizes are those that are drawn.
-	Sizes Sizes
-	// Even draws every choice by its own weight. Otherwise every run of cases has
-	// weights of its own: what is rare in one is common in another.
-	Even bool
-
-	left    int // cases of the run under way
-	weights []weighted
-	orders  [orderKinds]float64
-	large   float64 // share of cases that may be large
-}
-
-// Sizes says which cases are drawn.
-type Sizes uint8
-
-// The sizes.
-const (
-	AllSizes Sizes = iota
-	SmallOnly
-	LargeOnly
-)
-
-// weighted is a choice and its weight in a run.
-type weighted struct {
-	Choice
-	weight float64
-}
-
-const (
-	// runCases is the cases of a run, after which the weights are drawn anew: few
-	// enough that a hunt of a thousand has some thirty runs.
-	runCases = 32
-	// swing is how far a weight goes from its own in a run, as a factor, at most.
-	swing = 8
-	// absent is the share of runs that leave a choice out altogether. What is left
-	// out cannot undo what the others have done.
-	absent = 0.2
-	// largeShare is the share of cases that may be large.
-	largeShare = 1. / 8
-	// maxDrawn bounds the operations of a drawn case: a prefill, enough steps to
-	// turn the largest common window of 16 over row by row, and some more.
-	maxDrawn = 24
-)
-
-// The bounds of a large case. One of sixteen dimensions or heads, of a batch of a
-// power of two and one more, of rows longer than a register: real sizes, as far as
-// their number matters. The cells of all tokens are at most 2^18, and in one case
-// of fifty 2^22, which takes some 100 ms.
-const (
-	largeDim, largeBatch, largeHeads, largeWindow = 256, 8, 16, 300
-
-	largeCells, largestCells = 1 << 18, 1 << 22
-	largestShare             = 1. / 50
-)
-
 // Draw makes a case, without a target.
 func (d *Drawer) Draw(r *rand.Rand) *Case {
-	if d.left == 0 {
-		d.begin(r)
-	}
-	d.left--
+	d.weigh(r)
 	c := &Case{}
 	cells := d.shape(c, r)
 	d.schedule(c, r)
@@ -124,7 +122,7 @@ func (d *Drawer) Draw(r *rand.Rand) *Case {
 	}
 	add(Op{Kind: Append, N: r.IntN(2*c.Shape.Window + 3)})
 	for n := 1 + r.IntN(maxDrawn-1); n > 0; n-- {
-		add(d.op(r, c.Shape, at.State()))
+		add(d.choices[pick(r, d.weights)].Draw(r, c.Shape, at.State()))
 	}
 	for len(c.Ops) > 1 && c.Tokens()*c.MaxBatch()*c.Shape.Heads*c.Shape.Dim > cells {
 		c.Ops = c.Ops[:len(c.Ops)-1]
@@ -132,51 +130,65 @@ func (d *Drawer) Draw(r *rand.Rand) *Case {
 	return c
 }
 
-// begin draws the weights of a run.
-func (d *Drawer) begin(r *rand.Rand) {
-	d.left, d.weights, d.large = runCases, d.weights[:0], largeShare
+// weigh draws the weights of a case.
+func (d *Drawer) weigh(r *rand.Rand) {
+	if d.choices == nil {
+		d.learn()
+	}
+	even := d.Even || r.Float64() < evenShare
 	factor := func() float64 {
 		switch {
-		case d.Even:
+		case even:
 			return 1
 		case r.Float64() < absent:
 			return 0
 		}
 		return math.Pow(swing, 2*r.Float64()-1)
 	}
-	for _, x := range operations {
-		for _, choice := range x.Choices() {
-			if choice.Needs == "" || d.Can == nil || d.Can(choice.Needs) {
-				d.weights = append(d.weights, weighted{choice, choice.Weight * factor()})
-			}
+	for i := range d.choices {
+		d.weights[i] = d.choices[i].Weight * factor()
+	}
+	for i, needed := range d.after {
+		if needed >= 0 && d.weights[needed] == 0 {
+			d.weights[i] = 0
 		}
 	}
 	for i := range d.orders {
 		d.orders[i] = usualOrders[i] * factor()
 	}
-	if !d.Even {
+	if d.large = largeShare; !even {
 		d.large *= 2 * r.Float64()
 	}
 }
 
+// learn lists what the cache can do.
+func (d *Drawer) learn() {
+	for _, x := range operations {
+		for _, c := range x.Choices() {
+			if c.Needs == "" || d.Can == nil || d.Can(c.Needs) {
+				d.choices = append(d.choices, c)
+			}
+		}
+	}
+	d.weights = make([]float64, len(d.choices))
+	for _, c := range d.choices {
+		d.after = append(d.after, slices.IndexFunc(d.choices, func(x Choice) bool { return x.Name == c.After }))
+	}
+}
+
 // pick draws an index by weight, 0 where all weights are none.
-func pick[T any](r *rand.Rand, all []T, weight func(*T) float64) int {
+func pick(r *rand.Rand, weights []float64) int {
 	sum := 0.
-	for i := range all {
-		sum += weight(&all[i])
+	for _, w := range weights {
+		sum += w
 	}
 	at := sum * r.Float64()
-	for i := range all {
-		if at -= weight(&all[i]); at < 0 {
+	for i, w := range weights {
+		if at -= w; at < 0 {
 			return i
 		}
 	}
 	return 0
-}
-
-func (d *Drawer) op(r *rand.Rand, s impls.Shape, at State) Op {
-	i := pick(r, d.weights, func(w *weighted) float64 { return w.weight })
-	return d.weights[i].Draw(r, s, at)
 }
 
 // shape draws a shape, and returns the most cells that the tokens may have.
@@ -202,6 +214,9 @@ func (d *Drawer) shape(c *Case, r *rand.Rand) (cells int) {
 	}{{&s.Dim, largeDim}, {&s.Batch, largeBatch}, {&s.Heads, largeHeads}, {&s.Window, largeWindow}}
 	for _, i := range r.Perm(len(all))[:1+r.IntN(len(all))] {
 		*all[i].n = size(r, all[i].most)
+	}
+	if r.IntN(2) == 0 { // rows that are longer than a register are what copies fail on
+		s.Dim = size(r, largeDim)
 	}
 	// What a prefill and some steps take must fit, or no step is left.
 	for s.Lanes()*s.Dim*(2*s.Window+maxDrawn) > cells {
@@ -244,7 +259,7 @@ func (d *Drawer) schedule(c *Case, r *rand.Rand) {
 	if cells := c.Shape.Lanes() * c.Shape.Window * c.Shape.Dim; cells > blocks*c.Block {
 		c.Block = (cells + blocks - 1) / blocks
 	}
-	switch pick(r, d.orders[:], func(w *float64) float64 { return *w }) {
+	switch pick(r, d.orders[:]) {
 	case 0:
 		c.Schedule = inplace.Schedule{Kind: inplace.Descending}
 	case 1:

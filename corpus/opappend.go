@@ -309,7 +309,7 @@ func (appendOp) WrongAnswer(o *Op, s impls.Shape, at State, err error) string {
 	}
 	chunk := fmt.Sprintf("%s rows after %s in a window of %d", tokens, listText(after), s.Window)
 	if err == nil {
-		return chunk + ", which the contract refuses"
+		return chunk + ", which must be refused"
 	}
 	return fmt.Sprintf("%s: %v", chunk, err)
 }

@@ -155,6 +155,9 @@ type Choice struct {
 	Weight float64
 	// Needs is what the cache must be able to do.
 	Needs Capability
+	// After names the choice without which this one does nothing: where that is left
+	// out, so is this.
+	After string
 	// Draw makes one for a cache of shape s that holds at.
 	Draw func(r *rand.Rand, s impls.Shape, at State) Op
 }

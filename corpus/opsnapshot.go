@@ -39,12 +39,12 @@ func (restoreOp) FeaturesOf(*Op, impls.Shape, State) []Feature { return []Featur
 func (snapshotOp) Capability(*Op) Capability { return CanSnapshot }
 func (restoreOp) Capability(*Op) Capability  { return CanSnapshot }
 
-func (snapshotOp) Choices() []Choice { return numbers("snapshot", Snapshot) }
-func (restoreOp) Choices() []Choice  { return numbers("restore", Restore) }
+func (snapshotOp) Choices() []Choice { return numbers("snapshot", Snapshot, "") }
+func (restoreOp) Choices() []Choice  { return numbers("restore", Restore, "snapshot") }
 
 // numbers has two snapshots, so that one can be taken for the other.
-func numbers(name string, k OpKind) []Choice {
-	return []Choice{{Name: name, Weight: 1, Needs: CanSnapshot, Draw: func(r *rand.Rand, _ impls.Shape, _ State) Op {
+func numbers(name string, k OpKind, after string) []Choice {
+	return []Choice{{Name: name, Weight: 1, Needs: CanSnapshot, After: after, Draw: func(r *rand.Rand, _ impls.Shape, _ State) Op {
 		return Op{Kind: k, N: r.IntN(2)}
 	}}}
 }

@@ -77,8 +77,6 @@ type Cropper interface {
 // lengths[b] tokens of entry b; an entry with fewer stays as it is. lengths has
 // one number for each entry. One entry that is refused means that none is
 // changed.
-//
-// Not judged yet.
 type RaggedCropper interface {
 	CropEach(lengths []int) error
 }
@@ -88,8 +86,6 @@ type RaggedCropper interface {
 // takes its last lengths[b] rows, from 0 to q, and the largest of them is q. The
 // rows before are padding, which is neither stored nor seen. If any entry must
 // refuse its tokens, the whole chunk is refused.
-//
-// Not judged yet.
 type RaggedUpdater interface {
 	UpdateEach(keys, values Tensor, lengths []int) (Tensor, Tensor, error)
 }
@@ -99,8 +95,6 @@ type RaggedUpdater interface {
 // After Select, entry i is what entry entries[i] was and goes its own way, and the
 // batch is as long as the list (at least 1). Chunks then have that batch. An index
 // outside the batch is refused, and the cache is then what it was.
-//
-// Not judged yet.
 type Selector interface {
 	Select(entries []int) error
 }
@@ -135,8 +129,10 @@ type Snapshotter interface {
 // the whole batch; nil means the usual order. No position comes twice, and each
 // row holds the token that it claims, in keys and values.
 //
-// Judged under the wider contract. Not judged yet under the narrow one, which
-// compares rows in their order.
+// Under the narrow contract they replace the order of rows: what is returned holds
+// the newest tokens, as many as the window has rows, each once, and nothing else; of
+// a chunk longer than the window the chunk's own. A cache that says positions is not
+// asked where its buffers are, nor for rows that move to the left.
 type Positioner interface {
 	Positions() [][]int
 }

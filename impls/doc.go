@@ -8,5 +8,5 @@
 // A [Shape] is the size of a cache, a [Tensor] a view of rows.
 //
 // The built-in caches are in package window, the programs that they run in
-// package inplace.
+// package inplace. Package caches has small ones of other designs, to read and copy.
 package impls

@@ -3,6 +3,8 @@ package oracle
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"sync"
 )
 
 // Tensor is one of the two tensors of a cache.
@@ -60,19 +62,13 @@ func NewEncoding(dtype string, batch, heads, dim int) (Encoding, error) {
 		e.size, e.codes = 4, exactCodes
 		return e, nil
 	case "BF16":
-		e.size, e.code = 2, usable(16, 7, 254)
+		e.size, e.code = 2, bf16Codes()
 	case "F16":
-		e.size, e.code = 2, usable(16, 10, 30)
+		e.size, e.code = 2, f16Codes()
 	case "F8_E4M3":
-		// The largest exponent holds numbers too; all ones is NaN.
-		e.size, e.code = 1, usable(8, 3, 15)
-		e.code = append(e.code[:119:119], e.code[120:239]...)
+		e.size, e.code = 1, f8Codes()
 	case "U8":
-		// 254 of the 255 bytes that are not zero: an even number, see below.
-		e.size = 1
-		for c := range 254 {
-			e.code = append(e.code, uint16(c+1))
-		}
+		e.size, e.code = 1, u8Codes()
 	default:
 		return e, fmt.Errorf("oracle: no encoding for dtype %q", dtype)
 	}
@@ -87,6 +83,24 @@ func NewEncoding(dtype string, batch, heads, dim int) (Encoding, error) {
 	}
 	return e, nil
 }
+
+// The codes of a type are made once: of two bytes they take 128 KiB.
+var (
+	bf16Codes = sync.OnceValue(func() []uint16 { return usable(16, 7, 254) })
+	f16Codes  = sync.OnceValue(func() []uint16 { return usable(16, 10, 30) })
+	f8Codes   = sync.OnceValue(func() []uint16 {
+		// The largest exponent holds numbers too; all ones is NaN.
+		all := usable(8, 3, 15)
+		return slices.Delete(all[:239], 119, 120)
+	})
+	u8Codes = sync.OnceValue(func() (all []uint16) {
+		// 254 of the 255 bytes that are not zero: an even number, see NewEncoding.
+		for c := range 254 {
+			all = append(all, uint16(c+1))
+		}
+		return all
+	})
+)
 
 // usable lists the bit patterns of a float type that are normal and finite:
 // both signs, exponents 1 to exponents, every mantissa.

@@ -132,6 +132,9 @@ func (h *History) Describe(row []byte, size int, t Tensor, lane int) string {
 	if all := h.matches(t, lane, func(have []byte) bool { return bytes.Equal(have, row) }); len(all) > 0 {
 		return h.names(all, t, lane)
 	}
+	if s := h.padding(row, t, lane); s != "" {
+		return s
+	}
 	// Torn: name what the first cell comes from, and the first cell that
 	// comes from elsewhere.
 	var parts []string
@@ -157,6 +160,26 @@ func (h *History) Describe(row []byte, size int, t Tensor, lane int) string {
 		return "parts of " + parts[0] + " and of " + parts[1]
 	}
 	return "parts of several tokens"
+}
+
+// padding says whose left padding a row is, which no history has where a chunk
+// brought another number of tokens to each entry; "" for any other row.
+func (h *History) padding(row []byte, t Tensor, lane int) string {
+	if h.code == nil {
+		return ""
+	}
+	want := make([]byte, h.rowBytes)
+	for k := range 2 {
+		tensor := Tensor((int(t) + k) % 2)
+		for l := range h.rows[t] {
+			at := (lane + l) % len(h.rows[t])
+			h.code.PutRow(want, tensor, h.first*h.heads+at, Padding)
+			if bytes.Equal(row, want) {
+				return h.name(match{token: Token{Padding, int32(h.first + at/h.heads)}, tensor: tensor, lane: at}, t, lane)
+			}
+		}
+	}
+	return ""
 }
 
 // Name says in words which token a position of a lane holds.
@@ -199,6 +222,9 @@ func (h *History) names(all []match, t Tensor, lane int) string {
 func (h *History) name(m match, t Tensor, lane int) string {
 	s := m.token.String() + h.place(m, t, lane)
 	if m.gone != nil {
+		if own := int(m.token.Entry)-h.first == lane/h.heads; m.gone.how == moved && m.lane == lane && own && m.token.Serial != Padding {
+			s += fmt.Sprintf(" of entry %d", lane/h.heads) // another entry's token of that number may be expected
+		}
 		s += m.gone.String()
 	}
 	return s

@@ -229,7 +229,7 @@ func TestSelectedTokensAreNamed(t *testing.T) {
 	require.Equal(t, []int{1, 1, 2}, []int{h.Len(0), h.Len(1), h.Len(2)})
 	require.Equal(t, "token 1 of entry 1", h.Name(Keys, 0, 0))
 	require.Equal(t, "token 1", h.Name(Keys, 1, 0))
-	require.Equal(t, "token 1 of before the select at op 2", h.names(0, 1, 0))
+	require.Equal(t, "token 1 of entry 0 of before the select at op 2", h.names(0, 1, 0))
 	require.Equal(t, "token 0 of lane 2", h.names(0, 0, 1))
 	s := h.Snapshot()
 	h.At(3)

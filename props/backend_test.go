@@ -11,7 +11,6 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
-	"github.com/slidefuzz/slidefuzz/props/judge"
 )
 
 // idle is a cache that does nothing.
@@ -139,12 +138,6 @@ func (*refuser) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error)
 		err = impls.ErrRefused
 	}
 	return keys, values, err
-}
-
-func TestCountsText(t *testing.T) {
-	require.Equal(t, "operations accepted: append 120 (7 refused), crop 0 (all 9 refused), reset 4", countsText(map[string]judge.Count{
-		"crop": {Refused: 9}, "append": {Accepted: 120, Refused: 7}, "reset": {Accepted: 4},
-	}))
 }
 
 // Numbers just outside of the dims that are declared.

@@ -1,14 +1,10 @@
 package props_test
 
 import (
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/caches"
 	"github.com/slidefuzz/slidefuzz/props"
@@ -32,10 +28,6 @@ var promises = map[string][]props.Option{
 	"hybrid":      {props.Chunks()},
 }
 
-// plantedVar names, in the process that TestPlantedFaults starts, the cache whose
-// test is to fail.
-const plantedVar = "SLIDEFUZZ_TEST_PLANTED"
-
 // Sound caches of each design are silent.
 func TestSoundCaches(t *testing.T) {
 	for _, i := range caches.List() {
@@ -49,35 +41,3 @@ func TestSoundCaches(t *testing.T) {
 		})
 	}
 }
-
-// Each fault is caught, and the report says what it is.
-func TestPlantedFaults(t *testing.T) {
-	if name := os.Getenv(plantedVar); name != "" {
-		for _, i := range caches.List() {
-			if i.Name == name {
-				props.TestCache(t, builtin(name), promises[i.Base]...)
-			}
-		}
-		return
-	}
-	for _, i := range caches.List() {
-		if i.Sound {
-			continue
-		}
-		t.Run(i.Name, func(t *testing.T) {
-			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPlantedFaults$", "-slidefuzz.cases=2000")
-			cmd.Env = append(os.Environ(), plantedVar+"="+i.Name)
-			out, err := cmd.CombinedOutput()
-			var exit *exec.ExitError
-			require.ErrorAs(t, err, &exit, "it passes:\n%s", out)
-			for line := range strings.Lines(string(out)) {
-				if strings.Contains(line, "ERROR after") || strings.Contains(line, "accepted:") {
-					t.Log(strings.TrimSpace(line))
-				}
-			}
-		})
-	}
-}
-
-var _ = corpus.Crops

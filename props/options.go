@@ -77,7 +77,8 @@ func LargestChunk(tokens func(window int) int) Option {
 //   - "odd": chunks of another shape or element type than the cache's, for a cache
 //     that does not look
 //   - "batch": those among them of another batch
-//   - "reset", "crop", "snapshot" (and restores)
+//   - "reset", "crop", "snapshot" (and restores), "select"
+//   - "ragged": appends and crops of another number of tokens for each entry
 func Without(kinds ...corpus.Feature) Option {
 	return func(s *suite) {
 		s.limits.Kinds, s.untried, s.unknown = nil, nil, nil
@@ -85,7 +86,7 @@ func Without(kinds ...corpus.Feature) Option {
 			switch f {
 			case corpus.Empty, corpus.Exact, corpus.Crossing, corpus.LongChunks:
 				s.limits.Kinds = append(s.limits.Kinds, f)
-			case corpus.WindowOne, corpus.MismatchedChunks, corpus.OtherBatch, corpus.Resets, corpus.Crops, corpus.Snapshots:
+			case corpus.WindowOne, corpus.MismatchedChunks, corpus.OtherBatch, corpus.Resets, corpus.Crops, corpus.Snapshots, corpus.Selects, corpus.Ragged:
 				s.untried = append(s.untried, f)
 			default:
 				s.unknown = append(s.unknown, f)
@@ -95,9 +96,9 @@ func Without(kinds ...corpus.Feature) Option {
 }
 
 // Slack is how many rows beyond the W-1+q that the queries of a chunk of q tokens
-// may see a cache may return once it has had many tokens, for a window of W rows.
-// The default is W. It is for the wider contract and a cache that does not say
-// which rows are seen.
+// may see a cache may return once it has had 4W tokens, for a window of W rows. The
+// default is W. It is for the wider contract and a cache that does not say which
+// rows are seen: rows that grow with the tokens are a window that is not applied.
 func Slack(rows int) Option { return func(s *suite) { s.slack = &rows } }
 
 // checkOptions reports the first option without meaning.

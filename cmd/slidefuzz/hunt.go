@@ -28,8 +28,8 @@ var huntCommand = command{
 	about: "run random cases of targets, shrink what is found",
 	long: `
 Runs random cases of each target against the oracle and shrinks what diverges.
-A TARGET is a name as slidefuzz targets lists it, a pattern such as roll/*/sim
-or */drop-war/*, or a scenario, such as issue-159855, whose cases are run
+A TARGET is a name as slidefuzz targets lists it, a pattern such as roll/*/sim,
+*/drop-war/* or go/*, or a scenario, such as issue-159855, whose cases are run
 instead of random ones and not shrunk. Default: every built-in target. OpenCL
 and CUDA devices take part where --device or the TARGET names them.
 
@@ -114,7 +114,7 @@ func plan(words []string, devices *devicesFlag) ([]job, error) {
 		}
 	}
 	if len(words) == 0 {
-		words = []string{"*/*/*"}
+		words = []string{"*/*/*", window.Go + "/*"}
 	}
 	for _, w := range words {
 		if i := slices.IndexFunc(corpus.Scenarios(), func(s corpus.Scenario) bool { return s.Name == w }); i >= 0 {
@@ -164,7 +164,7 @@ func match(pattern string) ([]window.Target, error) {
 	if len(found) > 0 {
 		return found, nil
 	}
-	return nil, fmt.Errorf("no target matches %q; want update/lowering/device, as in roll/*/sim, or a scenario; slidefuzz targets lists them", pattern)
+	return nil, fmt.Errorf("no target matches %q; want update/lowering/device, as in roll/*/sim, a cache as in go/*, or a scenario; slidefuzz targets lists them", pattern)
 }
 
 // scenarioJobs groups the cases of a scenario by target.

@@ -10,6 +10,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props/hunt"
+	"github.com/slidefuzz/slidefuzz/props/judge"
 )
 
 // textPrinter is for people.
@@ -36,6 +37,9 @@ func (p *textPrinter) target(o *outcome) {
 	fmt.Fprintf(p.w, "%-*s  %6d cases  %s\n", p.width, o.name(), o.Cases, words)
 	if len(o.Met) > 0 {
 		fmt.Fprintf(p.w, "  cases with %s\n", o.met())
+	}
+	if len(o.Counts) > 0 {
+		fmt.Fprintf(p.w, "  %s\n", judge.CountsText(o.Counts))
 	}
 	for _, f := range o.Findings {
 		if f.Divergence.Runs != nil && o.target.Device != window.Worker {
@@ -174,9 +178,15 @@ type targetEvent struct {
 	Unexpected string  `json:"unexpected,omitempty"`
 	Error      string  `json:"error,omitempty"`
 
-	Met    map[corpus.Feature]int `json:"met,omitempty"`
-	NotRun int                    `json:"not_run,omitempty"`
-	Ended  string                 `json:"ended,omitempty"`
+	Met        map[corpus.Feature]int `json:"met,omitempty"`
+	Operations map[string]operations  `json:"operations,omitempty"`
+	NotRun     int                    `json:"not_run,omitempty"`
+	Ended      string                 `json:"ended,omitempty"`
+}
+
+type operations struct {
+	Accepted int `json:"accepted"`
+	Refused  int `json:"refused"`
 }
 
 func (p *jsonPrinter) target(o *outcome) {
@@ -190,6 +200,12 @@ func (p *jsonPrinter) target(o *outcome) {
 	v := targetEvent{
 		Event: "target", Target: o.target.String(), Scenario: o.scenarioName(), Sound: o.target.Sound(), Result: o.result(),
 		Cases: o.Cases, Findings: len(o.Findings), Elapsed: o.Elapsed.Seconds(), Unexpected: o.unexpected, Met: o.Met, Ended: o.Ended,
+	}
+	for name, n := range o.Counts {
+		if v.Operations == nil {
+			v.Operations = map[string]operations{}
+		}
+		v.Operations[name] = operations(n)
 	}
 	if (o.Ended != "" || o.Interrupted || o.notRun) && o.bound > 0 {
 		v.NotRun = o.bound - o.Cases

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/props/judge"
 )
 
 type junitSuites struct {
@@ -64,6 +65,9 @@ func writeJUnit(path string, seed uint64, all []*outcome, end huntEnd) error {
 			c.Class, c.Name = "slidefuzz."+o.scenarioName(), o.target.String()
 		}
 		var text strings.Builder
+		if len(o.Counts) > 0 {
+			fmt.Fprintf(&text, "%s\n", judge.CountsText(o.Counts))
+		}
 		for _, f := range o.Findings {
 			fmt.Fprintf(&text, "%s\n%s\n", f.Divergence, f.Small.Text())
 		}

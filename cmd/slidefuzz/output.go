@@ -11,6 +11,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // sink remembers the first error of a writer.
@@ -97,8 +98,12 @@ func inWords(c *corpus.Case) string {
 	} else {
 		what = fmt.Sprintf("window %d", rows)
 	}
+	what += fmt.Sprintf(", %s, dim %d, %s", plural(s.Lanes(), "lane"), s.Dim, s.DType)
+	if c.Target.Device == window.Go { // it has no blocks
+		return what + ", " + plural(len(c.Ops), "op")
+	}
 	blocks := (s.Lanes()*rows*s.Dim + c.Block - 1) / c.Block
-	what += fmt.Sprintf(", %s, dim %d, %s, %s", plural(s.Lanes(), "lane"), s.Dim, s.DType, plural(blocks, "block"))
+	what += ", " + plural(blocks, "block")
 	if c.Target.Update == "program" {
 		what += ", " + plural(len(c.Program.Stmts), "statement")
 	} else if !c.Target.IsProgram() {

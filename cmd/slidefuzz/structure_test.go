@@ -71,22 +71,23 @@ var layers = map[string][]string{
 	"impls/printable":  {},
 	"impls/subprocess": {"impls/printable"},
 	"impls/inplace":    {"impls"},
-	"impls/window":     {"impls", "impls/inplace"},
+	"impls/caches":     {"impls"},
+	"impls/window":     {"impls", "impls/caches", "impls/inplace"},
 	"impls/gpu":        {"impls", "impls/inplace", "impls/printable", "impls/subprocess"},
 	"impls/worker":     {"impls", "impls/inplace", "impls/printable", "impls/subprocess"},
-	"corpus":           {"impls", "impls/inplace", "impls/window", "oracle"},
-	"corpus/shrink":    {"corpus", "impls", "impls/inplace", "impls/window", "oracle"},
-	"corpus/report":    {"corpus", "impls", "impls/inplace", "impls/window", "oracle"},
-	"props/judge":      {"corpus", "impls", "impls/inplace", "impls/printable", "impls/window", "oracle"},
-	"props/run":        {"corpus", "impls", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/judge"},
+	"corpus":           {"impls", "impls/caches", "impls/inplace", "impls/window", "oracle"},
+	"corpus/shrink":    {"corpus", "impls", "impls/caches", "impls/inplace", "impls/window", "oracle"},
+	"corpus/report":    {"corpus", "impls", "impls/caches", "impls/inplace", "impls/window", "oracle"},
+	"props/judge":      {"corpus", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle"},
+	"props/run":        {"corpus", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/judge"},
 	"props/run/gpu": {
-		"corpus", "impls", "impls/gpu", "impls/inplace", "impls/printable", "impls/subprocess", "impls/window", "oracle", "props/judge", "props/run",
+		"corpus", "impls", "impls/caches", "impls/gpu", "impls/inplace", "impls/printable", "impls/subprocess", "impls/window", "oracle", "props/judge", "props/run",
 	},
 	"props/run/worker": {
-		"corpus", "impls", "impls/inplace", "impls/printable", "impls/subprocess", "impls/window", "impls/worker", "oracle", "props/judge", "props/run",
+		"corpus", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/subprocess", "impls/window", "impls/worker", "oracle", "props/judge", "props/run",
 	},
-	"props/hunt": {"corpus", "corpus/shrink", "impls", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/judge", "props/run"},
-	"props":      {"corpus", "corpus/shrink", "impls", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/hunt", "props/judge", "props/run"},
+	"props/hunt": {"corpus", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/judge", "props/run"},
+	"props":      {"corpus", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/hunt", "props/judge", "props/run"},
 	"fuzz":       {}, // tests alone
 }
 

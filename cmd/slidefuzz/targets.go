@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls/caches"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 )
@@ -18,7 +19,8 @@ var targetsCommand = command{
 	about: "list the built-in targets and scenarios",
 	long: `
 Lists the built-in targets: sound ones, which must agree with the oracle, and
-known-bad ones, which must not. A PATTERN is one of hunt.
+known-bad ones, which must not. A PATTERN is one of hunt; go/* are the built-in
+caches in Go.
 
 --json prints an object a line: {"target","sound","racy","about"} with racy
 where only a race is to blame, then {"scenario","about"}.`,
@@ -82,6 +84,9 @@ func targetsJSON(e *env, jobs []job, scenarios bool) error {
 
 // about says what a target is in a few words.
 func about(t window.Target) string {
+	if i, ok := window.LookupCache(t.Update); ok && t.Device == window.Go {
+		return aboutCache(i)
+	}
 	what := "random in-place programs, or a case file's own"
 	if u, ok := window.LookupUpdate(t.Update); ok {
 		what = u.About
@@ -93,6 +98,18 @@ func about(t window.Target) string {
 		what += "; reads a row that it overwrites (pytorch#159855)"
 	case t.Racy() && t.Lowering == inplace.DropClone:
 		what += "; drops a clone (pytorch#197829)"
+	}
+	return what
+}
+
+// aboutCache says what a built-in cache in Go is, and where such a one is found.
+func aboutCache(i caches.Info) string {
+	what := i.About
+	if i.Base != "" {
+		what = i.Base + ": " + what
+	}
+	if i.Reference != "" {
+		what += " (" + i.Reference + ")"
 	}
 	return what
 }

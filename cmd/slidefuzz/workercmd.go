@@ -6,10 +6,13 @@ import (
 	"flag"
 	"fmt"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/caches"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
+	"github.com/slidefuzz/slidefuzz/props/run"
 	backend "github.com/slidefuzz/slidefuzz/props/run/worker"
 )
 
@@ -20,7 +23,10 @@ var workerCommand = command{
 	long: `
 Speaks the worker protocol on standard input and output, with a built-in target
 as the cache: the reference for anyone who writes a worker. A known-bad target
-is a worker that hunt --exec must catch.`,
+is a worker that hunt --exec must catch. A TARGET is an update or program on
+sim, or go/NAME, a built-in cache in Go with all that it can do and the limits
+that it has; go/hybrid and its like are not served, for the protocol has no
+layers.`,
 	flags: func(fs *flag.FlagSet) action {
 		block := fs.Int("block", 1, "`N` cells a block (default 1)")
 		order := fs.String("schedule", "descending", "the `ORDER` of the blocks, as in a case file (default descending)")
@@ -32,8 +38,14 @@ is a worker that hunt --exec must catch.`,
 			if err != nil {
 				return 0, err
 			}
+			if t.Device == window.Go {
+				if isSet(fs, "block") || isSet(fs, "schedule") {
+					return 0, fmt.Errorf("%s has no blocks: leave --block and --schedule out", t)
+				}
+				return exitOK, serveCache(ctx, e, t)
+			}
 			if _, ok := window.LookupUpdate(t.Update); !ok && t.Update != "program" || t.Device != "sim" {
-				return 0, fmt.Errorf("%s: want an update, or program, on sim; slidefuzz targets '*/*/sim' lists them", t)
+				return 0, fmt.Errorf("%s: want an update, or program, on sim, or go/NAME; slidefuzz targets '*/*/sim' 'go/*' lists them", t)
 			}
 			schedule, err := inplace.ParseSchedule(*order)
 			if err != nil {
@@ -44,7 +56,7 @@ is a worker that hunt --exec must catch.`,
 			}
 			hello := worker.Hello{
 				Name: t.Update + "-" + t.Lowering.String(), Version: buildVersion(), Contract: "single", Device: "sim",
-				DTypes: []impls.DType{impls.F32, impls.BF16, impls.F16, impls.F8E4M3, impls.U8},
+				DTypes: allDTypes,
 			}
 			orders := &inplace.Orders{Schedule: schedule}
 			if t.Update == "program" {
@@ -64,6 +76,69 @@ is a worker that hunt --exec must catch.`,
 			})
 		}
 	},
+}
+
+// allDTypes are those that every cache of ours takes.
+var allDTypes = []impls.DType{impls.F32, impls.BF16, impls.F16, impls.F8E4M3, impls.U8}
+
+// serveCache serves a built-in cache in Go.
+func serveCache(ctx context.Context, e *env, t window.Target) error {
+	info, _ := window.LookupCache(t.Update) // the target was checked
+	hello, err := helloOf(info)
+	if err != nil {
+		return err
+	}
+	return worker.Serve(ctx, e.in, e.out, hello, func(s impls.Shape) (impls.Cache, error) { return caches.New(info.Name, s) })
+}
+
+// helloOf is what the worker of a built-in cache in Go says of it.
+func helloOf(i caches.Info) (hello worker.Hello, err error) {
+	sample, err := run.BuiltinSample(i)
+	if err != nil {
+		return hello, err
+	}
+	if _, layered := sample.(impls.Layered); layered {
+		return hello, fmt.Errorf("%s has layers with a window and without, which the worker protocol has not; slidefuzz hunt %[1]s runs it here", window.BuiltinCache(i.Name))
+	}
+	has := func(c corpus.Capability) bool { return run.Can(sample, c) }
+	hello = worker.Hello{
+		Name: i.Name, Version: buildVersion(), Contract: "chunks", Device: "cpu", DTypes: allDTypes,
+		Crop: has(corpus.CanCrop), Ragged: has(corpus.CanRagged), Select: has(corpus.CanSelect), Snapshot: has(corpus.CanSnapshot),
+		Without: i.Without, Batches: i.Batches,
+	}
+	if x, ok := sample.(impls.Sinker); ok {
+		hello.Sinks = x.Sinks()
+	}
+	if i.Narrow {
+		hello.Contract = "single"
+	}
+	if i.DimMultiple > 1 {
+		hello.Dims = &worker.Dims{Multiple: i.DimMultiple}
+	}
+	// The two words of a crop by entry promise one to a cache that can do both.
+	if hello.Crop && hello.Ragged && !has(corpus.CanCropEach) {
+		return hello, fmt.Errorf("%s crops, and appends by entry, but cannot crop by entry: the worker protocol has no words for that", window.BuiltinCache(i.Name))
+	}
+	hello.MaxChunk, err = chunkLimit(i)
+	return hello, err
+}
+
+// chunkLimit is the largest chunk of a cache in the words of the protocol: W, W+1 or
+// a number.
+func chunkLimit(i caches.Info) (l worker.ChunkLimit, err error) {
+	if i.MaxChunk == nil {
+		return l, nil
+	}
+	for _, l := range []worker.ChunkLimit{{Window: true}, {Window: true, N: 1}, {N: i.MaxChunk(1)}} {
+		same := true
+		for window := 1; window <= impls.MaxExtent/2; window *= 2 {
+			same = same && l.Rows(window) == i.MaxChunk(window)
+		}
+		if same {
+			return l, nil
+		}
+	}
+	return l, fmt.Errorf("%s takes chunks of up to %d tokens at a window of 1, %d at 2: the worker protocol has words for W, W+1 and a number", window.BuiltinCache(i.Name), i.MaxChunk(1), i.MaxChunk(2))
 }
 
 // runOnSim runs a program in place.

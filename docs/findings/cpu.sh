@@ -50,26 +50,32 @@ programs() {
 
 transformers() {
   for kind in static dynamic recording hybrid; do
-    run "transformers-$kind" $py "transformers_cache.py --kind $kind" --seed 1 --cases 100000 --shrink-time 20s
+    run "transformers-$kind" $py "transformers_cache.py --kind $kind" --seed 1 --cases 20000 --shrink-time 10s
   done
 }
 
 # Past what those found.
 transformers_past() {
   for kind in static hybrid; do
-    run "transformers-$kind-past" $py "transformers_cache.py --kind $kind" --seed 2 --cases 20000 --without odd,empty
+    run "transformers-$kind-past" $py "transformers_cache.py --kind $kind" --seed 2 --cases 20000 --without odd,empty,select --shrink-time 10s
   done
   for kind in dynamic recording; do
-    run "transformers-$kind-past" $py "transformers_cache.py --kind $kind" --seed 2 --cases 20000 --without odd,window-1
+    run "transformers-$kind-past" $py "transformers_cache.py --kind $kind" --seed 2 --cases 20000 --without odd,empty,window-1 --shrink-time 10s
   done
+  run transformers-dynamic-unselected $py "transformers_cache.py --kind dynamic" --seed 2 --cases 20000 --without odd,empty,window-1,select --shrink-time 10s
+  run transformers-recording-uncropped $py "transformers_cache.py --kind recording" --seed 2 --cases 20000 --without odd,empty,crop,select --shrink-time 10s
 }
 
 mlx() {
   for keep in 0 1 4; do
-    run "mlx-keep-$keep" $py "mlx_cache.py --keep $keep" --seed 1 --cases 20000 --shrink-time 20s
+    run "mlx-keep-$keep" $py "mlx_cache.py --keep $keep" --seed 1 --cases 20000 --shrink-time 10s
   done
-  run mlx-keep-0-past $py mlx_cache.py --seed 2 --cases 20000 --without odd,empty
-  run mlx-keep-4-past $py "mlx_cache.py --keep 4 --mask rows" --seed 2 --cases 20000 --without odd,empty
+  for select in filter extend extract; do
+    run "mlx-batch-$select" $py "mlx_cache.py --kind batch --select $select" --seed 1 --cases 20000 --shrink-time 10s
+  done
+  run mlx-keep-0-past $py mlx_cache.py --seed 2 --cases 20000 --without odd,empty --shrink-time 10s
+  run mlx-keep-4-past $py "mlx_cache.py --keep 4 --mask rows" --seed 2 --cases 20000 --without odd,empty --shrink-time 10s
+  run mlx-batch-extract-past $py "mlx_cache.py --kind batch --select extract" --seed 2 --cases 20000 --without odd,empty,ragged --shrink-time 10s
 }
 
 candle() {

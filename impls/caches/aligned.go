@@ -15,7 +15,6 @@ const wordElements = 8
 // does, with the vectorised copy of a GPU's kernel, which takes no head dim that is
 // not a multiple of 8.
 type Aligned struct {
-	hook
 	shape        impls.Shape
 	keys, values impls.Tensor // the newest tokens, Window-1 at most
 }
@@ -32,11 +31,11 @@ func NewAligned(s impls.Shape) (*Aligned, error) {
 func (c *Aligned) Reset() { c.keys, c.values = pair(c.shape, c.shape.Batch, 0) }
 
 // Update implements impls.Cache.
-func (c *Aligned) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tensor, error) {
+func (c *Aligned) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
 	if err := checkChunk(c.shape, c.shape.Batch, &keys, &values); err != nil {
-		return impls.Tensor{}, impls.Tensor{}, err
+		return k, v, err
 	}
-	k, v := c.cat(&c.keys, &keys), c.cat(&c.values, &values)
+	k, v = c.cat(&c.keys, &keys), c.cat(&c.values, &values)
 	from := max(0, k.Rows-(c.shape.Window-1))
 	c.keys, c.values = k.Slice(from, k.Rows), v.Slice(from, v.Rows)
 	return k, v, nil
@@ -58,9 +57,6 @@ func (c *Aligned) cat(a, b *impls.Tensor) impls.Tensor {
 
 // copyWords copies a row, word by word.
 func (c *Aligned) copyWords(dst, src []byte) {
-	if c.bug == copies16Bytes {
-		dst = dst[:min(len(dst), 16)]
-	}
 	word := wordElements * c.shape.DType.Size()
 	for at := 0; at < len(dst); at += word {
 		copy(dst[at:], src[at:min(at+word, len(src))])

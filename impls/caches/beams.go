@@ -6,63 +6,74 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls"
 )
 
-// Beams is what beam search and speculative decoding ask of a cache, as mlx-lm's
-// batch caches and the reorder_cache of transformers give it: a list of rows for each
-// batch entry, which is cropped, repeated and dropped for itself. It keeps Window
-// tokens more than queries see, for crops.
+// Beams is what beam search and speculative decoding ask of a cache: a list of tokens
+// for each batch entry, which is cropped, repeated and dropped for itself.
 type Beams struct {
-	hook
 	shape impls.Shape
-	// SinkTokens is how many first tokens every query sees. It is set before the
-	// first Update and stays.
-	SinkTokens int
 	snapshots[beams]
 	positions [][]int
 }
 
-// NewBeams makes an empty cache, without sinks.
-func NewBeams(s impls.Shape) (*Beams, error) {
-	return ready(&Beams{shape: s}, s)
-}
+// beams is the newest tokens of each entry, in lists that are shared and not written to.
+type beams [][]held
+
+func (s beams) clone() beams { return slices.Clone(s) }
+
+// NewBeams makes an empty cache.
+func NewBeams(s impls.Shape) (*Beams, error) { return ready(&Beams{shape: s}, s) }
 
 // Reset implements impls.Cache.
 func (c *Beams) Reset() { c.now = make(beams, c.shape.Batch) }
 
-// Sinks implements impls.Sinker.
-func (c *Beams) Sinks() int { return c.SinkTokens }
-
-// Positions implements impls.Positioner.
-func (c *Beams) Positions() [][]int { return c.positions }
-
 // Update implements impls.Cache.
-func (c *Beams) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tensor, error) {
+func (c *Beams) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
 	return c.UpdateEach(keys, values, slices.Repeat([]int{keys.Rows}, len(c.now)))
 }
 
 // UpdateEach implements impls.RaggedUpdater.
-func (c *Beams) UpdateEach(keys, values impls.Tensor, lengths []int) (impls.Tensor, impls.Tensor, error) {
+func (c *Beams) UpdateEach(keys, values impls.Tensor, lengths []int) (k, v impls.Tensor, err error) {
 	if err := checkEach(c.shape, len(c.now), &keys, &values, lengths); err != nil {
-		return impls.Tensor{}, impls.Tensor{}, err
+		return k, v, err
 	}
-	seen, rows := make([][]held, len(lengths)), 0
+	w, seen := c.shape.Window, make([][]held, len(lengths))
 	for b, length := range lengths {
-		x, lo := &c.now[b], oldest(c.now[b].n, c.shape.Window)
-		for r := keys.Rows - length; r < keys.Rows; r++ {
-			x.held = append(x.held, held{x.n, take(&keys, &values, b, r)})
-			x.n++
-		}
-		seen[b] = c.from(lo, x.held)
-		rows = max(rows, len(seen[b]))
-		x.held = c.from(oldest(x.n, 2*c.shape.Window), x.held)
+		all := slices.Concat(c.now[b], takeLast(&keys, &values, b, length, count(c.now[b])))
+		seen[b] = newest(all, w-1+length)
+		c.now[b] = newest(all, 2*w) // more than the next query sees, for crops
 	}
-	k, v := pair(c.shape, len(seen), rows)
-	c.positions = make([][]int, len(seen))
-	for b, list := range seen {
-		c.positions[b] = slices.Repeat([]int{-1}, rows)
-		for r, h := range list {
-			h.row.put(&k, &v, b, r)
-			c.positions[b][r] = h.pos
-		}
-	}
+	k, v, c.positions = gather(c.shape, seen)
 	return k, v, nil
+}
+
+// Positions implements impls.Positioner.
+func (c *Beams) Positions() [][]int { return c.positions }
+
+// Select implements impls.Selector.
+func (c *Beams) Select(entries []int) error {
+	err := checkSelect(entries, len(c.now))
+	if err == nil {
+		c.now = choose(c.now, entries)
+	}
+	return err
+}
+
+// Crop implements impls.Cropper.
+func (c *Beams) Crop(n int) error { return c.CropEach(slices.Repeat([]int{n}, len(c.now))) }
+
+// CropEach implements impls.RaggedCropper. It refuses what needs tokens that are gone.
+func (c *Beams) CropEach(lengths []int) error {
+	if err := checkCrop(lengths, len(c.now)); err != nil {
+		return err
+	}
+	cropped := c.now.clone()
+	for b, list := range c.now {
+		n := min(lengths[b], count(list))
+		left := len(list) - count(list) + n
+		if left < min(n, c.shape.Window) {
+			return refuse("crop", "entry %d to %d of %d tokens: too many are gone", b, n, count(list))
+		}
+		cropped[b] = list[:left]
+	}
+	c.now = cropped
+	return nil
 }

@@ -6,73 +6,73 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls"
 )
 
-// Cells is a pool of cells, as llama.cpp's unified KV cache: each has a position and
-// the batch entries that it belongs to, and lies where a search found a free one.
-// Update returns the whole pool, and a mask says which cells each query sees.
+// Cells is a pool of cells, as llama.cpp's unified KV cache: a token lies in the first
+// cell that is free. Update returns the whole pool to every batch entry, and a mask
+// says which cells each query sees.
 type Cells struct {
-	hook
-	shape impls.Shape
-	snapshots[cellPool]
+	shape     impls.Shape
+	n, first  int    // how many tokens each entry has had, and the first that is held
+	cells     []held // the tokens of all entries, and those of free cells
+	owner     []int  // of each cell, -1 for none
 	positions [][]int
 	visible   [][][]bool
 }
 
 // NewCells makes an empty cache.
-func NewCells(s impls.Shape) (*Cells, error) {
-	return ready(&Cells{shape: s}, s)
-}
+func NewCells(s impls.Shape) (*Cells, error) { return ready(&Cells{shape: s}, s) }
 
 // Reset implements impls.Cache.
-func (c *Cells) Reset() {
-	old := c.now.cells
-	c.now = cellPool{n: make([]int, c.shape.Batch)}
-	if c.bug == staleAfterReset {
-		c.now.cells = leaveCells(old, c.shape.Batch)
-	}
-}
+func (c *Cells) Reset() { *c = Cells{shape: c.shape} }
 
 // Update implements impls.Cache.
-func (c *Cells) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tensor, error) {
-	return c.UpdateEach(keys, values, slices.Repeat([]int{keys.Rows}, len(c.now.n)))
-}
-
-// UpdateEach implements impls.RaggedUpdater.
-func (c *Cells) UpdateEach(keys, values impls.Tensor, lengths []int) (impls.Tensor, impls.Tensor, error) {
-	s, q := &c.now, keys.Rows
-	if err := checkEach(c.shape, len(s.n), &keys, &values, lengths); err != nil {
-		return impls.Tensor{}, impls.Tensor{}, err
+func (c *Cells) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	if err := checkChunk(c.shape, c.shape.Batch, &keys, &values); err != nil {
+		return k, v, err
 	}
-	for b, length := range lengths {
-		for i := range length {
-			s.place(cell{s.n[b] + i, []int{b}, take(&keys, &values, b, q-length+i)}, c.shape.Window, c.bug)
-		}
-	}
-	k, v := pair(c.shape, len(lengths), len(s.cells))
-	c.positions, c.visible = make([][]int, len(lengths)), make([][][]bool, len(lengths))
-	for b, length := range lengths {
-		c.positions[b], c.visible[b] = make([]int, len(s.cells)), make([][]bool, q)
-		for at, x := range s.cells {
-			x.row.put(&k, &v, b, at)
-			c.positions[b][at] = x.of(b)
-		}
-		for i := range q {
-			c.visible[b][i] = make([]bool, len(s.cells))
-			p := s.n[b] + i - (q - length)
-			lo, hi := oldest(p, c.shape.Window), p
-			if c.bug != sound {
-				lo, hi = c.wrongMask(lo, hi, s.n[b], length)
+	c.keep(oldest(c.n, c.shape.Window), c.n)
+	for b := range keys.Batch {
+		for _, x := range takeLast(&keys, &values, b, keys.Rows, c.n) {
+			at := slices.Index(c.owner, -1)
+			if at < 0 {
+				at, c.cells, c.owner = len(c.cells), append(c.cells, x), append(c.owner, b)
 			}
-			for at, held := range c.positions[b] {
-				c.visible[b][i][at] = p >= s.n[b] && lo <= held && held <= hi
-			}
+			c.cells[at], c.owner[at] = x, b
 		}
-		s.n[b] += length
 	}
+	c.visible = make([][][]bool, keys.Batch)
+	for b := range c.visible {
+		for p := c.n; p < c.n+keys.Rows; p++ {
+			mask := make([]bool, len(c.cells))
+			for at, x := range c.cells {
+				mask[at] = c.owner[at] == b && oldest(p, c.shape.Window) <= x.pos && x.pos <= p
+			}
+			c.visible[b] = append(c.visible[b], mask)
+		}
+	}
+	c.n += keys.Rows
+	k, v, c.positions = gather(c.shape, slices.Repeat([][]held{c.cells}, keys.Batch))
 	return k, v, nil
 }
 
-// Positions implements impls.Positioner.
-func (c *Cells) Positions() [][]int { return c.positions }
+// keep frees the cells of all tokens but lo to n-1 of each entry.
+func (c *Cells) keep(lo, n int) {
+	for at, x := range c.cells {
+		if x.pos < lo || x.pos >= n {
+			c.owner[at] = -1
+		}
+	}
+	c.n, c.first = n, lo
+}
 
-// Visible implements impls.Masker.
+// Crop implements impls.Cropper. It refuses what needs tokens whose cells are free.
+func (c *Cells) Crop(n int) error {
+	if lo := oldest(n, c.shape.Window); n < 0 || n < c.n && lo < c.first {
+		return refuse("crop", "to %d of %d tokens: the first %d are gone", n, c.n, c.first)
+	}
+	c.keep(c.first, min(n, c.n))
+	return nil
+}
+
+// Positions and Visible implement impls.Positioner and impls.Masker.
+func (c *Cells) Positions() [][]int  { return c.positions }
 func (c *Cells) Visible() [][][]bool { return c.visible }

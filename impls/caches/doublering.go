@@ -6,7 +6,6 @@ import "github.com/slidefuzz/slidefuzz/impls"
 // the first query of a chunk sees must outlive the writing of the whole chunk.
 // 2·Window rows hold the Window-1 tokens before a chunk of at most Window+1.
 type DoubleRing struct {
-	hook
 	shape        impls.Shape
 	n            int
 	keys, values impls.Tensor
@@ -20,22 +19,18 @@ func NewDoubleRing(s impls.Shape) (*DoubleRing, error) {
 
 // Reset implements impls.Cache.
 func (c *DoubleRing) Reset() {
-	rows := 2 * c.shape.Window
-	if c.bug == oneRowShort {
-		rows--
-	}
 	c.n, c.positions = 0, nil
-	c.keys, c.values = pair(c.shape, c.shape.Batch, rows)
+	c.keys, c.values = pair(c.shape, c.shape.Batch, 2*c.shape.Window)
 }
 
 // Update implements impls.Cache. An empty chunk has no query, and gets no rows.
-func (c *DoubleRing) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tensor, error) {
+func (c *DoubleRing) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
 	if err := checkChunk(c.shape, c.shape.Batch, &keys, &values); err != nil {
-		return impls.Tensor{}, impls.Tensor{}, err
+		return k, v, err
 	}
 	q, rows := keys.Rows, c.keys.Rows
 	if q > c.shape.Window+1 {
-		return impls.Tensor{}, impls.Tensor{}, refuse("update", "a chunk of %d tokens, at most %d are taken", q, c.shape.Window+1)
+		return k, v, refuse("update", "a chunk of %d tokens, at most %d are taken", q, c.shape.Window+1)
 	}
 	// The chunk may be a view of the ring, which is written below.
 	keys, values = keys.Clone(c.shape), values.Clone(c.shape)

@@ -354,7 +354,7 @@ func (r *rig) judge(out [2]impls.Tensor, tokens model, lengths []int, q, layer, 
 		}
 		rowOf := slices.Repeat([]int{-1}, len(list))
 		for row, p := range at {
-			if p >= 0 && p < len(list) {
+			if p >= 0 && p < len(list) && (mask == nil || seen(mask[b], row)) {
 				rowOf[p] = row
 			}
 		}

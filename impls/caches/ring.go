@@ -6,7 +6,6 @@ import "github.com/slidefuzz/slidefuzz/impls"
 // code and in LiteRT-LM: the token at position p lies in row p modulo Window. A
 // chunk must fit before the ring is full, and a single token is always taken.
 type Ring struct {
-	hook
 	shape        impls.Shape
 	long         bool
 	n            int
@@ -28,22 +27,19 @@ func (c *Ring) Reset() {
 }
 
 // Update implements impls.Cache.
-func (c *Ring) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tensor, error) {
+func (c *Ring) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
 	if err := checkChunk(c.shape, c.shape.Batch, &keys, &values); err != nil {
-		return impls.Tensor{}, impls.Tensor{}, err
+		return k, v, err
 	}
 	q, w := keys.Rows, c.shape.Window
 	long := q > w && c.long
 	if q != 1 && !long && (q == 0 || c.n+q > w) {
-		return impls.Tensor{}, impls.Tensor{}, refuse("update", "%d tokens after %d in a ring of %d rows", q, c.n, w)
+		return k, v, refuse("update", "%d tokens after %d in a ring of %d rows", q, c.n, w)
 	}
 	// The chunk may be a view of the ring, which is written below.
 	keys, values = keys.Clone(c.shape), values.Clone(c.shape)
 	for r := max(0, q-w); r < q; r++ {
 		at := (c.n + r) % w
-		if c.bug == wrapsEarly && c.n+r >= w {
-			at = (c.n + r) % max(1, w-1)
-		}
 		move(&c.keys, at, &keys, r)
 		move(&c.values, at, &values, r)
 	}

@@ -1,6 +1,10 @@
 package caches
 
-import "github.com/slidefuzz/slidefuzz/impls"
+import (
+	"slices"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+)
 
 // ready is an empty cache of a shape, which is checked first.
 func ready[C impls.Cache](c C, s impls.Shape) (none C, err error) {
@@ -25,13 +29,49 @@ func take(keys, values *impls.Tensor, b, r int) (x row) {
 	return x
 }
 
-// put writes the token to row r of batch entry b.
-func (x row) put(keys, values *impls.Tensor, b, r int) {
-	for t, to := range [...]*impls.Tensor{keys, values} {
-		for h := range to.Heads {
-			copy(to.Row(b*to.Heads+h, r), x[t][h*to.RowBytes():])
+// held is a token that a cache holds, and its position.
+type held struct {
+	pos int
+	row row
+}
+
+// count is how many tokens an entry has had whose newest are listed.
+func count(list []held) int {
+	if len(list) == 0 {
+		return 0
+	}
+	return list[len(list)-1].pos + 1
+}
+
+// takeLast copies the last rows of batch entry b, as many as length, which are the
+// tokens from position n on.
+func takeLast(keys, values *impls.Tensor, b, length, n int) []held {
+	list := make([]held, length)
+	for i := range list {
+		list[i] = held{n + i, take(keys, values, b, keys.Rows-length+i)}
+	}
+	return list
+}
+
+// gather is the keys, values and positions of a list of tokens for each batch entry.
+// Behind a list that is shorter than the longest come empty rows.
+func gather(s impls.Shape, lists [][]held) (keys, values impls.Tensor, positions [][]int) {
+	rows := 0
+	for _, list := range lists {
+		rows = max(rows, len(list))
+	}
+	keys, values = pair(s, len(lists), rows)
+	for b, list := range lists {
+		positions = append(positions, slices.Repeat([]int{-1}, rows))
+		for r, x := range list {
+			positions[b][r] = x.pos
+			for h := range s.Heads {
+				copy(keys.Row(b*s.Heads+h, r), x.row[0][h*s.RowBytes():])
+				copy(values.Row(b*s.Heads+h, r), x.row[1][h*s.RowBytes():])
+			}
 		}
 	}
+	return keys, values, positions
 }
 
 // move copies row r of every lane to row at of another tensor.
@@ -47,12 +87,8 @@ func pair(s impls.Shape, batch, rows int) (keys, values impls.Tensor) {
 	return impls.NewTensor(s, rows), impls.NewTensor(s, rows)
 }
 
-// state is what snapshots are taken of. A clone shares nothing that is written to;
-// drop gives back what a state that is not needed any more holds of others' memory.
-type state[S any] interface {
-	clone() S
-	drop()
-}
+// state is what snapshots are taken of. A clone shares nothing that is written to.
+type state[S any] interface{ clone() S }
 
 // snapshots is the state of the moment, and what was saved of it.
 type snapshots[S state[S]] struct {
@@ -65,9 +101,6 @@ func (s *snapshots[S]) Snapshot(id int) error {
 	if s.saved == nil {
 		s.saved = map[int]S{}
 	}
-	if was, ok := s.saved[id]; ok {
-		was.drop()
-	}
 	s.saved[id] = s.now.clone()
 	return nil
 }
@@ -78,7 +111,6 @@ func (s *snapshots[S]) Restore(id int) error {
 	if !ok {
 		return refuse("restore", "no snapshot %d", id)
 	}
-	s.now.drop()
 	s.now = was.clone()
 	return nil
 }
@@ -86,6 +118,9 @@ func (s *snapshots[S]) Restore(id int) error {
 // oldest is the first position that the query at position p sees, also the first
 // that must be held after p tokens.
 func oldest(p, window int) int { return max(0, p-window+1) }
+
+// newest is the last items of a list, n of them at most.
+func newest[T any](list []T, n int) []T { return list[max(0, len(list)-n):] }
 
 // inRing is the position of the token in each row of a ring after n tokens: the
 // newest of those that share the row, -1 for none.

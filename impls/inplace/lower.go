@@ -2,7 +2,6 @@ package inplace
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -227,10 +226,15 @@ func inPlace(v value) bool {
 // materializeReaders materialises whatever is still to be computed from rows that are about
 // to be overwritten, if a later statement uses it.
 func (l *lowerer) materializeReaders(store int, written func(row int) bool) {
-	for _, name := range slices.Sorted(maps.Keys(l.names)) {
-		o := l.names[name].obj
-		if o.store < 0 && l.usedLater(name) &&
-			slices.ContainsFunc(o.rows, func(r source) bool { return r.store == store && written(r.row) }) {
+	var readers []string // most often there is none
+	for name, x := range l.names {
+		if x.obj.store < 0 && slices.ContainsFunc(x.obj.rows, func(r source) bool { return r.store == store && written(r.row) }) {
+			readers = append(readers, name)
+		}
+	}
+	slices.Sort(readers)
+	for _, name := range readers {
+		if o := l.names[name].obj; o.store < 0 && l.usedLater(name) {
 			l.materialize(o)
 		}
 	}

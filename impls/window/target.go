@@ -5,13 +5,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/slidefuzz/slidefuzz/impls/caches"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
 // Target is what is tested: an update, or "program" or a built-in program,
-// under a lowering, on a device; or somebody else's worker or Go cache.
+// under a lowering, on a device; a built-in cache in Go; or somebody else's worker
+// or Go cache.
 type Target struct {
-	Update   string
+	Update   string // or the name of the cache or worker
 	Lowering inplace.Lowering
 	Device   string
 }
@@ -27,6 +29,27 @@ const GoCache = "cache"
 // cache it is, the test knows that runs it.
 func CacheTarget() Target { return Target{Update: GoCache, Device: GoCache} }
 
+// Go is the device of the caches of package caches, the built-in caches in Go. They
+// have no lowerings, and no blocks that an order could be asked for.
+const Go = "go"
+
+// BuiltinCache is the target of a cache that caches.List names. It prints as go/NAME.
+func BuiltinCache(name string) Target { return Target{Update: name, Device: Go} }
+
+// LookupCache describes a built-in cache in Go.
+func LookupCache(name string) (caches.Info, bool) {
+	i, ok := builtinCaches[name]
+	return i, ok
+}
+
+var builtinCaches = func() map[string]caches.Info {
+	all := map[string]caches.Info{}
+	for _, i := range caches.List() {
+		all[i.Name] = i
+	}
+	return all
+}()
+
 // Foreign reports whether the target is somebody else's: it has no updates and
 // lowerings of ours.
 func (t Target) Foreign() bool { return t.Device == Worker || t.Device == GoCache }
@@ -35,6 +58,8 @@ func (t Target) String() string {
 	switch {
 	case t.Device == GoCache:
 		return GoCache
+	case t.Device == Go:
+		return Go + "/" + t.Update
 	case t.Device == Worker && t.Update == "program":
 		return "program/worker"
 	case t.Device == Worker:
@@ -71,8 +96,12 @@ func ParseTarget(s string) (Target, error) {
 		return t, nil
 	}
 	f := strings.Split(s, "/")
-	if len(f) != 3 {
-		return Target{}, fmt.Errorf("target %q: want update/lowering/device, as in roll/fused/sim, worker/NAME or cache", s)
+	if len(f) == 2 && f[0] == Go {
+		t := BuiltinCache(f[1])
+		return t, t.Check()
+	}
+	if len(f) != 3 || f[2] == Go {
+		return Target{}, fmt.Errorf("target %q: want update/lowering/device, as in roll/fused/sim, go/NAME, worker/NAME or cache", s)
 	}
 	how, err := inplace.ParseLowering(f[1])
 	if err != nil {
@@ -82,9 +111,15 @@ func ParseTarget(s string) (Target, error) {
 	return t, t.Check()
 }
 
-// Check reports an update or a device that is not built in.
+// Check reports an update, a cache or a device that is not built in.
 func (t Target) Check() error {
 	if t.Device == Worker || t == CacheTarget() {
+		return nil
+	}
+	if t.Device == Go {
+		if _, ok := LookupCache(t.Update); !ok || t != BuiltinCache(t.Update) {
+			return fmt.Errorf("target %q: no built-in cache in Go is called %q; slidefuzz targets 'go/*' lists them", t, t.Update)
+		}
 		return nil
 	}
 	u, ok := LookupUpdate(t.Update)
@@ -103,7 +138,7 @@ func (t Target) Check() error {
 // IsProgram reports whether the target runs a program of its own, not an
 // update of a cache.
 func (t Target) IsProgram() bool {
-	return t.Update == "program" || !t.Foreign() && slices.Contains(builtinPrograms, t.Update)
+	return t.Update == "program" || !t.Foreign() && t.Device != Go && slices.Contains(builtinPrograms, t.Update)
 }
 
 // Sound reports whether every case should agree with the oracle. The others
@@ -111,6 +146,10 @@ func (t Target) IsProgram() bool {
 func (t Target) Sound() bool {
 	if t.Foreign() {
 		return true
+	}
+	if t.Device == Go {
+		i, ok := LookupCache(t.Update)
+		return ok && i.Sound
 	}
 	u, ok := LookupUpdate(t.Update)
 	if ok && !u.Sound() {
@@ -130,10 +169,11 @@ func (t Target) Sound() bool {
 // decides whether it shows.
 func (t Target) Racy() bool {
 	u, ok := LookupUpdate(t.Update)
-	return !t.Sound() && (!ok || u.Sound())
+	return t.Device != Go && !t.Sound() && (!ok || u.Sound())
 }
 
-// Targets lists every built-in target of a machine without a GPU.
+// Targets lists every built-in target of the devices host and sim. What a stored
+// fuzz input decodes to depends on it: what is not in here is listed by TargetsOn.
 func Targets() []Target { return append(TargetsOn("host"), TargetsOn("sim")...) }
 
 // Harmful lists the targets of a device of package gpu that crash it or hang
@@ -152,9 +192,15 @@ func Harmful(device string) []Target {
 // TargetsOn lists every built-in target of a device: each sound update and
 // program under each lowering, and each known-bad update once. Faults of
 // bookkeeping are the same code everywhere and are left out on GPUs; what a
-// captured graph gets wrong is not.
+// captured graph gets wrong is not. On Go it lists the built-in caches.
 func TargetsOn(device string) []Target {
 	var all []Target
+	if device == Go {
+		for _, i := range caches.List() {
+			all = append(all, BuiltinCache(i.Name))
+		}
+		return all
+	}
 	for _, u := range updates {
 		if u.Harmful() {
 			continue
@@ -177,16 +223,16 @@ func TargetsOn(device string) []Target {
 	return all
 }
 
-// Devices lists all devices by name: sim and host, which package inplace has, then
-// those of package gpu, which run whole traces. cuda-graph is cuda with each step
-// of a cache captured once and replayed.
+// Devices lists all devices by name: sim and host, which package inplace has; go, on
+// which the built-in caches in Go are; then those of package gpu, which run whole
+// traces. cuda-graph is cuda with each step of a cache captured once and replayed.
 func Devices() []string { return slices.Clone(devices) }
 
-var devices = []string{"host", "sim", "opencl", "cuda", "cuda-graph"}
+var devices = []string{"host", "sim", Go, "opencl", "cuda", "cuda-graph"}
 
 // OnGPU reports whether a device is one of package gpu.
 func OnGPU(device string) bool {
-	return device != "host" && device != "sim" && device != Worker && device != GoCache
+	return device != "host" && device != "sim" && device != Go && device != Worker && device != GoCache
 }
 
 // OrdersItself reports whether a device runs blocks in an order of its own,

@@ -149,14 +149,16 @@ func (c *Client) update(ctx context.Context, meta map[string]string, keys, value
 			return k, v, c.fail(Nonsense, "the reply to update: %s: %v", name, err)
 		}
 	}
+	// A chunk of another batch should be refused. One that was taken is for the
+	// judge, not a fault of the protocol: what is said of it has its batch.
 	c.positions, c.visible = nil, nil
 	if t := reply.Tensor("positions"); t != nil {
-		if c.positions, err = unpackPositions(t, c.batch); err != nil {
+		if c.positions, err = unpackPositions(t, keys.Batch); err != nil {
 			return k, v, c.fail(Nonsense, "the reply to update: positions: %v", err)
 		}
 	}
 	if t := reply.Tensor("visible"); t != nil {
-		if c.visible, err = unpackVisible(t, c.batch, keys.Rows, returned[0].Rows); err != nil {
+		if c.visible, err = unpackVisible(t, keys.Batch, keys.Rows, returned[0].Rows); err != nil {
 			return k, v, c.fail(Nonsense, "the reply to update: visible: %v", err)
 		}
 	}

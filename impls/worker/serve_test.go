@@ -400,6 +400,19 @@ func TestTensorFaults(t *testing.T) {
 	}
 }
 
+// What is said of a chunk of another batch that was taken has that batch.
+func TestOddBatchTaken(t *testing.T) {
+	for _, kind := range []string{"visible: shape [3 2 2]: want [2 or 1, 2, 2]", "positions: shape [3 2]: want [rows] or [2, rows]"} {
+		require.Contains(t, faults, kind)
+		c := testWorker(t, kind)
+		require.NoError(t, c.New(t.Context(), impls.Shape{Batch: 2, Heads: 1, Window: 4, Dim: 1, DType: impls.U8}))
+		x := chunk([]byte{1, 2}, []byte{3, 4}, []byte{5, 6})
+		_, _, err := c.Update(t.Context(), x, x)
+		require.NoError(t, err)
+		require.Equal(t, 3, len(c.Visible())+len(c.Positions()), kind) // one of them is nil
+	}
+}
+
 // One list for the whole batch, and none, are allowed.
 func TestOneVisible(t *testing.T) {
 	x := packVisible([][][]bool{{{true, false}, {true, true}}}, 2)

@@ -8,6 +8,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/judge"
 	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
@@ -45,6 +46,9 @@ type Result struct {
 	Interrupted bool
 	// Met counts the cases with each feature, of hunts in caches that are not ours.
 	Met map[corpus.Feature]int
+	// Counts says what became of the operations of the cases, by name, where a
+	// cache may refuse them: nil elsewhere. What the shrinker asked is left out.
+	Counts map[string]judge.Count
 	// Missed counts the cases of a scenario in which a known-bad target agreed and
 	// should not have.
 	Missed   int
@@ -100,6 +104,7 @@ type hunter struct {
 	shrinking time.Duration
 	seen      map[corpus.Failure]int // the finding's index
 	hangs     map[string]int         // by kind of operation
+	counts    *counts
 }
 
 // Hunt runs random cases of one target against the oracle and shrinks what it
@@ -112,6 +117,12 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 		return result, err
 	}
 	defer func() { result.Elapsed = time.Since(h.start) }()
+	h.counts.resume()
+	defer func() {
+		if h.counts.pause(); len(h.counts.all) > 0 {
+			result.Counts = h.counts.all
+		}
+	}()
 	timed := ctx
 	if o.Time > 0 && h.traits.Foreign {
 		// One case may take longer than that.
@@ -155,6 +166,7 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	h := &hunter{
 		r: &Runner{Backends: b, ShrinkTime: o.ShrinkTime}, traits: backend.Traits(t), o: o, result: result, draw: corpus.Draws(t, o.Seed),
 		most: maxFindings, start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{},
+		counts: countsOf(backend),
 	}
 	if f, ok := backend.(run.Fitter); ok {
 		draw := h.draw
@@ -226,6 +238,8 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergenc
 	}
 	f := Finding{Found: c, At: result.Cases, Seen: 1, After: time.Since(h.start) - h.shrinking}
 	from := time.Now()
+	h.counts.pause()
+	defer h.counts.resume()
 	var err error
 	f.Small, f.Divergence, f.Stats, err = h.r.Minimize(ctx, c, d)
 	if err != nil && ctx.Err() != nil { // it was cut short: what was found stands

@@ -7,6 +7,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/corpus/shrink"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
 // Minimize shrinks a case that shows d, keeping the same failure, and says
@@ -20,6 +21,7 @@ import (
 //     crash asked for again and again.
 //   - What fails in somebody else's program is shrunk as what may fail sometimes,
 //     unless its runs are quick and it fails in each of them.
+//   - What a backend cannot be asked is not tried: see run.Fitter.
 //   - A case that fails on sim alike is shrunk there, and run again in the end.
 func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
 	backend, err := r.Of(c.Target)
@@ -72,7 +74,16 @@ func (r *Runner) minimizeOrdered(ctx context.Context, c *corpus.Case, d *corpus.
 		}
 	}
 	want, last := d.Failure(start.Target), d
+	offered := func(*corpus.Case) bool { return true }
+	if backend, err := r.Of(start.Target); err == nil {
+		if f, ok := backend.(run.Fitter); ok {
+			offered = f.Takes
+		}
+	}
 	fails := func(c *corpus.Case) bool {
+		if !offered(c) {
+			return false
+		}
 		d, err := r.One(ctx, c)
 		if err != nil || d == nil || d.Failure(c.Target) != want {
 			return false

@@ -23,14 +23,16 @@ func (c compared) Chunk(o *corpus.Op, serial int) (keys, values impls.Tensor) {
 			*x = impls.TensorOver(s, q, j.memory[i])
 		}
 		j.fill(x, t, o, serial)
-		for lane := range x.Lanes() {
-			from := q - o.Of(lane/s.Heads) // the rows before are not for the cache
-			if s.Layout == impls.HeadsFirst {
-				j.history.AppendLane(t, lane, x.Data[lane*x.LaneStride+from*x.RowStride:(lane+1)*x.LaneStride])
-				continue
-			}
-			for row := from; row < q; row++ {
-				j.history.AppendLane(t, lane, x.Row(lane, row))
+		for b := range s.Batch {
+			from := q - o.Of(b) // the rows before are not for the cache
+			for lane := b * s.Heads; lane < (b+1)*s.Heads; lane++ {
+				if s.Layout == impls.HeadsFirst {
+					j.history.AppendLane(t, lane, x.Data[lane*x.LaneStride+from*x.RowStride:(lane+1)*x.LaneStride])
+					continue
+				}
+				for row := from; row < q; row++ {
+					j.history.AppendLane(t, lane, x.Row(lane, row))
+				}
 			}
 		}
 	}
@@ -71,10 +73,12 @@ func (c compared) Caller(o *corpus.Op) *corpus.Divergence {
 	j := c.j
 	for i := range j.chunk {
 		x, t := &j.chunk[i], oracle.Tensor(i)
-		for lane := range x.Lanes() {
-			n, of := j.history.Len(lane/x.Heads), o.Of(lane/x.Heads)
-			if !sameRows(x, lane, o.N-of, j.history.Rows(t, lane, n, n+of)) || of < o.N && !j.isPadding(x, t, lane, o.N-of) {
-				return j.Fault(corpus.FaultCaller, t.String(), "the update changed the caller's own tensor")
+		for b := range x.Batch {
+			n, of := j.history.Len(b), o.Of(b)
+			for lane := b * x.Heads; lane < (b+1)*x.Heads; lane++ {
+				if !sameRows(x, lane, o.N-of, j.history.Rows(t, lane, n, n+of)) || of < o.N && !j.isPadding(x, t, lane, o.N-of) {
+					return j.Fault(corpus.FaultCaller, t.String(), "the update changed the caller's own tensor")
+				}
 			}
 		}
 	}
@@ -165,17 +169,20 @@ func Blame(d *corpus.Divergence, c *corpus.Case, refused int) *corpus.Divergence
 
 // fill writes the rows of tokens into the chunk of an append.
 func (j *Judge) fill(chunk *impls.Tensor, t oracle.Tensor, o *corpus.Op, serial int) {
-	for lane := range chunk.Lanes() {
-		at, entry := lane*chunk.LaneStride, lane/chunk.Heads
-		of := j.lane(lane, chunk.Heads)
-		padded := max(o.PadOf(entry), chunk.Rows-o.Of(entry))
-		for i := range chunk.Rows {
-			s := serial + i
-			if i < padded {
-				s = oracle.Padding
+	of := j.lane(0, chunk.Heads) - 1
+	for b := range chunk.Batch {
+		padded := max(o.PadOf(b), chunk.Rows-o.Of(b))
+		for lane := b * chunk.Heads; lane < (b+1)*chunk.Heads; lane++ {
+			of++
+			at := lane * chunk.LaneStride
+			for i := range chunk.Rows {
+				s := serial + i
+				if i < padded {
+					s = oracle.Padding
+				}
+				j.code.PutRow(chunk.Data[at:], t, of, s)
+				at += chunk.RowStride
 			}
-			j.code.PutRow(chunk.Data[at:], t, of, s)
-			at += chunk.RowStride
 		}
 	}
 }
@@ -237,11 +244,14 @@ func at(x *impls.Tensor) *byte { return unsafe.SliceData(x.Data) }
 // checkRows judges rows in the usual order: of each entry the newest tokens, as many
 // as there are rows, oldest first, and zeros after them.
 func (j *Judge) checkRows(x *impls.Tensor, t oracle.Tensor, where string) *corpus.Divergence {
-	for lane := range x.Lanes() {
-		n := j.history.Len(lane / x.Heads)
+	for b := range x.Batch {
+		n := j.history.Len(b)
 		live := min(n, x.Rows)
-		if !sameRows(x, lane, 0, j.history.Rows(t, lane, n-live, n)) || live < x.Rows && !sameRows(x, lane, live, j.zero((x.Rows-live)*x.RowBytes())) {
-			return j.rowFault(x, t, where)
+		rest := j.zero((x.Rows - live) * x.RowBytes())
+		for lane := b * x.Heads; lane < (b+1)*x.Heads; lane++ {
+			if !sameRows(x, lane, 0, j.history.Rows(t, lane, n-live, n)) || len(rest) > 0 && !sameRows(x, lane, live, rest) {
+				return j.rowFault(x, t, where)
+			}
 		}
 	}
 	return nil
@@ -311,10 +321,15 @@ func (j *Judge) describe(row []byte, size int, t oracle.Tensor, lane int) string
 	return s
 }
 
-// layerText says which layer is judged, where there are several.
-func (j *Judge) layerText() string {
+// layerText says which layer returned the rows, where there are several.
+func (j *Judge) layerText() string { return j.ofLayer(" by layer %d") }
+
+// layerNote says behind a sentence which layer it is about.
+func (j *Judge) layerNote() string { return j.ofLayer(" (layer %d)") }
+
+func (j *Judge) ofLayer(format string) string {
 	if l := slices.Index(j.layers, j.history); len(j.layers) > 1 {
-		return fmt.Sprintf(" by layer %d", l)
+		return fmt.Sprintf(format, l)
 	}
 	return ""
 }

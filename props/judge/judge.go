@@ -105,10 +105,6 @@ func New() *Judge {
 	}
 }
 
-// Count is how often an operation was asked of caches that can do it, and what they
-// said.
-type Count struct{ Accepted, Refused int }
-
 // Counts is what became of the operations of all cases so far, by their name. What
 // none was asked is left out.
 func (j *Judge) Counts() map[string]Count {

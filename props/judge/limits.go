@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
 )
 
 // Limits are what a cache declares that it does not take, beside what its contract
@@ -32,6 +33,27 @@ func (l *Limits) Refuse(n, q, window int) bool {
 		return false
 	}
 	return l.Largest != nil && q > l.Largest(window) || slices.Contains(l.Kinds, corpus.ChunkKind(n, q, window))
+}
+
+// Longest is the most tokens of a chunk that may be taken, in a window of so many
+// rows.
+func (l *Limits) Longest(window int) int {
+	most := impls.MaxExtent
+	if slices.Contains(l.Kinds, corpus.LongChunks) {
+		most = window
+	}
+	if l.Largest != nil {
+		most = min(most, l.Largest(window))
+	}
+	return most
+}
+
+// text is why something must be refused that the contract takes.
+func (l *Limits) text() string {
+	if l.Nothing {
+		return ": the shape of the cache is outside of the limits that are declared"
+	}
+	return ": it is outside of the limits that are declared"
 }
 
 // SetLimits says what the caches of the cases to come do not take.

@@ -48,13 +48,11 @@ func (j *Judge) step(ctx context.Context, o *corpus.Op) (d *corpus.Divergence) {
 	must := x.Answer(o, j.c.Shape, state{j}, promise{j})
 	j.handed, j.fault = false, nil
 	err := x.Ask(ctx, o, asked{j})
-	if ctx.Err() == nil {
-		count := &j.counts[o.Kind]
-		if err != nil {
-			count.Refused++
-		} else {
-			count.Accepted++
-		}
+	count := &j.counts[o.Kind]
+	if err != nil {
+		count.Refused++
+	} else {
+		count.Accepted++
 	}
 	switch {
 	case j.fault != nil:
@@ -62,7 +60,11 @@ func (j *Judge) step(ctx context.Context, o *corpus.Op) (d *corpus.Divergence) {
 	case err != nil && must == corpus.MustAccept:
 		return j.Fault(corpus.FaultRefused, "-", x.WrongAnswer(o, j.c.Shape, state{j}, err))
 	case err == nil && must == corpus.MustRefuse:
-		return j.Fault(corpus.FaultAccepted, "-", x.WrongAnswer(o, j.c.Shape, state{j}, nil))
+		detail := x.WrongAnswer(o, j.c.Shape, state{j}, nil)
+		if x.Answer(o, j.c.Shape, state{j}, j.contract) != corpus.MustRefuse {
+			detail += j.limits.text()
+		}
+		return j.Fault(corpus.FaultAccepted, "-", detail)
 	case err != nil && x.Blamed():
 		return j.rows.Unchanged()
 	case err != nil:

@@ -35,10 +35,10 @@ func (j *Judge) Handed() (keys, values impls.Tensor) { return j.chunk[0], j.chun
 // Positions is that of the cache.
 func (j *Judge) Positions() [][]int { return j.cache.Positions() }
 
-// Next is the keys of the next q tokens.
-func (j *Judge) Next(q int) impls.Tensor {
+// Next is the keys or values of the next q tokens.
+func (j *Judge) Next(t oracle.Tensor, q int) impls.Tensor {
 	x := impls.NewTensor(j.now(), q)
-	j.fill(&x, oracle.Keys, &corpus.Op{Kind: corpus.Append, N: q}, j.history.Next())
+	j.fill(&x, t, &corpus.Op{Kind: corpus.Append, N: q}, j.history.Next())
 	return x
 }
 

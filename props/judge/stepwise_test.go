@@ -30,7 +30,7 @@ func TestPanicIsADivergence(t *testing.T) {
 	shape := impls.Shape{Batch: 1, Heads: 1, Window: 4, Dim: 1, DType: impls.U8}
 	for _, hand := range []func(j *judge.Judge) *corpus.Divergence{
 		func(j *judge.Judge) *corpus.Divergence {
-			x := j.Next(1)
+			x := j.Next(oracle.Keys, 1)
 			_, _, d := j.Give(t.Context(), x, x)
 			return d
 		},

@@ -3,6 +3,7 @@ package judge
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -31,7 +32,7 @@ func (j *Judge) checkReturned(returned [2]*impls.Tensor, o *corpus.Op) *corpus.D
 }
 
 func (j *Judge) shapeFault(t oracle.Tensor, format string, args ...any) *corpus.Divergence {
-	return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf(format, args...)+j.layerText())
+	return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf(format, args...)+j.layerNote())
 }
 
 // checkSingle judges what the narrow contract returns: the window, or a chunk that
@@ -92,7 +93,7 @@ func (j *Judge) checkChunks(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *cor
 	for b := range x.Batch {
 		due := j.due(b, o)
 		if oldest := due.hi - x.Rows; oldest > due.lo || oldest > 0 && due.sinks > 0 {
-			return j.shapeFault(t, "returned the newest %d rows after %d tokens; the query at position %d sees tokens from %d on%s", x.Rows, due.hi, due.hi-o.Of(b), due.lo, sinksText(due.sinks))
+			return j.shapeFault(t, "returned the newest %d rows after %d tokens; the query at position %d sees positions from %d on%s", x.Rows, due.hi, due.hi-o.Of(b), due.lo, sinksText(due.sinks))
 		}
 	}
 	return j.checkRows(x, t, "returned")
@@ -146,7 +147,7 @@ func (j *Judge) checkGrowth(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *cor
 	// A chunk of no tokens may return what a decode would.
 	if allowed := w - 1 + max(1, o.N) + slack + j.cache.Sinks(); x.Rows > allowed {
 		return j.Fault(corpus.FaultGrows, t.String(), fmt.Sprintf("returned %d rows for a chunk of %d tokens after %d tokens in a window of %d; want at most %d, a slack of %d among them",
-			x.Rows, o.N, most, w, allowed, slack)+j.layerText())
+			x.Rows, o.N, most, w, allowed, slack)+j.layerNote())
 	}
 	return nil
 }
@@ -160,19 +161,19 @@ func (j *Judge) checkPositions(x *impls.Tensor, t oracle.Tensor, lists [][]int, 
 	}
 	for b := range x.Batch {
 		must := of(b)
-		seen := make([]bool, must.hi)
+		rowOf := slices.Repeat([]int{-1}, must.hi)
 		for row, p := range lists[min(b, len(lists)-1)] {
 			switch {
 			case p < 0:
 				continue
 			case p >= must.hi:
-				return j.shapeFault(t, "row %d claims position %d of %d tokens", row, p, must.hi)
-			case seen[p]:
-				return j.shapeFault(t, "position %d is claimed twice", p)
+				return j.shapeFault(t, "row %d of entry %d claims position %d of %d tokens", row, b, p, must.hi)
+			case rowOf[p] >= 0:
+				return j.shapeFault(t, "rows %d and %d of entry %d both claim position %d", rowOf[p], row, b, p)
 			case must.only && !must.has(p):
-				return j.shapeFault(t, "row %d holds position %d, which the window of %d has left", row, p, j.c.Shape.Window)
+				return j.shapeFault(t, "row %d of entry %d claims position %d, which has left the window of %d", row, b, p, j.c.Shape.Window)
 			}
-			seen[p] = true
+			rowOf[p] = row
 			for head := range x.Heads {
 				if d := j.checkRow(x, t, b*x.Heads+head, row, p); d != nil {
 					return d
@@ -180,8 +181,8 @@ func (j *Judge) checkPositions(x *impls.Tensor, t oracle.Tensor, lists [][]int, 
 			}
 		}
 		for p := range must.hi {
-			if must.has(p) && !seen[p] {
-				return j.shapeFault(t, "no returned row holds position %d, which a query sees", p)
+			if must.has(p) && rowOf[p] < 0 {
+				return j.shapeFault(t, "no returned row holds position %d of entry %d (%s), which a query sees", p, b, j.history.Name(t, b*x.Heads, p))
 			}
 		}
 	}
@@ -255,7 +256,8 @@ func (j *Judge) checkMask(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *corpu
 			return -1
 		}
 		checked := make([]bool, x.Rows)
-		at := make([]int, n) // by position, the query that saw it last, and one more
+		at := make([]int, n)    // by position, the query that saw it last, and one more
+		rowOf := make([]int, n) // by position, the row in which it did
 		for i := o.N - of; i < o.N; i++ {
 			p := n - o.N + i
 			first := j.history.Visible(p)
@@ -271,11 +273,11 @@ func (j *Judge) checkMask(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *corpu
 				case c > p:
 					return j.maskFault(t, b, p, "attends to row %d, position %d, which comes after it", row, c)
 				case c < first && c >= sinks:
-					return j.maskFault(t, b, p, "attends to row %d, position %d, which is before its window: it sees tokens from %d on%s", row, c, first, sinksText(min(sinks, first)))
+					return j.maskFault(t, b, p, "attends to row %d, position %d, which is before its window: it sees positions from %d on%s", row, c, first, sinksText(min(sinks, first)))
 				case at[c] == i+1:
-					return j.maskFault(t, b, p, "attends to position %d twice", c)
+					return j.maskFault(t, b, p, "attends to position %d twice, in rows %d and %d", c, rowOf[c], row)
 				}
-				at[c] = i + 1
+				at[c], rowOf[c] = i+1, row
 				missing--
 				if checked[row] {
 					continue
@@ -292,7 +294,7 @@ func (j *Judge) checkMask(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *corpu
 			}
 			for c := range p + 1 {
 				if (c >= first || c < sinks) && at[c] != i+1 {
-					return j.maskFault(t, b, p, "does not attend to position %d, which it sees", c)
+					return j.maskFault(t, b, p, "does not attend to position %d (%s), which it must see", c, j.history.Name(t, b*x.Heads, c))
 				}
 			}
 		}
@@ -301,5 +303,5 @@ func (j *Judge) checkMask(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *corpu
 }
 
 func (j *Judge) maskFault(t oracle.Tensor, entry, position int, format string, args ...any) *corpus.Divergence {
-	return j.Fault(corpus.FaultVisible, t.String(), fmt.Sprintf("the query of entry %d at position %d ", entry, position)+fmt.Sprintf(format, args...)+j.layerText())
+	return j.Fault(corpus.FaultVisible, t.String(), fmt.Sprintf("the query of entry %d at position %d ", entry, position)+fmt.Sprintf(format, args...)+j.layerNote())
 }

@@ -10,91 +10,104 @@ import (
 )
 
 // Cache is a cache of this process as the judge asks it.
-func Cache(c impls.Cache) judge.Subject { return goCache{c} }
+func Cache(c impls.Cache) judge.Subject {
+	g := &goCache{Cache: c}
+	g.positioner, _ = c.(impls.Positioner)
+	g.masker, _ = c.(impls.Masker)
+	g.sinker, _ = c.(impls.Sinker)
+	g.storer, _ = c.(impls.Storer)
+	return g
+}
 
-type goCache struct{ impls.Cache }
+// goCache keeps what is asked after each update, nil for what the cache is not.
+type goCache struct {
+	impls.Cache
+	positioner impls.Positioner
+	masker     impls.Masker
+	sinker     impls.Sinker
+	storer     impls.Storer
+}
 
-func (c goCache) Update(_ context.Context, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+func (c *goCache) Update(_ context.Context, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
 	return c.Cache.Update(keys, values)
 }
 
-func (c goCache) UpdateEach(_ context.Context, keys, values impls.Tensor, lengths []int) (k, v impls.Tensor, err error) {
+func (c *goCache) UpdateEach(_ context.Context, keys, values impls.Tensor, lengths []int) (k, v impls.Tensor, err error) {
 	return c.Cache.(impls.RaggedUpdater).UpdateEach(keys, values, lengths)
 }
 
-func (c goCache) UpdateLayer(_ context.Context, layer int, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+func (c *goCache) UpdateLayer(_ context.Context, layer int, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
 	return c.Cache.(impls.Layered).UpdateLayer(layer, keys, values)
 }
 
-func (c goCache) Layers() []int {
+func (c *goCache) Layers() []int {
 	if x, ok := c.Cache.(impls.Layered); ok {
 		return x.Layers()
 	}
 	return nil
 }
 
-func (c goCache) Reset(context.Context) { c.Cache.Reset() }
+func (c *goCache) Reset(context.Context) { c.Cache.Reset() }
 
 // Can implements judge.Subject.
-func (c goCache) Can(need corpus.Capability) bool { return Can(c.Cache, need) }
+func (c *goCache) Can(need corpus.Capability) bool { return Can(c.Cache, need) }
 
 // What follows is asked only where the cache can do it.
 
-func (c goCache) Crop(_ context.Context, n int) error { return c.Cache.(impls.Cropper).Crop(n) }
+func (c *goCache) Crop(_ context.Context, n int) error { return c.Cache.(impls.Cropper).Crop(n) }
 
-func (c goCache) CropEach(_ context.Context, lengths []int) error {
+func (c *goCache) CropEach(_ context.Context, lengths []int) error {
 	return c.Cache.(impls.RaggedCropper).CropEach(lengths)
 }
 
-func (c goCache) Select(_ context.Context, entries []int) error {
+func (c *goCache) Select(_ context.Context, entries []int) error {
 	return c.Cache.(impls.Selector).Select(entries)
 }
 
-func (c goCache) Snapshot(_ context.Context, id int) error {
+func (c *goCache) Snapshot(_ context.Context, id int) error {
 	return c.Cache.(impls.Snapshotter).Snapshot(id)
 }
 
-func (c goCache) Restore(_ context.Context, id int) error {
+func (c *goCache) Restore(_ context.Context, id int) error {
 	return c.Cache.(impls.Snapshotter).Restore(id)
 }
 
-func (c goCache) Visible() [][][]bool {
-	if x, ok := c.Cache.(impls.Masker); ok {
-		return x.Visible()
+func (c *goCache) Visible() [][][]bool {
+	if c.masker == nil {
+		return nil
 	}
-	return nil
+	return c.masker.Visible()
 }
 
-func (c goCache) Positions() [][]int {
-	if x, ok := c.Cache.(impls.Positioner); ok {
-		return x.Positions()
+func (c *goCache) Positions() [][]int {
+	if c.positioner == nil {
+		return nil
 	}
-	return nil
+	return c.positioner.Positions()
 }
 
-func (c goCache) Sinks() int {
-	if x, ok := c.Cache.(impls.Sinker); ok {
-		return x.Sinks()
+func (c *goCache) Sinks() int {
+	if c.sinker == nil {
+		return 0
 	}
-	return 0
+	return c.sinker.Sinks()
 }
 
-func (c goCache) Stored() (keys, values impls.Tensor, ok bool) {
-	x, ok := c.Cache.(impls.Storer)
-	if ok {
-		keys, values = x.Stored()
+func (c *goCache) Stored() (keys, values impls.Tensor, ok bool) {
+	if c.storer != nil {
+		keys, values = c.storer.Stored()
 	}
-	return keys, values, ok
+	return keys, values, c.storer != nil
 }
 
 // planner is a built-in cache: it knows what it ran.
 type planner interface{ LastPlan() *inplace.Plan }
 
-func (c goCache) LastPlan() *inplace.Plan {
+func (c *goCache) LastPlan() *inplace.Plan {
 	if x, ok := c.Cache.(planner); ok {
 		return x.LastPlan()
 	}
 	return nil
 }
 
-func (c goCache) Failed() (f corpus.Fault, detail string) { return "", "" }
+func (c *goCache) Failed() (f corpus.Fault, detail string) { return "", "" }

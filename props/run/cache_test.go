@@ -56,7 +56,7 @@ func (closed) Update(_, _ impls.Tensor) (k, v impls.Tensor, err error) {
 func TestGiveSaysWhatWasRefused(t *testing.T) {
 	j := judge.New()
 	require.NoError(t, j.Start(impls.Shape{Batch: 1, Heads: 1, Window: 2, Dim: 1, DType: impls.U8}, run.Cache(closed{}), oracle.Chunks))
-	x := j.Next(3)
+	x := j.Next(oracle.Keys, 3)
 	_, _, d := j.Give(t.Context(), x, x)
 	require.Equal(t, corpus.FaultRefused, d.Fault)
 	require.Contains(t, d.String(), "3 rows after 0 in a window of 2: no")

@@ -10,6 +10,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/judge"
 )
 
 // Backend runs cases and says what came out.
@@ -50,6 +51,12 @@ type Fitter interface {
 	Takes(c *corpus.Case) bool
 }
 
+// Counter is a Backend whose caches may refuse operations. Counts says what became
+// of all that they were asked so far, by the name of the operation.
+type Counter interface {
+	Counts() map[string]judge.Count
+}
+
 // Sampler is a Backend that runs one case many times faster than Run does.
 type Sampler interface {
 	Sample(ctx context.Context, c *corpus.Case, n int) (Sampled, error)
@@ -78,10 +85,10 @@ type Backends struct {
 	ByDevice map[string]Backend
 }
 
-// Local is the backends of this process, sim and host.
+// Local is the backends of this process: sim, host and the built-in caches in Go.
 func Local() *Backends {
 	l := newLocal()
-	return &Backends{ByDevice: map[string]Backend{"sim": l, "host": l}}
+	return &Backends{ByDevice: map[string]Backend{"sim": l, "host": l, window.Go: newBuiltin()}}
 }
 
 // Of is the backend of a target.

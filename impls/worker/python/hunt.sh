@@ -7,7 +7,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 worker=$1
 shift
 case $worker in
-torch_* | transformers_*) requirements=torch.txt ;;
+torch_*) requirements=torch.txt ;;
+transformers_*) requirements=transformers.txt ;;
 mlx_*) requirements=mlx.txt ;;
 *) echo "no requirements are known for $worker" >&2 && exit 2 ;;
 esac

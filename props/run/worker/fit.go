@@ -9,6 +9,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/props/judge"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
 // gpuDevice matches what workers call a GPU, as PyTorch does.
@@ -60,7 +61,7 @@ func (b *Backend) Fit(c *corpus.Case) {
 			}
 		}
 	}
-	drawn, chance := c.Shape, c.Schedule.Seed
+	drawn, chance := c.Shape, c.Block // of which a worker has no use
 	c.Block, c.Schedule = 1, inplace.Schedule{Kind: inplace.Native}
 	c.Orders = nil
 	c.Shape.Layout = impls.HeadsFirst
@@ -71,38 +72,11 @@ func (b *Backend) Fit(c *corpus.Case) {
 	if chance%outsideShare == 1 {
 		c.Shape = b.outside(c.Shape)
 	}
-	most := h.MaxChunk.Rows(c.Shape.Window)
-	keep := c.Ops[:0]
-	at := corpus.NewLengths(c.Shape)
-	for i := range c.Ops {
-		if !b.can(c.Ops[i].Kind.Operation().Capability(&c.Ops[i])) {
-			continue
-		}
-		o := c.Ops[i].Kind.Operation().Fit(&c.Ops[i], drawn, c.Shape)
-		// Every other chunk that is too long is shortened: else a cache of small
-		// chunks would refuse most of what it is handed.
-		if o.Kind == corpus.Append && o.N > most && o.Each == nil && i%2 == 0 {
-			o.N, o.Pad = most, nil
-		}
-		of := at.Features(&o, c.Shape)
-		switch {
-		case o.DType != "" && !slices.ContainsFunc(h.DTypes, func(d impls.DType) bool { return d.String() == o.DType }):
-			continue
-		case corpus.HasAny(of, without):
-			continue
-		}
-		at.After(&o, c.Shape)
-		keep = append(keep, o)
-	}
-	c.Ops = keep
-	// What was made larger may be larger than a case may be.
-	for len(c.Ops) > 1 && c.Check(corpus.DefaultLimit) != nil {
-		c.Ops = c.Ops[:len(c.Ops)-1]
-	}
+	l := b.limits(c.Shape)
+	run.Bounds{Can: b.can, Longest: l.Longest(c.Shape.Window), Without: without, DTypes: h.DTypes}.Fit(c, drawn)
 }
 
-// outsideShare is the draws of which one asks for a cache outside of the limits,
-// among those that have a seed, which is every other one.
+// outsideShare is the draws of which one asks for a cache outside of the limits.
 const outsideShare = 32
 
 // Takes implements run.Fitter: a worker has no blocks and no order, and not every

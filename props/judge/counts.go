@@ -1,24 +1,19 @@
-package props
+package judge
 
 import (
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/slidefuzz/slidefuzz/props/judge"
 )
 
-// logCounts logs how many operations of each kind the cache has accepted and refused
-// so far.
-func (b *backend) logCounts() {
-	b.t.Helper()
-	b.t.Log(countsText(b.judge.Counts()))
-}
+// Count is how often an operation was asked of caches that can do it, and what they
+// said.
+type Count struct{ Accepted, Refused int }
 
-// countsText says how many operations were accepted and refused, by name. All of a
-// kind refused may be a mistake of the cache, or of its options.
-func countsText(counts map[string]judge.Count) string {
+// CountsText says how many operations were accepted and refused, by name. All of one
+// refused may be a mistake of the cache, or of the limits that it declares.
+func CountsText(counts map[string]Count) string {
 	var kinds []string
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		switch accepted, refused := counts[name].Accepted, counts[name].Refused; {

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/impls/caches"
+)
+
+// Each planted fault is caught behind the protocol too, and the sound designs are
+// silent there. Caches with layers are not served.
+func TestPlantedBehindTheProtocol(t *testing.T) {
+	served := 0
+	for _, i := range caches.List() {
+		hello, err := helloOf(i)
+		if i.Name == "hybrid" || i.Base == "hybrid" {
+			require.ErrorContains(t, err, "layers")
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, i.Name, hello.Name)
+		served++
+		t.Run(i.Name, func(t *testing.T) {
+			t.Parallel()
+			cases, status := "300", 1
+			if i.Sound {
+				cases, status = "50", 0
+			}
+			cmd := exec.CommandContext(t.Context(), "slidefuzz", "hunt", "--exec", "slidefuzz worker go/"+i.Name, "--seed", "1", "--cases", cases, "--shrink-time", "2s")
+			out, err := cmd.CombinedOutput()
+			require.Equal(t, status, cmd.ProcessState.ExitCode(), "%v\n%s", err, out)
+			if i.Sound {
+				require.Contains(t, string(out), "nothing unexpected")
+			} else {
+				require.Contains(t, string(out), "DIVERGED at case")
+			}
+			require.Contains(t, string(out), "operations accepted: append ")
+		})
+	}
+	require.Equal(t, 21, served)
+}
+
+// A largest chunk is told in the words of the protocol, and one that has none there is
+// an error.
+func TestChunkLimit(t *testing.T) {
+	for text, most := range map[string]func(int) int{
+		"":    nil,
+		"W":   func(w int) int { return w },
+		"W+1": func(w int) int { return w + 1 },
+		"5":   func(int) int { return 5 },
+	} {
+		l, err := chunkLimit(caches.Info{Name: "x", MaxChunk: most})
+		require.NoError(t, err)
+		require.Equal(t, text, l.String())
+	}
+	_, err := chunkLimit(caches.Info{Name: "x", MaxChunk: func(w int) int { return 2 * w }})
+	require.ErrorContains(t, err, "words for W, W+1 and a number")
+}

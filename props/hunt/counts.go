@@ -1,0 +1,41 @@
+package hunt
+
+import (
+	"github.com/slidefuzz/slidefuzz/props/judge"
+	"github.com/slidefuzz/slidefuzz/props/run"
+)
+
+// counts adds up what a backend counts while it is not paused.
+type counts struct {
+	of   run.Counter // nil where nothing is counted
+	from map[string]judge.Count
+	all  map[string]judge.Count
+}
+
+func countsOf(b run.Backend) *counts {
+	of, ok := b.(run.Counter)
+	if !ok {
+		return &counts{}
+	}
+	return &counts{of: of, all: map[string]judge.Count{}}
+}
+
+func (c *counts) resume() {
+	if c.of != nil {
+		c.from = c.of.Counts()
+	}
+}
+
+func (c *counts) pause() {
+	if c.of == nil {
+		return
+	}
+	for name, n := range c.of.Counts() {
+		sum, was := c.all[name], c.from[name]
+		sum.Accepted += n.Accepted - was.Accepted
+		sum.Refused += n.Refused - was.Refused
+		if sum != (judge.Count{}) {
+			c.all[name] = sum
+		}
+	}
+}
