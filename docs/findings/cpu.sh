@@ -97,7 +97,7 @@ ollama() {
   run ollama $w ollama --seed 1 --cases 20000
   run ollama-window-1 $w "ollama --size window-1" --seed 1 --cases 20000 --without odd
   run ollama-window-1-batches $w "ollama --size window-1 --batch 3 --snapshots 2" --seed 1 --cases 20000 --without odd
-  run ollama-hybrid $w "ollama --size window-1 --hybrid --parallel 4 --snapshots 1 --batch 5 --context 2500" --seed 1 --cases 20000 --without odd
+  run ollama-hybrid $w "ollama --size window-1 --hybrid --snapshots 2 --batch 5 --context 2500" --seed 1 --cases 20000 --without odd
 }
 
 for part in "${@:-torch_eager torch_compiled torch_steps programs transformers transformers_past mlx candle ollama}"; do
