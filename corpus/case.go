@@ -72,6 +72,27 @@ func (c *Case) MaxBatch() int {
 	return n
 }
 
+// FitLists makes the numbers by entry of appends and crops as many as the batch has
+// entries then: the first of them, or all over again. It reports whether that changes
+// the case.
+func (c *Case) FitLists() (changed bool) {
+	at := NewLengths(c.Shape)
+	for i := range c.Ops {
+		o := &c.Ops[i]
+		if batch := at.State().Batch(); o.Each != nil && o.Kind != Select && len(o.Each) != min(batch, MaxEntries) {
+			each := cycled(o.Each, batch)
+			if o.Kind == Append {
+				*o = ragged(each)
+			} else {
+				*o = cropEach(each)
+			}
+			changed = true
+		}
+		at.After(o, c.Shape)
+	}
+	return changed
+}
+
 // TheProgram is the program that the case runs: its own or a built-in one; ok
 // is false for a case of a cache.
 func (c *Case) TheProgram() (p inplace.Program, ok bool) {
