@@ -72,6 +72,27 @@ func (c *Case) MaxBatch() int {
 	return n
 }
 
+// FitLists makes the numbers by entry of appends and crops as many as the batch has
+// entries then: the first of them, or all over again. It reports whether that changes
+// the case.
+func (c *Case) FitLists() (changed bool) {
+	at := NewLengths(c.Shape)
+	for i := range c.Ops {
+		o := &c.Ops[i]
+		if batch := at.State().Batch(); o.Each != nil && o.Kind != Select && len(o.Each) != min(batch, MaxEntries) {
+			each := cycled(o.Each, batch)
+			if o.Kind == Append {
+				*o = ragged(each)
+			} else {
+				*o = cropEach(each)
+			}
+			changed = true
+		}
+		at.After(o, c.Shape)
+	}
+	return changed
+}
+
 // TheProgram is the program that the case runs: its own or a built-in one; ok
 // is false for a case of a cache.
 func (c *Case) TheProgram() (p inplace.Program, ok bool) {
@@ -88,12 +109,12 @@ func (c *Case) TheProgram() (p inplace.Program, ok bool) {
 // may take together.
 const DefaultLimit = 256 << 20
 
-// Bytes is the memory of the case: the history of every token appended, the
-// cache's buffers with two temporaries for what a lowering materialises, and
+// Bytes is the memory of the case: the history of every token appended, and
+// of those that snapshots hold and that a select or a restore moves, the cache's buffers with two temporaries for what a lowering materialises, and
 // the longest chunk; for a program its buffers, four times over. -1 is more
 // than any machine has.
 func (c *Case) Bytes() int64 {
-	rows := int64(0)
+	rows, names := int64(0), int64(0)
 	if p, ok := c.TheProgram(); ok {
 		for _, b := range p.Buffers {
 			rows += 4 * int64(b.Rows)
@@ -104,11 +125,25 @@ func (c *Case) Bytes() int64 {
 			rows += 2 * exprRows(s.Src)
 		}
 	} else {
-		longest := 0
+		longest, tokens := 0, int64(0)
+		var taken map[int]bool // numbers of snapshots
 		for i := range c.Ops {
 			o := &c.Ops[i]
 			rows += o.Kind.Operation().Rows(o, c.Shape.Window)
 			longest = max(longest, o.Tokens())
+			tokens += int64(o.Tokens())
+			switch o.Kind {
+			case Snapshot: // the whole history, once for each number
+				if !taken[o.N] {
+					if taken == nil {
+						taken = map[int]bool{}
+					}
+					taken[o.N] = true
+					rows, names = rows+2*tokens, names+tokens
+				}
+			case Select, Restore: // which tokens were there
+				names += tokens
+			}
 		}
 		rows += 6*int64(c.Shape.Window) + 2*int64(longest)
 	}
@@ -122,8 +157,15 @@ func (c *Case) Bytes() int64 {
 			s.DType = impls.F32
 		}
 	}
-	return s.Bytes(int(rows))
+	n := s.Bytes(int(rows))
+	if n < 0 || names > 1<<40/int64(max(1, s.Batch)) {
+		return -1
+	}
+	return n + nameBytes*names*int64(s.Batch)
 }
+
+// nameBytes is what the history takes for each token of an entry to know it by.
+const nameBytes = 8
 
 // exprRows is the number of rows that the parts of e make, all together.
 func exprRows(e inplace.Expr) int64 {

@@ -57,8 +57,9 @@ type Cache interface {
 
 // Storer is a Cache that shows its buffers: [Batch, Heads, Window, Dim], the
 // live rows first, oldest first, the rest zero. They keep their address from one
-// Reset to the next. Under the narrow contract Update returns these very buffers,
-// except for a chunk longer than the window.
+// Reset to the next, while the batch is the same. After a crop they may hold one
+// token less than they have rows. Under the narrow contract Update returns these very
+// buffers, except for a chunk longer than the window.
 type Storer interface {
 	Stored() (keys, values Tensor)
 }

@@ -443,7 +443,7 @@ func badCaches() []badCache {
 		},
 		{
 			"padding is stored", over(func(c *caches.Beams) impls.Cache { return storesPadding{c} }), chunks,
-			oracleTest, "op 2 (append), keys returned: lane 3 row 0 holds padding, expected token 1; wrong in 20 of 20 runs, 1 cell", nil,
+			oracleTest, "op 2 (append), keys returned: lane 2 row 0 holds padding, expected token 1; wrong in 20 of 20 runs, 1 cell", nil,
 		},
 		{
 			"positions in another order", over(func(c *caches.Beams) impls.Cache { return lies{c} }), chunks,

@@ -147,11 +147,21 @@ func (s *shrinker) dropOps(ctx context.Context) {
 		for at := 0; at+n <= len(s.best.Ops); {
 			c := s.best.Clone()
 			c.Ops = slices.Delete(c.Ops, at, at+n)
-			if !s.tryAny(ctx, c) {
+			if !s.tryLists(ctx, c) {
 				at++
 			}
 		}
 	}
+}
+
+// tryLists tries a candidate, then with the lists of its operations made those of the
+// batch that there is: without a select, or with another, it is not what it was.
+func (s *shrinker) tryLists(ctx context.Context, c *corpus.Case) bool {
+	if s.tryAny(ctx, c) {
+		return true
+	}
+	fitted := c.Clone()
+	return fitted.FitLists() && s.tryAny(ctx, fitted)
 }
 
 // mergeOps makes one operation of two neighbours of a kind.
@@ -260,7 +270,7 @@ func (s *shrinker) simplifyOps(ctx context.Context) {
 		x.Simpler(s.best.Ops, i, func(ops []corpus.Op) bool {
 			c := s.best.Clone()
 			c.Ops = ops
-			return !s.tryAny(ctx, c)
+			return !s.tryLists(ctx, c)
 		})
 	}
 }

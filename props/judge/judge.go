@@ -75,6 +75,8 @@ type Judge struct {
 	// refused is the operation, counted from 1, that was refused since rows
 	// were judged last, 0 if none was: wrong rows are then its doing.
 	refused int
+	// cropped is whether a crop was accepted in the case: see live.
+	cropped bool
 }
 
 type codeKey struct {
@@ -118,7 +120,9 @@ func (j *Judge) Counts() map[string]Count {
 }
 
 // Begin takes up a case, so that BlockOrder is that of the case.
-func (j *Judge) Begin(c *corpus.Case) { j.c, j.op, j.order, j.refused = c, 0, j.orderOf(c.Schedule), 0 }
+func (j *Judge) Begin(c *corpus.Case) {
+	j.c, j.op, j.order, j.refused, j.cropped = c, 0, j.orderOf(c.Schedule), 0, false
+}
 
 // Cache runs the operations of a case on a cache, which must be new. It returns
 // nil where the cache agrees with the oracle after every operation, else the

@@ -62,8 +62,13 @@ func (j *Judge) SetLimits(l Limits) { j.limits = l }
 // promise is the contract of the cache under test, within its limits.
 type promise struct{ j *Judge }
 
+// Refuses is for one entry. None of its tokens may be in a chunk that has others'.
 func (p promise) Refuses(n, q, window int) bool {
-	return p.j.limits.Nothing || p.j.contract.Refuses(n, q, window) || p.j.limits.Refuse(n, q, window)
+	if p.j.limits.Nothing || p.j.contract.Refuses(n, q, window) {
+		return true
+	}
+	empty := p.j.c.Ops[p.j.op].Tokens() == 0
+	return (q > 0 || empty) && p.j.limits.Refuse(n, q, window)
 }
 
 func (p promise) RefusesBatch(entries int) bool {

@@ -191,14 +191,24 @@ func (s state) Append(o *corpus.Op) {
 }
 
 func (s state) Crop(entry, n int) {
+	s.j.cropped = true
 	for _, h := range s.j.layers {
 		h.Crop(entry, n)
 	}
 }
 
 func (s state) Select(entries []int) {
+	s.rebatched(len(entries))
 	for _, h := range s.j.layers {
 		h.Select(entries)
+	}
+}
+
+// rebatched forgets where the buffers are if the batch will be another: those of
+// one cannot hold the rows of another.
+func (s state) rebatched(batch int) {
+	if batch != s.Batch() {
+		s.j.buffer = [2]*byte{}
 	}
 }
 
@@ -211,6 +221,7 @@ func (s state) Snapshot(id int) {
 }
 
 func (s state) Restore(id int) {
+	s.rebatched(s.j.saved[id][0].Batch())
 	for l, h := range s.j.layers {
 		h.Restore(s.j.saved[id][l])
 	}

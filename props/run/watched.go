@@ -20,8 +20,14 @@ type Watched struct {
 func Watch(cache judge.Subject, j *judge.Judge) *Watched { return &Watched{Subject: cache, judge: j} }
 
 // Suspects lists the operations, counted from 1, that were refused and may be to
-// blame for the rows that were returned last: see Blame.
-func (w *Watched) Suspects() []int { return w.before }
+// blame for the rows that were seen last, in the buffers or in what was returned: see
+// Blame.
+func (w *Watched) Suspects() []int {
+	if len(w.refused) > 0 {
+		return w.refused // nothing was returned since: it was the buffers
+	}
+	return w.before
+}
 
 // Uncertain implements judge.Uncertain.
 func (*Watched) Uncertain() {}
@@ -87,5 +93,5 @@ func (w *Watched) Select(ctx context.Context, entries []int) error {
 // Reset implements judge.Subject. What was refused before has no rows to be seen in.
 func (w *Watched) Reset(ctx context.Context) {
 	w.Subject.Reset(ctx)
-	w.refused = nil
+	w.refused, w.before = nil, nil
 }
