@@ -132,7 +132,7 @@ type Snapshotter interface {
 //
 // Under the narrow contract they replace the order of rows: what is returned holds
 // the newest tokens, as many as the window has rows, each once, and nothing else; of
-// a chunk longer than the window the chunk's own. A cache that says positions is not
+// an entry that was handed more than that, the chunk's own. A cache that says positions is not
 // asked where its buffers are, nor for rows that move to the left.
 type Positioner interface {
 	Positions() [][]int

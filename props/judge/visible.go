@@ -43,7 +43,7 @@ func (j *Judge) checkSingle(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *cor
 	if lists := j.lists; lists != nil {
 		d := j.checkPositions(x, t, lists, func(b int) span {
 			n := j.history.Len(b)
-			if long {
+			if o.Of(b) > window { // the chunk's own
 				return span{n - o.Of(b), n, 0, true}
 			}
 			return span{max(0, n-window), n, 0, true}

@@ -1,0 +1,92 @@
+package judge_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/oracle"
+	"github.com/slidefuzz/slidefuzz/props/judge"
+	"github.com/slidefuzz/slidefuzz/props/run"
+)
+
+// windows keeps the newest W tokens of each entry, one head, and returns them, or of
+// an entry that is handed more than W all of these.
+type windows struct {
+	shape     impls.Shape
+	n         []int
+	rows      [2][][][]byte // tensor, entry
+	positions [][]int
+}
+
+func (c *windows) Reset() {
+	*c = windows{shape: c.shape, n: make([]int, c.shape.Batch)}
+	for t := range c.rows {
+		c.rows[t] = make([][][]byte, c.shape.Batch)
+	}
+}
+
+func (c *windows) Positions() [][]int { return c.positions }
+
+func (c *windows) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	lengths := make([]int, keys.Batch)
+	for b := range lengths {
+		lengths[b] = keys.Rows
+	}
+	return c.UpdateEach(keys, values, lengths)
+}
+
+func (c *windows) UpdateEach(keys, values impls.Tensor, lengths []int) (k, v impls.Tensor, err error) {
+	w := c.shape.Window
+	rows := max(w, keys.Rows)
+	c.positions = nil
+	for t, x := range []impls.Tensor{keys, values} {
+		out := impls.NewTensor(c.shape, rows)
+		for b, n := range lengths {
+			all := c.rows[t][b]
+			for i := keys.Rows - n; i < keys.Rows; i++ {
+				all = append(all, append([]byte(nil), x.Row(b, i)...))
+			}
+			shown := all[max(0, len(all)-max(w, n)):]
+			if n > w {
+				shown = all[len(all)-n:]
+			}
+			for i, row := range shown {
+				copy(out.Row(b, i), row)
+			}
+			c.rows[t][b] = all[max(0, len(all)-w):]
+			if t == 0 {
+				c.n[b] += n
+				list := make([]int, rows)
+				for i := range list {
+					if list[i] = c.n[b] - len(shown) + i; i >= len(shown) {
+						list[i] = -1
+					}
+				}
+				c.positions = append(c.positions, list)
+			}
+		}
+		if t == 0 {
+			k = out
+		} else {
+			v = out
+		}
+	}
+	return k, v, nil
+}
+
+// Under the narrow contract an entry that decodes beside one that is handed more than
+// a window is judged by its own window.
+func TestNarrowEntriesAreJudgedEach(t *testing.T) {
+	c := &windows{shape: impls.Shape{Batch: 2, Heads: 1, Window: 2, Dim: 2, DType: impls.U8}}
+	c.Reset()
+	d, err := judge.New().Cache(t.Context(), &corpus.Case{Shape: c.shape, Ops: []corpus.Op{
+		{Kind: corpus.Append, N: 1},
+		{Kind: corpus.Append, N: 4, Each: []int{4, 1}},
+		{Kind: corpus.Append, N: 1},
+	}}, run.Cache(c), oracle.Single)
+	require.NoError(t, err)
+	require.Nil(t, d)
+}
