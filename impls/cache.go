@@ -132,8 +132,8 @@ type Snapshotter interface {
 //
 // Under the narrow contract they replace the order of rows: what is returned holds
 // the newest tokens, as many as the window has rows, each once, and nothing else; of
-// an entry that was handed more than that, the chunk's own. A cache that says positions is not
-// asked where its buffers are, nor for rows that move to the left.
+// an entry that was handed more than that, the chunk's own. A cache that says positions
+// is not asked where its buffers are, nor for rows that move to the left.
 type Positioner interface {
 	Positions() [][]int
 }
@@ -143,9 +143,10 @@ type Positioner interface {
 // to row r of what Update returned last: [batch or 1, q, rows], where a single
 // entry holds for the whole batch. nil means all that the window and the rows'
 // positions allow. Each query attends once to each token that it must see, and to
-// nothing else; a row to which no query attends may hold anything.
+// nothing else; a row to which no query attends may claim and hold anything. Of a chunk
+// with another number of tokens for each entry only the queries of its tokens count.
 //
-// Not judged yet.
+// Under the narrow contract a chunk longer than the window is judged without it.
 type Masker interface {
 	Visible() [][][]bool
 }
