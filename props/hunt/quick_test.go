@@ -168,6 +168,9 @@ func TestQuickNeverAgain(t *testing.T) {
 func TestQuickThatIsSlow(t *testing.T) {
 	t.Parallel()
 	for _, oneIn := range []int{1, 3} {
+		if oneIn > 1 && testing.Short() {
+			continue // it takes its two seconds
+		}
 		n := 0
 		b := &quick{fails: func(c *corpus.Case) int {
 			time.Sleep(20 * time.Millisecond)
