@@ -28,8 +28,8 @@ const Pause OpKind = %d
 
 type pauseOp struct{ plain }
 
-func (pauseOp) Insert(r *rand.Rand, _ impls.Shape) (Op, bool) {
-	return Op{Kind: Pause}, r.IntN(8) == 0
+func (pauseOp) Choices() []Choice {
+	return []Choice{{Name: "pause", Weight: 2, Draw: func(*rand.Rand, impls.Shape, State) Op { return Op{Kind: Pause} }}}
 }
 `
 
