@@ -39,15 +39,7 @@ func (b *backend) Traits(window.Target) run.Traits {
 
 // Run implements run.Backend.
 func (b *backend) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
-	all := make([]*corpus.Divergence, 0, len(cases))
-	for _, c := range cases {
-		d, err := b.one(ctx, c)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, d)
-	}
-	return all, nil
+	return run.Each(ctx, cases, b.one)
 }
 
 // one runs a case. Wrong rows that come after a refusal are its doing only if they do

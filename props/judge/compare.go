@@ -151,10 +151,6 @@ func (j *Judge) changed(d *corpus.Divergence) *corpus.Divergence {
 // refusal is not blamed for wrong rows without a second look.
 type Uncertain interface{ Uncertain() }
 
-// Refused is the operation, counted from 1, that was refused since rows were
-// judged last, 0 if none was.
-func (j *Judge) Refused() int { return j.refused }
-
 // Blame says that the operation of a case that was refused changed the cache.
 func Blame(d *corpus.Divergence, c *corpus.Case, refused int) *corpus.Divergence {
 	kind := c.Ops[refused-1].Kind

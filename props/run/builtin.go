@@ -75,15 +75,7 @@ func (b *builtin) Counts() map[string]judge.Count { return b.judge.Counts() }
 
 // Run implements Backend.
 func (b *builtin) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
-	all := make([]*corpus.Divergence, 0, len(cases))
-	for _, c := range cases {
-		d, err := b.one(ctx, c)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, d)
-	}
-	return all, nil
+	return Each(ctx, cases, b.one)
 }
 
 func (b *builtin) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {

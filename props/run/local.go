@@ -44,15 +44,7 @@ func (l *local) Traits(window.Target) Traits { return Traits{Batch: 1} }
 
 // Run implements Backend.
 func (l *local) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
-	all := make([]*corpus.Divergence, 0, len(cases))
-	for _, c := range cases {
-		d, err := l.one(ctx, c)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, d)
-	}
-	return all, nil
+	return Each(ctx, cases, l.one)
 }
 
 func (l *local) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {

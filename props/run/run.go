@@ -25,6 +25,19 @@ type Backend interface {
 	Traits(t window.Target) Traits
 }
 
+// Each runs cases one after the other, as Backend's Run does, until one fails.
+func Each(ctx context.Context, cases []*corpus.Case, one func(context.Context, *corpus.Case) (*corpus.Divergence, error)) ([]*corpus.Divergence, error) {
+	all := make([]*corpus.Divergence, 0, len(cases))
+	for _, c := range cases {
+		d, err := one(ctx, c)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
 // Traits say how the cases of a target are best run, and what an outcome means.
 type Traits struct {
 	// Batch is how many cases are worth running together, 0 for one, and

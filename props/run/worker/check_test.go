@@ -12,8 +12,8 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
-// checkPython checks the cache of lists in Python, and returns what was said of F32.
-func checkPython(t *testing.T, args ...string) (said []string, err error) {
+// listCache is a client of the cache of lists in Python.
+func listCache(t *testing.T, args ...string) *worker.Client {
 	t.Helper()
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -23,7 +23,13 @@ func checkPython(t *testing.T, args ...string) (said []string, err error) {
 	require.NoError(t, err)
 	t.Setenv("PYTHONPATH", filepath.Join(dir, "python"))
 	t.Setenv("PYTHONDONTWRITEBYTECODE", "1")
-	c := &worker.Client{Args: append([]string{python, filepath.Join(dir, "testdata", "list_cache.py")}, args...), Timeout: 10 * time.Second}
+	return &worker.Client{Args: append([]string{python, filepath.Join(dir, "testdata", "list_cache.py")}, args...), Timeout: 10 * time.Second}
+}
+
+// checkPython checks the cache of lists in Python, and returns what was said of F32.
+func checkPython(t *testing.T, args ...string) (said []string, err error) {
+	t.Helper()
+	c := listCache(t, args...)
 	defer c.Kill()
 	err = Check(t.Context(), c, func(what string) {
 		if of, ok := strings.CutPrefix(what, "F32 "); ok {

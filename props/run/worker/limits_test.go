@@ -1,29 +1,18 @@
 package worker
 
 import (
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
 // firstFault is the first divergence among so many drawn cases of the cache of lists
 // in Python, nil if there is none.
 func firstFault(t *testing.T, cases int, args ...string) *corpus.Divergence {
 	t.Helper()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("no python3")
-	}
-	dir, err := filepath.Abs("../../../impls/worker")
-	require.NoError(t, err)
-	t.Setenv("PYTHONPATH", filepath.Join(dir, "python"))
-	t.Setenv("PYTHONDONTWRITEBYTECODE", "1")
-	c := &worker.Client{Args: append([]string{python, filepath.Join(dir, "testdata", "list_cache.py")}, args...)}
+	c := listCache(t, args...)
 	defer c.Kill()
 	b, err := New(t.Context(), c)
 	require.NoError(t, err)

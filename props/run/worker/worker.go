@@ -5,7 +5,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -27,6 +26,7 @@ type Backend struct {
 	client *worker.Client
 	hello  *worker.Hello
 	judge  *judge.Judge
+	again  *judge.Judge // of runs that look for what is to blame, which are not counted
 	sim    *run.Backends
 }
 
@@ -36,7 +36,7 @@ func New(ctx context.Context, client *worker.Client) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Backend{client: client, hello: hello, judge: judge.New(), sim: run.Local()}, nil
+	return &Backend{client: client, hello: hello, judge: judge.New(), again: judge.New(), sim: run.Local()}, nil
 }
 
 // Counts says what became of each operation that the cache was asked: see
@@ -75,15 +75,7 @@ func (b *Backend) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Dive
 	if cases[0].Target.IsProgram() && len(cases) > 1 {
 		return b.together(ctx, cases)
 	}
-	all := make([]*corpus.Divergence, 0, len(cases))
-	for _, c := range cases {
-		d, err := b.one(ctx, c)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, d)
-	}
-	return all, nil
+	return run.Each(ctx, cases, b.one)
 }
 
 // one runs a case on the worker, which gets a fresh process where the one before
@@ -99,61 +91,42 @@ func (b *Backend) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, 
 		}
 		return all[0], nil
 	}
-	d, err := b.runOnce(ctx, c)
-	if d == nil || b.judge.Refused() == 0 || d.Fault != corpus.FaultRows && d.Fault != corpus.FaultShape {
-		return d, err
-	}
-	// Rows went wrong some time after a refusal. It is to blame if they do so
-	// each time, and never without the request that was refused.
-	culprit := b.judge.Refused()
-	without := c.Clone()
-	without.Ops = slices.Delete(without.Ops, culprit-1, culprit)
-	for range blameRuns {
-		for _, x := range [...]struct {
-			c    *corpus.Case
-			fail bool
-		}{{without, false}, {c, true}} {
-			again, err := b.runOnce(ctx, x.c)
-			if err != nil {
-				return nil, err
-			}
-			if x.fail != (again != nil) {
-				return d, nil
-			}
-		}
-	}
-	return judge.Blame(d, c, culprit), nil
-}
-
-// blameRuns is how often a refusal must have changed the cache, and its absence
-// not: a race that shows in every second run meets both by chance once in 4,096.
-const blameRuns = 6
-
-// runOnce runs a case of a cache once.
-func (b *Backend) runOnce(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
-	b.judge.Begin(c)
-	err := b.client.New(ctx, c.Shape)
-	if f, detail := b.failed(); f != "" {
-		d := b.judge.Fault(f, "-", detail)
-		d.OpKind = "start"
-		return d, nil
-	}
-	var refused *worker.RefusedError
-	if errors.As(err, &refused) && !b.has(c.Shape) {
-		return nil, nil // as it should be
-	}
-	if errors.As(err, &refused) {
-		return b.judge.Fault(corpus.FaultRefused, "-", "a new cache: "+refused.Reason), nil
-	}
+	d, suspects, err := b.runOnce(ctx, b.judge, c)
 	if err != nil {
 		return nil, err
+	}
+	return run.Blame(d, c, suspects, func(c *corpus.Case) (*corpus.Divergence, error) {
+		d, _, err := b.runOnce(ctx, b.again, c)
+		return d, err
+	})
+}
+
+// runOnce runs a case of a cache once, and lists the operations that may be to blame.
+func (b *Backend) runOnce(ctx context.Context, j *judge.Judge, c *corpus.Case) (*corpus.Divergence, []int, error) {
+	j.Begin(c)
+	err := b.client.New(ctx, c.Shape)
+	if f, detail := b.failed(); f != "" {
+		d := j.Fault(f, "-", detail)
+		d.OpKind = "start"
+		return d, nil, nil
+	}
+	var refused *worker.RefusedError
+	switch {
+	case errors.As(err, &refused) && !b.has(c.Shape):
+		return nil, nil, nil // as it should be
+	case errors.As(err, &refused):
+		return j.Fault(corpus.FaultRefused, "-", "a new cache: "+refused.Reason), nil, nil
+	case err != nil:
+		return nil, nil, err
 	}
 	contract := oracle.Single
 	if b.hello.Contract == "chunks" {
 		contract = oracle.Chunks
 	}
-	b.judge.SetLimits(b.limits(c.Shape))
-	return b.judge.Cache(ctx, c, cache{b.client, b}, contract)
+	j.SetLimits(b.limits(c.Shape))
+	w := run.Watch(cache{b.client, b}, j)
+	d, err := j.Cache(ctx, c, w, contract)
+	return d, w.Suspects(), err
 }
 
 // failed is what the worker did instead of answering, "" if it answered.
@@ -198,9 +171,6 @@ func (c cache) LastPlan() *inplace.Plan { return nil }
 
 // Failed implements judge.Subject.
 func (c cache) Failed() (f corpus.Fault, detail string) { return c.b.failed() }
-
-// Uncertain implements judge.Uncertain: see one.
-func (c cache) Uncertain() {}
 
 // MatchOnSim implements run.SimMatcher: it looks for the known-bad lowering and the
 // order under which sim fails on a program too, and gives the divergence that case
