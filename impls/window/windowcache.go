@@ -22,6 +22,7 @@ type WindowCache struct {
 	counter int // tokens that an update without guard believes it has
 	saved   map[int]saved
 	last    *inplace.Plan
+	chunk   [2]impls.Tensor // what run reads: kept here, so that an update allocates nothing
 }
 
 // saved is what a snapshot holds beside the rows.
@@ -124,12 +125,11 @@ func (c *WindowCache) Update(keys, values impls.Tensor) (impls.Tensor, impls.Ten
 		full = true
 	case q == 0: // evictEmpty: the newest row stands in for the missing one
 		k, v := c.rows.stored()
-		k, v = k.Slice(w-1, w), v.Slice(w-1, w)
-		c.run(c.engine.plan(w, 1, true), &k, &v)
+		c.run(c.engine.plan(w, 1, true), k.Slice(w-1, w), v.Slice(w-1, w))
 		k, v = c.rows.stored()
 		return k, v, nil
 	}
-	c.run(c.engine.plan(c.n, q, full), &keys, &values)
+	c.run(c.engine.plan(c.n, q, full), keys, values)
 	c.n += q
 	if q > w {
 		if u.bug == clampReturn {
@@ -167,7 +167,7 @@ func (c *WindowCache) updateAsWritten(keys, values impls.Tensor) (impls.Tensor, 
 	if !dense {
 		k, v = c.broadcast(keys), c.broadcast(values)
 	}
-	c.run(c.engine.plan(c.n, q, full), &k, &v)
+	c.run(c.engine.plan(c.n, q, full), k, v)
 	c.n += q
 	if q > s.Window {
 		return keys, values, nil
@@ -194,9 +194,9 @@ func (c *WindowCache) broadcast(t impls.Tensor) impls.Tensor {
 	return out
 }
 
-func (c *WindowCache) run(p *inplace.Plan, keys, values *impls.Tensor) {
-	c.last = p
-	c.rows.run(p, keys, values, c.Order)
+func (c *WindowCache) run(p *inplace.Plan, keys, values impls.Tensor) {
+	c.last, c.chunk = p, [2]impls.Tensor{keys, values}
+	c.rows.run(p, &c.chunk[0], &c.chunk[1], c.Order)
 }
 
 // Reset implements Cache.
