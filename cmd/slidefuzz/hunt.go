@@ -364,10 +364,13 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 	return end.status, nil
 }
 
-// bound is how many cases a job has, 0 without a number.
+// bound is how many cases a job has at most, 0 without a number.
 func (o huntOptions) bound(j job) int {
-	if j.scenario != nil {
+	switch {
+	case j.scenario != nil:
 		return len(j.cases)
+	case o.cases > 0 && !j.target.Sound():
+		return o.caught
 	}
 	return o.cases
 }
