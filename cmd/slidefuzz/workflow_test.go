@@ -189,8 +189,12 @@ func TestWorkflow(t *testing.T) {
 	require.Zero(t, status, out)
 	assert.Contains(t, out, "github.com/slidefuzz/slidefuzz v0.2.0")
 
+	// All else is of this module, or was needed to build it.
+	if out, status := u.run(t, "go run gotest.tools/gotestsum@v1.13.0 --version", nil); status != 0 {
+		lacks(t, "network", "gotestsum is not to be had: "+out)
+	}
 	w := readWorkflow(t, "workflow.yml")
-	// Less than a night; a fuzzer that is ended by the clock may report that as a fault.
+	// Less than a night.
 	env := map[string]string{"HUNT_TIME": "2s", "FUZZ_TIME": "300x"}
 	jobs := []string{"test", "hunt", "fuzz"}
 	require.ElementsMatch(t, jobs, slices.Collect(maps.Keys(w.Jobs)))
