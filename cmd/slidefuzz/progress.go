@@ -112,7 +112,7 @@ type progress struct {
 	bound    int // cases of this job, 0 without a number
 	inJob    int // cases of this job
 	cases    int // of the jobs before
-	findings int
+	findings int // of the jobs before
 }
 
 // begin is called at the start of a job.
@@ -147,7 +147,10 @@ func (p *progress) line(elapsed time.Duration) string {
 	if s := elapsed.Seconds(); s > 0 {
 		text = fmt.Sprintf("%.0f cases/s, ", float64(cases)/s)
 	}
-	text += fmt.Sprintf("%s, %s", plural(cases, "case"), plural(p.findings, "finding"))
+	text += plural(cases, "case")
+	if p.jobs > 1 { // a hunt tells what it found at its end, so of one alone nothing is known
+		text += ", " + plural(p.findings, "finding")
+	}
 	if left, ok := p.left(elapsed); ok {
 		text += fmt.Sprintf(", %s left", left.Round(time.Second))
 	}
