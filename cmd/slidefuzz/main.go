@@ -121,7 +121,7 @@ type command struct {
 // commands is a function since help reads it.
 func commands() []command {
 	return []command{
-		huntCommand, replayCommand, minimizeCommand, reportCommand, targetsCommand,
+		huntCommand, replayCommand, hazardsCommand, minimizeCommand, reportCommand, targetsCommand,
 		doctorCommand, workerCheckCommand, workerCommand, importCommand, distilCommand, checkCommand, versionCommand,
 	}
 }
