@@ -122,8 +122,9 @@ type command struct {
 // commands is a function since help reads it.
 func commands() []command {
 	return []command{
-		huntCommand, replayCommand, minimizeCommand, reportCommand, targetsCommand,
-		doctorCommand, workerCheckCommand, workerCommand, importCommand, distilCommand, checkCommand, completionCommand, versionCommand,
+		huntCommand, replayCommand, hazardsCommand, minimizeCommand, reportCommand, targetsCommand,
+		doctorCommand, workerCheckCommand, workerCommand, importCommand, distilCommand, checkCommand,
+		completionCommand, versionCommand,
 	}
 }
 
