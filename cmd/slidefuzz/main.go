@@ -23,7 +23,7 @@ import (
 // above memoryLimit bytes, as at the size of the report, it is collected as it grows.
 const (
 	gcPercent   = 400
-	memoryLimit = 1 << 30
+	memoryLimit = 512 << 20
 )
 
 func main() {
