@@ -3,7 +3,7 @@
 # clone of what is committed here, runs every command of the README's blocks marked
 # sh in it, as printed, and prints for each its time and its exit status.
 #
-#   docs/readme.sh                      all, which takes half an hour
+#   docs/readme.sh                      all, the tests among them
 #   docs/readme.sh --skip 'go test'     without the commands that match
 #   docs/readme.sh --list               prints them
 #
