@@ -290,7 +290,7 @@ func Compare(a, b *Case) int {
 }
 
 // Rows is the number of tokens that the case appends, or of the rows of its
-// program\'s buffers.
+// program's buffers.
 func (c *Case) Rows() int {
 	n := c.Tokens()
 	for _, b := range c.Program.Buffers {

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -39,8 +40,11 @@ var decodable = func() (all []window.Target) {
 
 // Decode makes a case of a cache from any bytes. Each field has its own byte,
 // so that near bytes are near cases; two bytes an operation follow, at most
-// maxOps of them.
+// maxOps of them. What begins with WidePrefix chooses among more.
 func Decode(in []byte) *Case {
+	if rest, ok := bytes.CutPrefix(in, []byte(WidePrefix)); ok {
+		return decodeWide(rest)
+	}
 	b := &bytesIn{in}
 	c := &Case{}
 	c.decodeShape(b)

@@ -74,6 +74,7 @@ type Divergence struct {
 	Want   string // what the row should hold, in words
 	Got    string // what it holds
 	Detail string // for the faults without a row
+	Stack  string // of a panic in this process, from the cache's call that panicked on
 	Wrong  int    // cells of the tensor that are wrong
 	Race   *Race  // the hazard behind it, if there is one
 	Runs   *Runs  // of a device that orders the blocks itself, or a worker; nil where nobody counted

@@ -5,8 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,6 +26,7 @@ const (
 	sameTensorTest   = "SameTensor"
 	ownOutputTest    = "OwnOutput"
 	limitsTest       = "Limits"
+	concurrentTest   = "Concurrent"
 )
 
 // badCache is a cache with a fault: the subtest that is to catch it, and the sentence
@@ -380,11 +383,30 @@ func everyThird() constructor {
 	}
 }
 
+// sharesLength makes caches that have one variable in common, atomic so that it is no
+// data race: the rows of the chunk that came last to any of them.
+func sharesLength(_ *testing.T, s impls.Shape) (impls.Cache, error) {
+	return update(func(c *listCache, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+		lastRows.Store(int64(keys.Rows))
+		runtime.Gosched()
+		if k, v, err = c.Update(keys, values); err == nil && lastRows.Load() != int64(keys.Rows) {
+			clear(k.Data)
+		}
+		return k, v, err
+	})(nil, s)
+}
+
+var lastRows atomic.Int64
+
 // badCaches is the caches that TestBadCaches tests.
 func badCaches() []badCache {
 	chunks := []props.Option{props.Chunks()}
 	with := func(o ...props.Option) []props.Option { return append(o, props.Chunks()) }
 	all := []badCache{
+		{
+			"two caches share a length", sharesLength, chunks,
+			concurrentTest, "", nil, // which rows are wrong is up to the scheduler
+		},
 		{
 			"rows stay after a crop", wrap(func(c *listCache) impls.Cache { return neverCropped{c} }), chunks,
 			oracleTest, "op 3 (append), keys returned: lane 0 row 0 holds token 0, which the crop at op 2 cut off, expected nothing (zeros); wrong in 20 of 20 runs, 1 cell", nil,
@@ -422,7 +444,7 @@ func badCaches() []badCache {
 		},
 		{
 			"the tensor of the caller is kept", update(keepsChunk), chunks,
-			keepsNothingTest, "op 5 (append), keys returned: lane 0 row 0 holds token 12 of lane 3, expected token 8; the caller has written to its tensors of the chunks before, whose memory a cache must not keep",
+			keepsNothingTest, "op 5 (append), keys returned: lane 0 row 0 holds token 12 of lane 3, expected token 8",
 			[]string{oracleTest},
 		},
 		{
@@ -567,7 +589,11 @@ func TestBadCaches(t *testing.T) {
 	for _, b := range badCaches() {
 		t.Run(b.name, func(t *testing.T) {
 			failed := got[strings.ReplaceAll(b.name, " ", "_")]
-			require.Equal(t, b.message, failed[b.subtest])
+			if b.message == "" {
+				require.Contains(t, failed, b.subtest)
+			} else {
+				require.Equal(t, b.message, failed[b.subtest])
+			}
 			require.ElementsMatch(t, append(b.also, b.subtest), slices.Collect(maps.Keys(failed)))
 		})
 	}
@@ -575,7 +601,7 @@ func TestBadCaches(t *testing.T) {
 
 var (
 	failLine = regexp.MustCompile(`^ *--- FAIL: TestBadCaches/([^/ ]+)/(\w+)`)
-	logLine  = regexp.MustCompile(`^ *\w+\.go:\d+: (?:the cache agrees with the oracle after every operation: ERROR after \d+ cases: )?(.*)`)
+	logLine  = regexp.MustCompile(`^ *\w+\.go:\d+: (.*)`)
 )
 
 // failures is the first sentence of each subtest that failed, by cache and subtest.

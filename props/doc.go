@@ -2,8 +2,9 @@
 // what must hold.
 //
 // [TestCache] is a conformance suite for anyone's Go cache; its options, from
-// [Chunks] to [Without], say what the cache promises. [Replay] holds a test to a
-// case of a built-in target. [Cases], [Programs] and [Parameters] are for gopter
+// [Chunks] to [Slack], say what the cache promises. [ReplayCache] holds it to one case,
+// and [FuzzCache] is for go test -fuzz. [Replay] holds a test to a case of a built-in
+// target. [Cases], [Programs] and [Parameters] are for gopter
 // properties, as the package's own tests of the built-in targets are. Cases are
 // run by package run, judged by package judge, and drawn and shrunk in hunts by
 // package hunt.

@@ -20,10 +20,10 @@ import (
 	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
+// -slidefuzz.time ends TestNoFalseAlarm though cases are left.
 var (
 	smallFlag = flag.Int("slidefuzz.small", 3000, "small cases of TestNoFalseAlarm, all sound targets together")
 	largeFlag = flag.Int("slidefuzz.large", 3000, "large cases of TestNoFalseAlarm, all sound targets together")
-	timeFlag  = flag.Duration("slidefuzz.time", 0, "when TestNoFalseAlarm ends though cases are left (default: never)")
 )
 
 const (

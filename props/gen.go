@@ -19,6 +19,7 @@ import (
 
 var (
 	seedFlag  = flag.Int64("slidefuzz.seed", 0, "seed of the properties (default: SLIDEFUZZ_SEED, else a random one, printed)")
+	timeFlag  = flag.Duration("slidefuzz.time", 0, "how long the subtest Oracle of TestCache goes on, with a new seed for each so many cases (default: so many cases once)")
 	casesFlag = flag.Int("slidefuzz.cases", 0, "cases a property (default: SLIDEFUZZ_CASES, else 300, or 50 with -short)")
 )
 
@@ -28,22 +29,39 @@ var (
 // the test fails, and settable by -slidefuzz.seed or SLIDEFUZZ_SEED.
 func Parameters(tb testing.TB) *gopter.TestParameters {
 	tb.Helper()
+	return parameters(seedOf(tb), casesOf(tb))
+}
+
+func parameters(seed int64, cases int) *gopter.TestParameters {
+	p := gopter.DefaultTestParametersWithSeed(seed)
+	p.Workers, p.MinSuccessfulTests, p.MaxShrinkCount = 1, cases, 0
+	return p
+}
+
+// seedOf is the seed of the flag, or of the environment, or a new one, which is the
+// same for all tests of this run.
+func seedOf(tb testing.TB) int64 {
+	tb.Helper()
 	seed := *seedFlag
 	if seed == 0 {
-		seed = fromEnv(tb, "SLIDEFUZZ_SEED", time.Now().UnixNano())
+		seed = fromEnv(tb, "SLIDEFUZZ_SEED", startSeed)
 	}
-	cases := int64(*casesFlag)
-	if cases == 0 {
-		usual := int64(300)
-		if testing.Short() {
-			usual = 50
-		}
-		cases = fromEnv(tb, "SLIDEFUZZ_CASES", usual)
+	return seed
+}
+
+var startSeed = time.Now().UnixNano()
+
+// casesOf is how many cases a property has.
+func casesOf(tb testing.TB) int {
+	tb.Helper()
+	if *casesFlag != 0 {
+		return *casesFlag
 	}
-	tb.Logf("-slidefuzz.seed=%d -slidefuzz.cases=%d", seed, cases)
-	p := gopter.DefaultTestParametersWithSeed(seed)
-	p.Workers, p.MinSuccessfulTests, p.MaxShrinkCount = 1, int(cases), 0
-	return p
+	usual := int64(300)
+	if testing.Short() {
+		usual = 50
+	}
+	return int(fromEnv(tb, "SLIDEFUZZ_CASES", usual))
 }
 
 func fromEnv(tb testing.TB, name string, usual int64) int64 {

@@ -52,6 +52,7 @@ type huntOptions struct {
 	backends *run.Backends
 	seed     uint64
 	cases    int
+	caught   int // cases of a known-bad target, whose hunt ends once it is caught
 	time     time.Duration
 	out      string
 	junit    string
@@ -61,7 +62,7 @@ type huntOptions struct {
 func huntFlags(fs *flag.FlagSet) action {
 	o := huntOptions{devices: deviceFlag(fs, "only targets on these devices: a comma-separated `LIST`"), memory: memoryFlag(fs), worker: execFlags(fs), shrink: shrinkTimeFlag(fs)}
 	fs.Uint64Var(&o.seed, "seed", 0, "`N` decides the cases (default: another each time, printed)")
-	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target (default 2000, with --time no bound)")
+	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target, fewer of a known-bad one: it is done once it is caught (default 2000, 20000 of a known-bad one; with --time no bound)")
 	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly; shrinking comes on top")
 	fs.Var(&o.shape, "shape", "of a worker's cases, some of `batch=2,heads=4,window=64,dim=8,dtype=F32`; the rest is drawn")
 	fs.Var(&o.without, "without", "leave a comma-separated `LIST` out of a worker's cases: "+featureNames)
@@ -72,6 +73,9 @@ func huntFlags(fs *flag.FlagSet) action {
 	return func(ctx context.Context, e *env, args []string) (int, error) {
 		if !isSet(fs, "seed") {
 			o.seed = uint64(rand.Uint32())
+		}
+		if o.caught = o.cases; !isSet(fs, "cases") {
+			o.caught = untilCaught
 		}
 		switch {
 		case o.cases < 1:
@@ -84,6 +88,10 @@ func huntFlags(fs *flag.FlagSet) action {
 		return o.run(ctx, e, args)
 	}
 }
+
+// untilCaught bounds the cases of a known-bad target: one that takes more is not
+// caught.
+const untilCaught = 20000
 
 // job is one line of a hunt: random cases of a target, or those of a scenario
 // that are the target's.
@@ -346,7 +354,7 @@ func (o huntOptions) one(ctx context.Context, e *env, j job, left int, start tim
 		out.notRun = true
 		return out
 	}
-	options := hunt.Options{Seed: o.seed, Cases: o.cases, Time: slice, Progress: progress, ShrinkTime: *o.shrink}
+	options := hunt.Options{Seed: o.seed, Cases: o.cases, UntilCaught: o.caught, Time: slice, Progress: progress, ShrinkTime: *o.shrink}
 	var r hunt.Result
 	var err error
 	if j.scenario != nil {

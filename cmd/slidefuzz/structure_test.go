@@ -87,7 +87,7 @@ var layers = map[string][]string{
 		"corpus", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/subprocess", "impls/window", "impls/worker", "oracle", "props/judge", "props/run",
 	},
 	"props/hunt": {"corpus", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/judge", "props/run"},
-	"props":      {"corpus", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/hunt", "props/judge", "props/run"},
+	"props":      {"corpus", "corpus/report", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/hunt", "props/judge", "props/run"},
 	"fuzz":       {}, // tests alone
 }
 

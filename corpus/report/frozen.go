@@ -128,6 +128,9 @@ const testModule = "module replay"
 // fail.
 func (r Report) goTest() (goTest, error) {
 	d := r.Divergence
+	if r.GoCall != "" {
+		return goTest{None: "the cache is its user's, whose tests run the case"}, nil
+	}
 	if r.overWorker() {
 		return goTest{None: "the fault needs the worker; `slidefuzz replay` runs it"}, nil
 	}

@@ -33,6 +33,9 @@ type Report struct {
 	// "--timeout 5s", empty for those that hold without flags.
 	Limits string
 
+	// GoCall is, of a case of a user's cache in Go, the call in a test that runs it.
+	GoCall string
+
 	// Of a case that a worker ran: its command, and a script that shows the
 	// fault without slidefuzz, if there is one.
 	Worker     string

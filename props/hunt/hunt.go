@@ -3,6 +3,7 @@ package hunt
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -16,6 +17,9 @@ import (
 type Options struct {
 	Seed     uint64
 	Cases    int           // at most so many cases; 0 for no bound
+	// UntilCaught bounds the cases of a known-bad target instead, whose hunt ends with
+	// the batch in which it is caught. 0 is for Cases, and all of them.
+	UntilCaught int
 	Time     time.Duration // at most so long; 0 for no bound
 	Progress func(casesDone int)
 	// ShrinkTime bounds the shrinking of one finding in what is not ours, 0 for
@@ -163,6 +167,9 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	if err != nil {
 		return nil, err
 	}
+	if o.UntilCaught > 0 && !t.Sound() && !(window.OrdersItself(t.Device) && t.Racy()) { // a race need not show there
+		o.Cases = o.UntilCaught
+	}
 	h := &hunter{
 		r: &Runner{Backends: b, ShrinkTime: o.ShrinkTime}, traits: backend.Traits(t), o: o, result: result, draw: corpus.Draws(t, o.Seed),
 		most: maxFindings, start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{},
@@ -185,8 +192,19 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	return h, nil
 }
 
+// caught reports whether a known-bad target has been, by a case that may be met again.
+func (h *hunter) caught() bool {
+	t := h.result.Target
+	if h.o.UntilCaught == 0 || t.Sound() || len(h.result.Findings) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(h.result.Findings, func(f Finding) bool {
+		return rare(f.Small, f.Divergence) && f.Seen <= moreTries
+	})
+}
+
 func (h *hunter) goesOn(ctx context.Context) bool {
-	return ctx.Err() == nil && h.result.Ended == "" &&
+	return ctx.Err() == nil && h.result.Ended == "" && !h.caught() &&
 		(h.o.Cases <= 0 || h.result.Cases < h.o.Cases) &&
 		(h.o.Time <= 0 || time.Since(h.start) < h.o.Time)
 }
@@ -266,11 +284,17 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergenc
 // often than the first that did: each takes up to countTime.
 const moreTries = 10
 
+// rare reports whether a race that was counted on a device with an order of its own
+// showed too rarely to be met again.
+func rare(c *corpus.Case, d *corpus.Divergence) bool {
+	return c.Native() && d.Race != nil && d.Runs != nil && d.Runs.Wrong < enoughFailures
+}
+
 // showsMore puts a case in the place of a finding of the same failure that shows
 // too rarely to be met again, if it shows more often.
 func (h *hunter) showsMore(ctx context.Context, f *Finding, c *corpus.Case, d *corpus.Divergence) error {
 	old := f.Divergence.Runs
-	if !c.Native() || h.traits.Foreign || d.Race == nil || old == nil || old.Wrong >= enoughFailures || f.Seen > moreTries {
+	if h.traits.Foreign || d.Race == nil || !rare(c, f.Divergence) || f.Seen > moreTries {
 		return nil
 	}
 	from := time.Now()

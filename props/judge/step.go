@@ -3,7 +3,9 @@ package judge
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -35,7 +37,7 @@ type Rows interface {
 func (j *Judge) step(ctx context.Context, o *corpus.Op) (d *corpus.Divergence) {
 	defer func() {
 		if p := recover(); p != nil {
-			d = j.Fault(corpus.FaultPanic, "-", fmt.Sprint(p))
+			d = j.panicked(p)
 		}
 	}()
 	x := o.Kind.Operation()
@@ -249,4 +251,27 @@ func (j *Judge) Fault(f corpus.Fault, tensor, detail string) *corpus.Divergence 
 		kind = j.c.Ops[j.op].Kind.String()
 	}
 	return &corpus.Divergence{Op: j.op + 1, OpKind: kind, Tensor: tensor, Fault: f, Detail: printable.Line(detail)}
+}
+
+// panicked is the fault of a cache that panicked, told where p was recovered.
+func (j *Judge) panicked(p any) *corpus.Divergence {
+	d := j.Fault(corpus.FaultPanic, "-", fmt.Sprint(p))
+	d.Stack = cacheStack(string(debug.Stack()))
+	return d
+}
+
+// cacheStack is what is of interest of a stack that debug.Stack printed after a
+// panic: the calls from the one that panicked to the cache's that the judge made.
+func cacheStack(stack string) string {
+	lines := strings.SplitAfter(stack, "\n") // two for each call, after one of the goroutine
+	from := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "panic(") })
+	if from < 0 {
+		return stack
+	}
+	lines = lines[from+2:]
+	to := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "/props/run.") || strings.Contains(l, "/props/judge.") })
+	if to <= 0 {
+		return stack
+	}
+	return strings.Join(lines[:to], "")
 }

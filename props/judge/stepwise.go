@@ -2,7 +2,6 @@ package judge
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -29,6 +28,9 @@ func (j *Judge) Step(ctx context.Context, o corpus.Op) *corpus.Divergence {
 	return j.step(ctx, &o)
 }
 
+// Case is the case so far.
+func (j *Judge) Case() *corpus.Case { return j.c }
+
 // Handed is the chunk that Step handed over last.
 func (j *Judge) Handed() (keys, values impls.Tensor) { return j.chunk[0], j.chunk[1] }
 
@@ -53,7 +55,7 @@ func (j *Judge) Give(ctx context.Context, keys, values impls.Tensor) (k, v impls
 	o := &j.c.Ops[j.op]
 	defer func() {
 		if p := recover(); p != nil {
-			d = j.Fault(corpus.FaultPanic, "-", fmt.Sprint(p))
+			d = j.panicked(p)
 		}
 	}()
 	given := [2]impls.Tensor{keys.Clone(j.c.Shape), values.Clone(j.c.Shape)}
