@@ -33,7 +33,7 @@ func (c *onlyCurrentSlide) UpdateEach(keys, values impls.Tensor, lengths []int) 
 		used += c.used[b]
 		room += c.shape.Window - 1 + q
 	}
-	if used > room {
+	if used > room && keys.Rows > 0 {
 		return k, v, refuse("update", "the cache is full: %d rows of %d are used", used, room)
 	}
 	return c.Beams.UpdateEach(keys, values, lengths)

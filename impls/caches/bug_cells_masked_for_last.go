@@ -5,8 +5,8 @@ import (
 )
 
 var cellsMaskedForLast = bug{
-	id: "C8", name: "cells-masked-for-last", base: "cells",
-	reference: "ggml-org/llama.cpp#18720",
+	id: "C6, C8", name: "cells-masked-for-last", base: "cells",
+	reference: "rasbt/LLMs-from-scratch#1008, ggml-org/llama.cpp#18720",
 	mechanism: "a cell is free if it is masked for the last query of a batch; it must be for the first",
 	make:      planted(NewCells, func(c *Cells) impls.Cache { return maskedForLast{c} }),
 }

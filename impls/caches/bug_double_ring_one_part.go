@@ -5,8 +5,8 @@ import (
 )
 
 var doubleRingOnePart = bug{
-	id: "B15", name: "double-ring-one-part", base: "double-ring",
-	reference: "zhongkaifu/TensorSharp#23",
+	id: "B15, B16", name: "double-ring-one-part", base: "double-ring",
+	reference: "google-ai-edge/LiteRT-LM#2762, zhongkaifu/TensorSharp#23",
 	mechanism: "a chunk that crosses the end of the ring is copied up to the end, and there is no second copy",
 	make:      planted(NewDoubleRing, func(c *DoubleRing) impls.Cache { return onePart{c} }),
 }

@@ -6,7 +6,7 @@ import (
 
 var pagesWritesShared = bug{
 	id: "", name: "pages-writes-shared", base: "pages",
-	reference: "",
+	reference: "nod-ai/amd-shark-ai#2276",
 	mechanism: "copy-on-write is forgotten: entries that share a page see each other's tokens",
 	make:      planted(NewPages, func(c *Pages) impls.Cache { return writesShared{c} }),
 }

@@ -5,8 +5,8 @@ import (
 )
 
 var ringScatterDuplicates = bug{
-	id: "A16", name: "ring-scatter-duplicates", base: "ring-narrow",
-	reference: "pytorch/executorch#19213",
+	id: "A16, B13", name: "ring-scatter-duplicates", base: "ring-narrow",
+	reference: "Lightning-AI/litgpt#2182, pytorch/executorch#19213",
 	mechanism: "a chunk longer than the ring is scattered with duplicate indices, and an older token wins",
 	make:      planted(longRing, func(c *Ring) impls.Cache { return scatterDuplicates{c} }),
 }

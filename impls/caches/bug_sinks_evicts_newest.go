@@ -8,11 +8,11 @@ var sinksEvictsNewest = bug{
 	id: "B21", name: "sinks-evicts-newest", base: "sinks",
 	reference: "Reward-Forcing#5",
 	mechanism: "the range that is evicted after the sinks is counted from the wrong end",
-	make:      planted(NewSinks, func(c *Sinks) impls.Cache { return evictsNewest{c} }),
+	make:      planted(NewSinkCache, func(c *SinkCache) impls.Cache { return evictsNewest{c} }),
 }
 
 // evictsNewest evicts as many tokens as it must, the newest ones.
-type evictsNewest struct{ *Sinks }
+type evictsNewest struct{ *SinkCache }
 
 func (c evictsNewest) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
 	if err := c.append(&keys, &values); err != nil {

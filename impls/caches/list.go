@@ -67,7 +67,7 @@ var designs = []design{
 	},
 	{
 		Info{Name: "sinks", About: "keeps the first 2 tokens beside the newest", Reference: "StreamingLLM"},
-		func(s impls.Shape) (impls.Cache, error) { return NewSinks(s) },
+		func(s impls.Shape) (impls.Cache, error) { return NewSinkCache(s) },
 	},
 	{
 		Info{Name: "pages", About: "pages of 4 rows, shared and copied on write", Reference: "vllm, sglang"},

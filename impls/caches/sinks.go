@@ -10,23 +10,23 @@ import (
 // StreamingLLM, so that most sequences are longer.
 const sinkTokens = 2
 
-// Sinks keeps the first tokens for ever beside the newest, as attention sinks are: what
+// SinkCache keeps the first tokens for ever beside the newest, as attention sinks are: what
 // it evicts lies between them.
-type Sinks struct {
+type SinkCache struct {
 	shape     impls.Shape
 	n         int
 	rows      [][]held // by entry
 	positions [][]int
 }
 
-// NewSinks makes an empty cache.
-func NewSinks(s impls.Shape) (*Sinks, error) { return ready(&Sinks{shape: s}, s) }
+// NewSinkCache makes an empty cache.
+func NewSinkCache(s impls.Shape) (*SinkCache, error) { return ready(&SinkCache{shape: s}, s) }
 
 // Reset implements impls.Cache.
-func (c *Sinks) Reset() { *c = Sinks{shape: c.shape, rows: make([][]held, c.shape.Batch)} }
+func (c *SinkCache) Reset() { *c = SinkCache{shape: c.shape, rows: make([][]held, c.shape.Batch)} }
 
 // Update implements impls.Cache.
-func (c *Sinks) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+func (c *SinkCache) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
 	if err := c.append(&keys, &values); err != nil {
 		return k, v, err
 	}
@@ -36,7 +36,7 @@ func (c *Sinks) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error)
 }
 
 // append puts a chunk behind the rows.
-func (c *Sinks) append(keys, values *impls.Tensor) error {
+func (c *SinkCache) append(keys, values *impls.Tensor) error {
 	if err := checkChunk(c.shape, c.shape.Batch, keys, values); err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (c *Sinks) append(keys, values *impls.Tensor) error {
 }
 
 // evict drops what lies between the sinks and the window of the next query.
-func (c *Sinks) evict() {
+func (c *SinkCache) evict() {
 	for b, list := range c.rows {
 		c.rows[b] = slices.DeleteFunc(list, func(x held) bool {
 			return x.pos >= sinkTokens && x.pos < oldest(c.n, c.shape.Window)
@@ -57,7 +57,7 @@ func (c *Sinks) evict() {
 }
 
 // Positions implements impls.Positioner.
-func (c *Sinks) Positions() [][]int { return c.positions }
+func (c *SinkCache) Positions() [][]int { return c.positions }
 
 // Sinks implements impls.Sinker.
-func (c *Sinks) Sinks() int { return sinkTokens }
+func (c *SinkCache) Sinks() int { return sinkTokens }

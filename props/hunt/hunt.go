@@ -15,13 +15,13 @@ import (
 
 // Options say how long to hunt.
 type Options struct {
-	Seed     uint64
-	Cases    int           // at most so many cases; 0 for no bound
+	Seed  uint64
+	Cases int // at most so many cases; 0 for no bound
 	// UntilCaught bounds the cases of a known-bad target instead, whose hunt ends with
 	// the batch in which it is caught. 0 is for Cases, and all of them.
 	UntilCaught int
-	Time     time.Duration // at most so long; 0 for no bound
-	Progress func(casesDone int)
+	Time        time.Duration // at most so long; 0 for no bound
+	Progress    func(casesDone int)
 	// ShrinkTime bounds the shrinking of one finding in what is not ours, 0 for
 	// DefaultShrinkTime.
 	ShrinkTime time.Duration
