@@ -122,7 +122,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		huntCommand, replayCommand, minimizeCommand, reportCommand, targetsCommand,
-		doctorCommand, workerCheckCommand, workerCommand, importCommand, distilCommand, checkCommand, versionCommand,
+		doctorCommand, bugsCommand, workerCheckCommand, workerCommand, importCommand, distilCommand, checkCommand, versionCommand,
 	}
 }
 

@@ -5,8 +5,8 @@ import "github.com/slidefuzz/slidefuzz/impls/caches"
 // Bug is a fault of real systems that is planted in a built-in target. A suite that does
 // not catch it is broken.
 type Bug struct {
-	// ID is its number in docs/bugs.md; several where one fault stands for them. Those
-	// that no public list of ours has a number for have none.
+	// ID is its number among the real bugs of docs/bugs.md, several where one fault
+	// stands for them; none where it has none.
 	ID string
 	// Target is where it is planted, known-bad. Its text is the name of the bug.
 	Target Target
@@ -21,9 +21,6 @@ type Bug struct {
 	// Racy says that the order of the blocks decides whether it shows; any other does
 	// the same each time.
 	Racy bool
-	// Apart is why no hunt has it, for one that the properties' draws do not surely
-	// catch: the kill matrix alone does. Most often it is empty.
-	Apart string
 }
 
 // Bugs lists all that is planted: what is wrong with programs, with the keeping of

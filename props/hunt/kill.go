@@ -26,8 +26,8 @@ type Kill struct {
 	// At is the number of the case that caught it, from 1, for each seed, and 0
 	// where none did.
 	At []int
-	// Small is the smallest of the cases that each seed's catch was shrunk to, nil
-	// where none was caught; Divergence is what it shows.
+	// Small is the smallest of the cases that the catches of the first seeds were
+	// shrunk to, nil where they caught none; Divergence is what it shows.
 	Small      *corpus.Case
 	Divergence *corpus.Divergence
 	// Minimal says that no smaller case shows it, as far as all of them can be
@@ -62,10 +62,10 @@ func (k *Kill) ordered() []int {
 	return append(list, make([]int, k.Missed())...)
 }
 
-// KillMatrix hunts for one planted bug with the draws of the properties, until each
-// seed has caught it, and shrinks what they found. An error is that of the context, or
-// says that the bug's target cannot be run.
-func KillMatrix(ctx context.Context, b *run.Backends, bug window.Bug, o KillOptions) (k Kill, err error) {
+// KillBug runs the draws of the properties on one planted bug until each seed has caught
+// it, and shrinks what some found. An error is that of the context, or says that the
+// bug's target cannot be run.
+func KillBug(ctx context.Context, b *run.Backends, bug window.Bug, o KillOptions) (k Kill, err error) {
 	k = Kill{Bug: bug, Replays: o.Replays}
 	start := time.Now()
 	defer func() { k.Elapsed = time.Since(start) }()
@@ -74,28 +74,50 @@ func KillMatrix(ctx context.Context, b *run.Backends, bug window.Bug, o KillOpti
 	}
 	r := &Runner{Backends: b}
 	for seed := range o.Seeds {
-		result, err := Hunt(ctx, b, bug.Target, Options{Seed: uint64(seed + 1), Cases: o.Cases, UntilCaught: o.Cases})
-		switch {
-		case err != nil:
+		h, err := newHunter(b, bug.Target, Options{Seed: uint64(seed + 1), Cases: o.Cases}, &Result{})
+		if err != nil {
 			return k, err
-		case ctx.Err() != nil:
-			return k, context.Cause(ctx)
-		case len(result.Findings) == 0:
-			k.At = append(k.At, 0)
-			continue
 		}
-		f := &result.Findings[0]
-		k.At = append(k.At, f.At)
-		if k.Small == nil || smaller(f.Small, k.Small) {
-			k.Small, k.Divergence, k.Minimal = f.Small, f.Divergence, f.Stats.Minimal
+		at, c, d, err := h.first(ctx, b, o.Cases)
+		if k.At = append(k.At, at); err == nil && d != nil && seed < shrunkSeeds {
+			err = k.shrink(ctx, r, c, d)
+		}
+		if err != nil {
+			return k, err
 		}
 	}
 	if k.Small == nil || o.Replays == 0 {
-		return k, nil
+		return k, ctx.Err()
 	}
 	v, err := r.Replay(ctx, k.Small, o.Replays)
 	k.Failed = v.Runs.Wrong
 	return k, err
+}
+
+// shrunkSeeds is how many of the seeds' catches are shrunk: most come to the same
+// case, and shrinking takes most of the time.
+const shrunkSeeds = 3
+
+// first is the number of the first case that diverges, from 1, the case, and how; 0 if
+// none does.
+func (h *hunter) first(ctx context.Context, b *run.Backends, cases int) (int, *corpus.Case, *corpus.Divergence, error) {
+	for at := 1; at <= cases; at++ {
+		c := h.draw()
+		d, err := b.One(ctx, c)
+		if err != nil || d != nil {
+			return at, c, d, err
+		}
+	}
+	return 0, nil, nil, nil
+}
+
+// shrink keeps the smaller of the smallest case so far and what c is shrunk to.
+func (k *Kill) shrink(ctx context.Context, r *Runner, c *corpus.Case, d *corpus.Divergence) error {
+	small, d, stats, err := r.Minimize(ctx, c, d)
+	if err == nil && (k.Small == nil || smaller(small, k.Small)) {
+		k.Small, k.Divergence, k.Minimal = small, d, stats.Minimal
+	}
+	return err
 }
 
 // smaller orders shrunk cases as the shrinker does: fewer operations, fewer tokens, a
