@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"path"
@@ -28,10 +29,10 @@ runs the smallest case 100 times. A PATTERN is a target, as go/ring-* or */drop-
 --json prints an object a bug: {"event":"bug","id","target","reference",
 "mechanism","base","contract","racy","at","median","worst","case","divergence",
 "minimal","replayed","replays","elapsed_ms"}, with "at" the case that caught it for
-each seed, 0 for none.
+each seed, 0 for none, and "fuzzed" the executions of each run of --fuzz alike.
 
 Exit status: 1 where a seed did not catch a bug, or a smallest case did not fail
-each time.`,
+each time; 3 where --fuzz has no Go or no checkout.`,
 	flags: bugsFlags,
 }
 
@@ -43,7 +44,8 @@ func bugsFlags(fs *flag.FlagSet) action {
 	cases := fs.Int("cases", 10_000, "at most `N` cases a seed")
 	out := fs.String("o", "", "write the table to `FILE`, as Markdown")
 	asJSON := fs.Bool("json", false, "print one object a line")
-	return func(ctx context.Context, e *env, args []string) (int, error) {
+	fuzz := fs.Bool("fuzz", false, "in a checkout, also go test -fuzz without seeds: 5 runs of 100,000 executions each")
+	return func(ctx context.Context, e *env, args []string) (status int, err error) {
 		if *seeds < 1 || *cases < 1 {
 			return 0, fmt.Errorf("--seeds %d, --cases %d: want at least 1", *seeds, *cases)
 		}
@@ -51,15 +53,28 @@ func bugsFlags(fs *flag.FlagSet) action {
 		if err != nil {
 			return 0, err
 		}
-		m := matrix{seeds: *seeds, cases: *cases}
+		m := matrix{seeds: *seeds, cases: *cases, fuzz: *fuzz}
+		var f *fuzzer
+		if *fuzz {
+			if f, err = newFuzzer(ctx); err != nil {
+				return statusOfFuzzer(err), err
+			}
+			defer func() { err = errors.Join(err, f.Close()) }()
+		}
 		b := run.Local()
 		for _, bug := range bugs {
 			k, err := hunt.KillBug(ctx, b, bug, hunt.KillOptions{Seeds: *seeds, Cases: *cases, Replays: replays})
 			if err != nil {
 				return 0, fmt.Errorf("%s: %w", bug.Target, err)
 			}
-			m.kills = append(m.kills, k)
-			if err := m.print(e, &k, *asJSON); err != nil {
+			x := kill{Kill: k}
+			if f != nil {
+				if x.fuzzed, err = f.until(ctx, bug, fuzzRuns); err != nil {
+					return 0, err
+				}
+			}
+			m.kills = append(m.kills, x)
+			if err := m.print(e, &x, *asJSON); err != nil {
 				return 0, err
 			}
 		}
@@ -104,7 +119,22 @@ func matchBugs(patterns []string) (found []window.Bug, err error) {
 // matrix is the kill matrix so far.
 type matrix struct {
 	seeds, cases int
-	kills        []hunt.Kill
+	fuzz         bool
+	kills        []kill
+}
+
+// kill is how a bug was caught by properties, and by fuzzing where that was asked for.
+type kill struct {
+	hunt.Kill
+	fuzzed []int // executions of each run, 0 where it did not catch it
+}
+
+// statusOfFuzzer is the exit status of an error that leaves nothing to fuzz with.
+func statusOfFuzzer(err error) int {
+	if errors.Is(err, errNoGo) {
+		return exitMissing
+	}
+	return exitUsage
 }
 
 // bad is how many bugs a seed missed, or whose smallest case did not fail each time.
@@ -130,16 +160,20 @@ func (m *matrix) summary() string {
 	return fmt.Sprintf("%s: each caught, in at most %s (median of the slowest %d)", text, plural(worst, "case"), median)
 }
 
-func (m *matrix) print(e *env, k *hunt.Kill, asJSON bool) error {
+func (m *matrix) print(e *env, k *kill, asJSON bool) error {
 	if asJSON {
 		return printKill(e, k)
 	}
-	fmt.Fprintf(e.out, "%s: %s\n", k.Bug.Target, killWords(k))
+	fuzzed := ""
+	if m.fuzz {
+		fuzzed = "; fuzzed: " + fuzzWords(k.fuzzed)
+	}
+	fmt.Fprintf(e.out, "%s: %s%s\n", k.Bug.Target, killWords(k), fuzzed)
 	return nil
 }
 
 // killWords is how a bug was caught.
-func killWords(k *hunt.Kill) string {
+func killWords(k *kill) string {
 	if k.Small == nil {
 		return fmt.Sprintf("NOT CAUGHT by %d of %d seeds", k.Missed(), len(k.At))
 	}
@@ -155,7 +189,7 @@ func killWords(k *hunt.Kill) string {
 
 // caseWords is the smallest case in a line: what concerns a cache, and the order of
 // blocks where that decides.
-func caseWords(k *hunt.Kill) string {
+func caseWords(k *kill) string {
 	c := k.Small
 	text := c.Short()
 	if k.Bug.Racy {
@@ -164,7 +198,7 @@ func caseWords(k *hunt.Kill) string {
 	return text
 }
 
-func printKill(e *env, k *hunt.Kill) error {
+func printKill(e *env, k *kill) error {
 	enc := json.NewEncoder(e.out)
 	enc.SetEscapeHTML(false)
 	x := struct {
@@ -185,15 +219,25 @@ func printKill(e *env, k *hunt.Kill) error {
 		Replayed   int    `json:"replayed"`
 		Replays    int    `json:"replays"`
 		Elapsed    int64  `json:"elapsed_ms"`
+		Fuzzed     []int  `json:"fuzzed,omitempty"`
 	}{
 		Event: "bug", ID: k.Bug.ID, Target: k.Bug.Target.String(), Reference: k.Bug.Reference, Mechanism: k.Bug.Mechanism, Base: k.Bug.Base,
 		Contract: k.Bug.Contract, Racy: k.Bug.Racy, At: k.At, Median: k.Median(), Worst: k.Worst(), Minimal: k.Minimal,
-		Replayed: k.Failed, Replays: k.Replays, Elapsed: k.Elapsed.Milliseconds(),
+		Replayed: k.Failed, Replays: k.Replays, Elapsed: k.Elapsed.Milliseconds(), Fuzzed: k.fuzzed,
 	}
 	if k.Small != nil {
 		x.Case, x.Divergence = string(k.Small.Text()), k.Divergence.String()
 	}
 	return enc.Encode(x)
+}
+
+// command is what writes the matrix.
+func (m *matrix) command() string {
+	text := fmt.Sprintf("slidefuzz bugs --seeds %d --cases %d -o docs/bugs.md", m.seeds, m.cases)
+	if m.fuzz {
+		text += " --fuzz"
+	}
+	return text
 }
 
 // markdown is the matrix as docs/bugs.md; whole says that it has all bugs.
@@ -205,7 +249,7 @@ Bugs of real caches, planted one at a time in a sound one, and how soon the prop
 draws catch each. Made by:
 
 %s
-slidefuzz bugs --seeds %d --cases %d -o docs/bugs.md
+%s
 %s
 
 A number names a bug where several tables do; "by schedule" means that the order of the
@@ -213,10 +257,15 @@ blocks decides whether it shows, and the case has that order. "Caught at" is the
 the case that caught it, the median and the worst of %s; "again" is how often the smallest
 case failed of so many runs. "Proven" says that no smaller case shows it, as far as all
 smaller ones can be tried. %s.
-
-| | bug | seen in | what goes wrong | caught at | smallest case | again |
-|---|---|---|---|---|---|---|
-`, "```", m.seeds, m.cases, "```", plural(m.seeds, "seed"), strings.ToUpper(m.summary()[:1])+m.summary()[1:])
+`, "```", m.command(), "```", plural(m.seeds, "seed"), strings.ToUpper(m.summary()[:1])+m.summary()[1:])
+	if m.fuzz {
+		fmt.Fprintf(&b, "\n\"Fuzzed\" is the executions until go test -fuzz caught it without seeds, of %d runs of\nat most %d, \"-\" for one that did not, after which there are none.\n", fuzzRuns, fuzzExecutions)
+	}
+	head := []string{"", "bug", "seen in", "what goes wrong", "caught at", "smallest case", "again"}
+	if m.fuzz {
+		head = append(head, "fuzzed")
+	}
+	fmt.Fprintf(&b, "\n| %s |\n|%s\n", strings.Join(head, " | "), strings.Repeat("---|", len(head)))
 	for i := range m.kills {
 		k := &m.kills[i]
 		name, at, small := fmt.Sprintf("`%s`", k.Bug.Target), fmt.Sprintf("%d, %d", k.Median(), k.Worst()), ""
@@ -231,7 +280,11 @@ smaller ones can be tried. %s.
 				small += ", proven"
 			}
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s: %s | %s | %s | %d of %d |\n", k.Bug.ID, name, links(k.Bug.Reference), k.Bug.Base, k.Bug.Mechanism, at, small, k.Failed, k.Replays)
+		again := fmt.Sprintf("%d of %d", k.Failed, k.Replays)
+		if m.fuzz {
+			again += " | " + fuzzWords(k.fuzzed)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s: %s | %s | %s | %s |\n", k.Bug.ID, name, links(k.Bug.Reference), k.Bug.Base, k.Bug.Mechanism, at, small, again)
 	}
 	if whole {
 		b.WriteString("\n## Not planted\n\n| | seen in | what goes wrong | why it is not planted |\n|---|---|---|---|\n")
