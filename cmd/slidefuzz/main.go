@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -18,7 +19,20 @@ import (
 	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
+// gcPercent lets the heap grow to five times what lives, some tens of MiB in a hunt;
+// above memoryLimit bytes, as at the size of the report, it is collected as it grows.
+const (
+	gcPercent   = 400
+	memoryLimit = 512 << 20
+)
+
 func main() {
+	// Most of what lives is what a hunt remembers, and most of what is allocated is
+	// gone at once: a collector that runs often takes a fifth of a hunt's time.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	status := execute(untilSignal(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	subprocess.KillAll() // what is left, nobody waits for
 	os.Exit(status)
@@ -121,8 +135,8 @@ type command struct {
 // commands is a function since help reads it.
 func commands() []command {
 	return []command{
-		huntCommand, replayCommand, minimizeCommand, reportCommand, targetsCommand,
-		doctorCommand, bugsCommand, workerCheckCommand, workerCommand, importCommand, distilCommand, checkCommand, versionCommand,
+		huntCommand, replayCommand, hazardsCommand, minimizeCommand, reportCommand, targetsCommand, bugsCommand,
+		doctorCommand, workerCheckCommand, workerCommand, importCommand, distilCommand, checkCommand, versionCommand,
 	}
 }
 

@@ -24,8 +24,9 @@ func Scope() Bounds { return scope }
 
 var scope = Bounds{Ops: 3, Tokens: 4, Window: 3, Heads: 2, Dim: 2}
 
-// Bounds are the extents of scope.
-type Bounds struct{ Ops, Tokens, Window, Heads, Dim int }
+// Bounds are the largest extents of an enumeration. Batch is the very number of
+// entries, 0 for one; a dim is one of the first multiples of DimsOf, 0 for any.
+type Bounds struct{ Ops, Tokens, Window, Heads, Dim, Batch, DimsOf int }
 
 // InScope reports whether the enumeration covers the case.
 func InScope(c *corpus.Case) bool {
@@ -77,38 +78,64 @@ func (s *shrinker) enumerate(ctx context.Context) {
 // tokens, until it returns false. The case is reused between calls: clone it
 // to keep it.
 func EnumerateScope(t window.Target, ops, tokens int, yield func(*corpus.Case) bool) {
+	e := &enumeration{scope, forms, enumerateSchedules, yield}
+	e.all(t, ops, tokens)
+}
+
+// Enumerate calls yield with each sequence of operations within bounds, on each shape
+// within them, in one block, until it returns false. With a batch of two, operations
+// have other numbers for each entry too, and entries are selected. The case is reused
+// between calls.
+func Enumerate(t window.Target, b Bounds, yield func(*corpus.Case) bool) {
+	oneBlock := func(c *corpus.Case, yield func(*corpus.Case) bool) bool {
+		c.Block = c.Shape.Lanes() * c.Shape.Window * c.Shape.Dim
+		return yield(c)
+	}
+	(&enumeration{b, formsWithin(b), oneBlock, yield}).all(t, b.Ops, b.Tokens)
+}
+
+// enumeration is one under way. schedules calls yield with each order of the blocks of
+// a case that it tries.
+type enumeration struct {
+	bounds    Bounds
+	forms     []form
+	schedules func(c *corpus.Case, yield func(*corpus.Case) bool) bool
+	yield     func(*corpus.Case) bool
+}
+
+func (e *enumeration) all(t window.Target, ops, tokens int) {
 	c := &corpus.Case{Target: t}
 	if t.IsProgram() {
-		enumerateShapes(c, 1, yield)
+		e.shapes(c, 1)
 		return
 	}
 	for n := 0; n <= ops; n++ {
-		most := scope.Tokens
+		most := e.bounds.Tokens
 		if n == ops {
 			most = min(most, tokens)
 		}
 		for total := 0; total <= most; total++ {
 			c.Ops = make([]corpus.Op, n)
-			if !enumerateOps(c, 0, total, 1, yield) {
+			if !e.ops(c, 0, total, 1) {
 				return
 			}
 		}
 	}
 }
 
-// enumerateOps fills operations from i on so that they append exactly left
-// tokens more; those before need a window of at least so many rows.
-func enumerateOps(c *corpus.Case, i, left, window int, yield func(*corpus.Case) bool) bool {
+// ops fills operations from i on so that they append exactly left tokens more; those
+// before need a window of at least so many rows.
+func (e *enumeration) ops(c *corpus.Case, i, left, window int) bool {
 	if i == len(c.Ops) {
-		return left > 0 || enumerateShapes(c, window, yield)
+		return left > 0 || e.shapes(c, window)
 	}
-	for k := range forms {
-		f := &forms[k]
+	for k := range e.forms {
+		f := &e.forms[k]
 		if f.tokens > left {
 			continue
 		}
 		c.Ops[i] = f.op
-		if !enumerateOps(c, i+1, left-f.tokens, max(window, f.window), yield) {
+		if !e.ops(c, i+1, left-f.tokens, max(window, f.window)) {
 			return false
 		}
 	}
@@ -122,14 +149,16 @@ type form struct {
 	tokens, window int
 }
 
-// forms has those of kinds with few forms first.
-var forms = func() (all []form) {
+var forms = formsWithin(scope)
+
+// formsWithin has those of kinds with few forms first.
+func formsWithin(b Bounds) (all []form) {
 	kinds := corpus.Operations()
-	count := func(x corpus.Operation) int { return len(x.Forms(0, scope.Window)) }
+	count := func(x corpus.Operation) int { return len(x.Forms(0, b.Window)) }
 	slices.SortStableFunc(kinds, func(a, b corpus.Operation) int { return count(a) - count(b) })
 	for _, x := range kinds {
-		for tokens := range scope.Tokens + 1 {
-			for _, o := range x.Forms(tokens, scope.Window) {
+		for tokens := range b.Tokens + 1 {
+			for _, o := range x.Forms(tokens, b.Window) {
 				w := 1
 				for !o.InForms(w) {
 					w++
@@ -138,16 +167,37 @@ var forms = func() (all []form) {
 			}
 		}
 	}
+	if b.Batch < 2 {
+		return all
+	}
+	for _, list := range [...][]int{{0}, {1}, {0, 0}, {0, 1}, {1, 0}, {1, 1}} {
+		all = append(all, form{corpus.Op{Kind: corpus.Select, Each: list}, 0, 1})
+	}
+	for i := range b.Tokens + 1 {
+		for k := range b.Tokens + 1 {
+			if i != k {
+				all = append(all, form{corpus.Op{Kind: corpus.Append, N: max(i, k), Each: []int{i, k}}, max(i, k), 1})
+			}
+		}
+	}
+	for i := range b.Window + 1 {
+		for k := range b.Window + 1 {
+			if i != k {
+				all = append(all, form{corpus.Op{Kind: corpus.Crop, Each: []int{i, k}}, 0, max(i, k)})
+			}
+		}
+	}
 	return all
-}()
+}
 
-// enumerateShapes tries windows of at least so many rows.
-func enumerateShapes(c *corpus.Case, window int, yield func(*corpus.Case) bool) bool {
-	for w := window; w <= scope.Window; w++ {
-		for heads := 1; heads <= scope.Heads; heads++ {
-			for dim := 1; dim <= scope.Dim; dim++ {
-				c.Shape = impls.Shape{Batch: 1, Heads: heads, Window: w, Dim: dim, DType: impls.U8}
-				if !enumerateSchedules(c, yield) {
+// shapes tries windows of at least so many rows.
+func (e *enumeration) shapes(c *corpus.Case, window int) bool {
+	b := e.bounds
+	for w := window; w <= b.Window; w++ {
+		for heads := 1; heads <= b.Heads; heads++ {
+			for dim := 1; dim <= b.Dim; dim++ {
+				c.Shape = impls.Shape{Batch: max(1, b.Batch), Heads: heads, Window: w, Dim: dim * max(1, b.DimsOf), DType: impls.U8}
+				if !e.schedules(c, e.yield) {
 					return false
 				}
 			}
