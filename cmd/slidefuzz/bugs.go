@@ -252,11 +252,14 @@ draws catch each. Made by:
 %s
 %s
 
-A number names a bug where several tables do; "by schedule" means that the order of the
-blocks decides whether it shows, and the case has that order. "Caught at" is the number of
-the case that caught it, the median and the worst of %s; "again" is how often the smallest
-case failed of so many runs. "Proven" says that no smaller case shows it, as far as all
-smaller ones can be tried. %s.
+The first column numbers the reports by kind: A overlapping memory, B going round wrongly,
+C several tokens at once, D going back, E counters, layers, layout and types, F what an
+earlier version of this suite did not draw, G batch entries, H compilers. "By schedule"
+means that the order of the blocks decides whether it shows, and the case has that order.
+"Caught at" is the number of the case that caught it, the median and the worst of
+%s; "again" is how often the smallest case failed of so many runs. "Proven" says
+that no smaller case shows it, as far as all smaller ones can be tried.
+%s.
 `, "```", m.command(), "```", plural(m.seeds, "seed"), strings.ToUpper(m.summary()[:1])+m.summary()[1:])
 	if m.fuzz {
 		fmt.Fprintf(&b, "\n\"Fuzzed\" is the executions until go test -fuzz caught it without seeds, of %d runs of\nat most %d, \"-\" for one that did not, after which there are none.\n", fuzzRuns, fuzzExecutions)
