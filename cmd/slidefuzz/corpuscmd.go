@@ -32,7 +32,7 @@ to standard output without -o. The folder of a target in the toolchain's cache:
 			if err := noFiles(args); err != nil {
 				return 0, err
 			}
-			files, err := allInputFiles(args)
+			files, err := allInputFiles(args, false)
 			if err != nil {
 				return 0, err
 			}

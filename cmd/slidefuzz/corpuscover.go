@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -117,7 +118,7 @@ func (d *distilCover) run(ctx context.Context, e *env, args []string) (int, erro
 	for _, f := range result.Flaky {
 		fmt.Fprintf(e.out, "failure that came and went, not promised: %s\n", f)
 	}
-	printBlocks(e, "came and went from run to run, left out", result.CameAndWent, program.Meta())
+	printBlocks(e, fmt.Sprintf("came and went from run to run, left out, %d of them covered in the run alone", result.Again), result.CameAndWent, program.Meta())
 	return exitOK, nil
 }
 
@@ -126,7 +127,7 @@ func printBlocks(e *env, what string, blocks []int32, m *cover.Meta) {
 	if len(blocks) == 0 {
 		return
 	}
-	fmt.Fprintf(e.out, "%s: %s\n", what, plural(len(blocks), "block"))
+	fmt.Fprintf(e.out, "%s %s:\n", plural(len(blocks), "block"), what)
 	for i, b := range blocks {
 		if i == namedBlocks {
 			fmt.Fprintf(e.out, "  and %d more\n", len(blocks)-i)
@@ -158,7 +159,7 @@ func ownInputs(ctx context.Context, t *instrument.Target) ([]string, error) {
 // read reads the files that arguments name, and the values that a program takes
 // for each.
 func (d *distilCover) read(ctx context.Context, e *env, args []string) (inputs []coverInput, values [][]any, err error) {
-	files, err := allInputFiles(args)
+	files, err := allInputFiles(args, true)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -252,10 +253,10 @@ func importCase(path string, text []byte, program bool) (*corpus.Case, error) {
 	return corpus.Decode(in), nil
 }
 
-// allInputFiles are the files that arguments name, and those in folders and below:
-// case files *.txt, and files that go test keeps inputs in. Hidden ones are left
-// out.
-func allInputFiles(args []string) ([]string, error) {
+// allInputFiles are the files that arguments name, and those in folders and below
+// that go test keeps inputs in; where cases are taken, files *.txt too. Hidden ones
+// are left out.
+func allInputFiles(args []string, cases bool) ([]string, error) {
 	var files []string
 	for _, arg := range args {
 		info, err := os.Stat(arg)
@@ -277,20 +278,23 @@ func allInputFiles(args []string) ([]string, error) {
 			case entry.IsDir() || hidden:
 				return nil
 			}
-			fuzz := false
-			if filepath.Ext(p) != ".txt" {
-				if fuzz, err = startsAsFuzzFile(p); err != nil {
+			take := cases && filepath.Ext(p) == ".txt"
+			if !take {
+				if take, err = startsAsFuzzFile(p); err != nil {
 					return err
 				}
 			}
-			if fuzz || filepath.Ext(p) == ".txt" {
+			if take {
 				files = append(files, p)
 				found++
 			}
 			return nil
 		})
 		if err == nil && found == 0 {
-			err = fmt.Errorf("%s: no file *.txt and none that go test keeps an input in; give a folder with some", arg)
+			err = fmt.Errorf("%s: no file that begins with %q; give a folder with inputs of go test -fuzz", arg, fuzzfile.Header)
+			if cases {
+				err = fmt.Errorf("%s: no file *.txt and none that begins with %q; give a folder with cases or inputs of go test -fuzz", arg, fuzzfile.Header)
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -307,9 +311,10 @@ func startsAsFuzzFile(path string) (bool, error) {
 	}
 	defer f.Close()
 	head := make([]byte, len(fuzzfile.Header))
-	n, err := f.Read(head)
-	if n < len(head) {
-		return false, nil //nolint:nilerr // shorter than the header, or no file at all
+	if _, err := io.ReadFull(f, head); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, nil // too short for one
+	} else if err != nil {
+		return false, err
 	}
-	return isFuzzFile(head), err
+	return isFuzzFile(head), nil
 }

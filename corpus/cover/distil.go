@@ -26,7 +26,9 @@ type Result struct {
 	Failures []string
 	// CameAndWent are the blocks that some input covered in one run and not in
 	// another. Nobody can promise those: they are not among Blocks. Ascending.
+	// Set-up that runs once in a process is of this kind: the first input covers it.
 	CameAndWent []int32
+	Again       int // how many of them the kept inputs covered when they ran alone
 	// Flaky are the failures that were seen in one of the first two runs alone.
 	// An input that showed each is kept, but need not show it again.
 	Flaky []string
@@ -156,6 +158,11 @@ func Distil(ctx context.Context, sizes []int64, run func(ctx context.Context, in
 		return nil, lost
 	}
 	r.CameAndWent = slices.Sorted(maps.Keys(went))
+	for b := range went {
+		if again[b] {
+			r.Again++
+		}
+	}
 	r.Flaky = slices.Sorted(maps.Keys(flaky))
 	return r, nil
 }
