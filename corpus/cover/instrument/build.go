@@ -36,6 +36,9 @@ const module = "github.com/slidefuzz/slidefuzz"
 // inputs write to disk is a few megabytes.
 const batch = 512
 
+// allowLinkname is for slidefuzzCoverPrepare of the harness.
+const allowLinkname = "-ldflags=-checklinkname=0"
+
 // MissingError is what this machine lacks.
 type MissingError struct{ What string }
 
@@ -165,7 +168,7 @@ func (t *Target) Build(ctx context.Context, patterns string) (*Program, error) {
 			patterns = t.module + "/..."
 		}
 	}
-	imports := "slidefuzzTesting \"testing\"\n\t_ \"unsafe\" // for linkname"
+	imports := "slidefuzzTesting \"testing\""
 	var main strings.Builder
 	main.WriteString(strings.ReplaceAll(fuzzMain, "TARGET", t.Name))
 	for n := range batch {
@@ -184,7 +187,7 @@ func (t *Target) Build(ctx context.Context, patterns string) (*Program, error) {
 		if err := os.WriteFile(list, overlay, 0o644); err != nil {
 			return err
 		}
-		_, err = goTool(ctx, t.Dir, "test", "-c", "-o", binary, "-overlay", list, "-cover", "-covermode=atomic", "-coverpkg="+patterns, "-ldflags=-checklinkname=0", ".")
+		_, err = goTool(ctx, t.Dir, "test", "-c", "-o", binary, "-overlay", list, "-cover", "-covermode=atomic", "-coverpkg="+patterns, allowLinkname, ".")
 		return err
 	})
 	p.args = []string{"-test.run=^" + inputPrefix + "[0-9]+$/^seed#0$", "-test.v=test2json", "-test.timeout=0"}
@@ -214,7 +217,7 @@ func BuildCases(ctx context.Context, patterns string) (*Program, error) {
 	imports := fmt.Sprintf("slidefuzzContext \"context\"\n\tslidefuzzCorpus %q\n\tslidefuzzHunt %q", module+"/corpus", module+"/props/hunt")
 	p := &Program{}
 	err := p.build(source("main", imports, casesMain), func(file, binary string) error {
-		_, err := goTool(ctx, "", "build", "-o", binary, "-cover", "-covermode=atomic", "-coverpkg="+patterns, file)
+		_, err := goTool(ctx, "", "build", "-o", binary, "-cover", "-covermode=atomic", "-coverpkg="+patterns, allowLinkname, file)
 		return err
 	})
 	return p, err
