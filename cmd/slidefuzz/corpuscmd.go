@@ -122,24 +122,24 @@ var distilCommand = command{
 	args:  "DIR|FILE…",
 	about: "copy the cases worth keeping to a folder",
 	long: `
-Runs case files, and all files *.txt in folders and below whose name starts with
-no dot, and copies those worth keeping to the folder of -o, with their outcome as
-expect: the smallest case of each failure (target, operation, tensor, fault,
-hazard), and of those that agree, for each target, the smallest with each feature
-(a window of one row, a chunk over its border, a reset …).
+Runs case files, and all files *.txt in folders and below whose name starts
+with no dot, and copies those worth keeping to the folder of -o, with their
+outcome as expect: the smallest case of each failure (target, operation,
+tensor, fault, hazard), and of those that agree, for each target, the smallest
+with each feature (a window of one row, a chunk over its border, a reset …).
 
 With --cover, the fewest files that together cover the same blocks of code and
 show the same failures as all, by Go's own counters. It builds the program with
-them, so it needs the go command. All files run twice and those chosen once more,
-alone: it is an error if they do not do the same. Blocks that come and go from
-run to run are left out, and named. The last line is a lower bound: how many
-inputs any such set has.
+them, so it needs the go command. All files run twice and those chosen once
+more, alone: it is an error if they do not do the same. Blocks that come and go
+from run to run are left out, and named. The last line is a lower bound: how
+many inputs any such set has.
 
-Case files are run by slidefuzz, whose source must be at hand: in its checkout or
-in a module that requires it. So are inputs of FuzzUpdate and FuzzInPlace, as the
-cases that they stand for. With --fuzz, files of go test -fuzz are inputs of your
-own fuzz target, with arguments of any type, and your code stays as it is;
-without files, those in testdata/fuzz and in the toolchain's cache.
+Case files are run by slidefuzz, whose source must be at hand: in its checkout
+or in a module that requires it. So are inputs of FuzzUpdate and FuzzInPlace,
+as the cases that they stand for. With --fuzz, files of go test -fuzz are
+inputs of your own fuzz target, with arguments of any type, and your code stays
+as it is; without files, those in testdata/fuzz and in the toolchain's cache.
 
   slidefuzz corpus distil --cover --fuzz ./cache.FuzzRing -o few`,
 	flags: func(fs *flag.FlagSet) action {
@@ -148,7 +148,7 @@ without files, those in testdata/fuzz and in the toolchain's cache.
 		byCover := fs.Bool("cover", false, "choose by the code that is covered")
 		c := &distilCover{}
 		fs.StringVar(&c.target, "fuzz", "", "with --cover: inputs of the target `PACKAGE.FuzzNAME`")
-		fs.StringVar(&c.patterns, "coverpkg", "", "with --cover: `PACKAGES` that count (default: those of the module)")
+		fs.StringVar(&c.patterns, "coverpkg", "", "count in `PACKAGES` (default: those of the module)")
 		fs.DurationVar(&c.timeout, "timeout", hungAfter, "with --cover: an input hangs after `DURATION` (default 1m)")
 		return func(ctx context.Context, e *env, args []string) (int, error) {
 			for _, name := range [...]string{"fuzz", "coverpkg", "timeout"} {

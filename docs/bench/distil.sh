@@ -138,11 +138,11 @@ GOBIN=$tmp go install "$fuzz_build"
   cd "$tmp/module"
   go get "${fuzz_build/@//testing@}"
   "$tmp/go-118-fuzz-build" -o fuzz.a -func FuzzUpdate github.com/slidefuzz/slidefuzz/fuzzlib
-  clang -fsanitize=fuzzer fuzz.a -o fuzz
+  clang -fsanitize=fuzzer fuzz.a -o fuzzer
 ) >"$tmp/log" 2>&1 || { echo "libFuzzer: the target does not build:"; tail -n 5 "$tmp/log"; exit 1; }
 mkdir "$tmp/merged"
 start=$SECONDS
-"$tmp/module/fuzz" -merge=1 "$tmp/merged" "$tmp/raw/FuzzUpdate" 2>&1 | grep 'MERGE-OUTER' | tail -n 1
+"$tmp/module/fuzzer" -merge=1 "$tmp/merged" "$tmp/raw/FuzzUpdate" 2>&1 | grep 'MERGE-OUTER' | tail -n 1
 echo "libFuzzer -merge=1: $(find "$tmp/merged" -type f | wc -l) inputs, $(cat "$tmp/merged"/* | wc -c) bytes, in $((SECONDS - start)) s"
 # What its choice covers by Go's counters.
 mkdir "$tmp/again"

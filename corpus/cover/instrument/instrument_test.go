@@ -136,6 +136,9 @@ func TestFuzzTarget(t *testing.T) {
 
 // A target that does not come to f.Fuzz covers nothing of its inputs: an error.
 func TestTargetThatSkips(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds another program")
+	}
 	inModule(t)
 	target, err := FindTarget(t.Context(), "FuzzNever")
 	require.NoError(t, err)
@@ -164,6 +167,9 @@ func TestFindTarget(t *testing.T) {
 
 // Case files: one that fails, one that agrees, and what else they cover.
 func TestCases(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds another program")
+	}
 	const text = "slidefuzz case v1\nshape batch=1 heads=1 window=2 dim=1 dtype=F32 layout=heads-first\ntarget %s\nblock 1\nschedule descending\nappend 2\nappend 1\n"
 	p, err := BuildCases(t.Context(), "")
 	require.NoError(t, err)
