@@ -132,8 +132,8 @@ With --cover, the fewest files that together cover the same blocks of code and
 show the same failures as all, by Go's own counters. It builds the program with
 them, so it needs the go command. All files run twice and those chosen once
 more, alone: it is an error if they do not do the same. Blocks that come and go
-from run to run are left out, and named. The last line is a lower bound: how
-many inputs any such set has.
+from run to run are left out, and named. A lower bound says how many inputs any
+such set has at least.
 
 Case files are run by slidefuzz, whose source must be at hand: in its checkout
 or in a module that requires it. So are inputs of FuzzUpdate and FuzzInPlace,

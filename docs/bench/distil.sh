@@ -13,6 +13,8 @@ cd "$(dirname "$0")/../.."
 minutes=${1:-60}
 total=5000
 limit=180
+# Of what is timed, the seconds of the processor too: the machine may be busy.
+TIMEFORMAT='%R s, of the processor %U s'
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 # Its repository has no tags; a later commit may take other targets.
@@ -97,7 +99,7 @@ status=0
 for target in FuzzUpdate FuzzInPlace; do
   go run "$tmp/fill.go" "$fuzzed/$target" "$tmp/full/$target" "$tmp/raw/$target" "$total"
   start=$SECONDS
-  "$tmp/slidefuzz" corpus distil --cover --fuzz "./fuzz.$target" -o "$tmp/few/$target" "$tmp/full/$target" || status=1
+  time "$tmp/slidefuzz" corpus distil --cover --fuzz "./fuzz.$target" -o "$tmp/few/$target" "$tmp/full/$target" || status=1
   took=$((SECONDS - start))
   echo "$target: distilled in $took s"
   ((took <= limit)) || status=1
@@ -142,7 +144,8 @@ GOBIN=$tmp go install "$fuzz_build"
 ) >"$tmp/log" 2>&1 || { echo "libFuzzer: the target does not build:"; tail -n 5 "$tmp/log"; exit 1; }
 mkdir "$tmp/merged"
 start=$SECONDS
-"$tmp/module/fuzzer" -merge=1 "$tmp/merged" "$tmp/raw/FuzzUpdate" 2>&1 | grep 'MERGE-OUTER' | tail -n 1
+time "$tmp/module/fuzzer" -merge=1 "$tmp/merged" "$tmp/raw/FuzzUpdate" >"$tmp/log" 2>&1 || { tail -n 5 "$tmp/log"; exit 1; }
+grep MERGE-OUTER "$tmp/log" | tail -n 1
 echo "libFuzzer -merge=1: $(find "$tmp/merged" -type f | wc -l) inputs, $(cat "$tmp/merged"/* | wc -c) bytes, in $((SECONDS - start)) s"
 # What its choice covers by Go's counters.
 mkdir "$tmp/again"
