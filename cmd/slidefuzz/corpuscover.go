@@ -159,7 +159,7 @@ func ownInputs(ctx context.Context, t *instrument.Target) ([]string, error) {
 // read reads the files that arguments name, and the values that a program takes
 // for each.
 func (d *distilCover) read(ctx context.Context, e *env, args []string) (inputs []coverInput, values [][]any, err error) {
-	files, err := allInputFiles(args, true)
+	files, err := allInputFiles(args, d.target == "")
 	if err != nil {
 		return nil, nil, err
 	}

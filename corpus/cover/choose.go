@@ -8,9 +8,10 @@ import (
 	"slices"
 )
 
-// searchSteps bounds the search for a smaller choice: some seconds. What is left
-// unsearched then, the lower bound tells.
-const searchSteps = 100_000
+// searchSteps bounds the search for a smaller choice, in columns weighed: with
+// 5,000 inputs, some ten seconds. What is left unsearched then, the lower bound
+// tells.
+const searchSteps = 400_000
 
 // Choice is a set of inputs that covers all that any of them does.
 type Choice struct {
@@ -255,10 +256,11 @@ func (p *problem) search(part set, steps *int) (best []int, bound int) {
 	var chosen []int
 	var descend func(left set)
 	descend = func(left set) {
-		if *steps--; *steps < 0 || done {
+		n := left.count()
+		if *steps -= n + 1; *steps < 0 || done {
 			return
 		}
-		if left.count() == 0 {
+		if n == 0 {
 			best = slices.Clone(chosen) // it is shorter, or the bound had stopped it
 			done = len(best) == bound
 			return

@@ -105,8 +105,9 @@ func (p *Program) process(ctx context.Context, inputs [][]any, limit time.Durati
 			seen[i].Failures = places(outputs[i])
 		}
 	}
-	// The process may have died in the last, before or after its counters were read.
-	died := !ended || len(seen) < len(inputs) || exit != nil && exit.ExitCode() != 1
+	// The process may have died in the last, before or after its counters were read: a
+	// panic ends it with status 2.
+	died := !ended || len(seen) < len(inputs) || exit != nil && exit.ExitCode() == 2
 	switch {
 	case hung:
 		seen[last].Failures = []string{"hangs"}
@@ -120,7 +121,7 @@ var errHung = errors.New("an input hangs")
 
 // watch calls hung when a file has not grown for the limit.
 func watch(ctx context.Context, file string, limit time.Duration, hung func()) {
-	tick := time.NewTicker(limit / 10)
+	tick := time.NewTicker(max(limit/10, time.Millisecond))
 	defer tick.Stop()
 	size, since := int64(-1), time.Now()
 	for {
