@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/slidefuzz/slidefuzz/corpus/cover"
 )
@@ -34,7 +35,7 @@ const module = "github.com/slidefuzz/slidefuzz"
 
 // batch is how many inputs a process runs: it starts in some 20 ms, and what its
 // inputs write to disk is a few megabytes.
-const batch = 512
+const batch = 256
 
 // allowLinkname is for slidefuzzCoverPrepare of the harness.
 const allowLinkname = "-ldflags=-checklinkname=0"
@@ -58,7 +59,9 @@ type Program struct {
 	tmp, binary, dir string
 	args             []string
 	fuzz             bool
+	once             sync.Once
 	meta             *cover.Meta // once an input has run
+	metaErr          error
 }
 
 // Close deletes what was built.

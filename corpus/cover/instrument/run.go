@@ -11,33 +11,59 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus/cover"
 )
 
-// Run runs inputs in their order, and returns what each showed. An input is the
+// Run runs inputs and returns what each showed, in the same order. An input is the
 // values of a fuzz file, or the text of a case and the bytes that it may take, an
-// int64. limit is how long an input may take until it counts as hung: its process
-// is ended, as one that dies is, and the next input runs in a fresh one. Of such an
-// input it is known that it failed, not what it covered.
+// int64. Processes of some hundred inputs run side by side, as go test -fuzz has
+// it; within one, inputs run in their order. limit is how long an input may take
+// until it counts as hung: its process is ended, as one that dies is, and the next
+// input runs in a fresh one. Of such an input it is known that it failed, not what
+// it covered.
 func (p *Program) Run(ctx context.Context, inputs [][]any, limit time.Duration) ([]cover.Seen, error) {
-	all := make([]cover.Seen, 0, len(inputs))
-	for len(all) < len(inputs) {
-		seen, err := p.process(ctx, inputs[len(all):min(len(all)+batch, len(inputs))], limit)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, seen...)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	all := make([]cover.Seen, len(inputs))
+	batches := make(chan int) // their first inputs
+	var workers sync.WaitGroup
+	for w := range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for from := range batches {
+				to := min(from+batch, len(inputs))
+				for from < to && ctx.Err() == nil {
+					seen, err := p.process(ctx, w, inputs[from:to], limit)
+					if err != nil {
+						cancel(err) // the first error is the one that is kept
+						break
+					}
+					from += copy(all[from:], seen)
+				}
+			}
+		})
+	}
+	for from := 0; from < len(inputs); from += batch {
+		batches <- from
+	}
+	close(batches)
+	workers.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	return all, nil
 }
 
-// process runs inputs in one process, and returns what those showed that it came to.
-func (p *Program) process(ctx context.Context, inputs [][]any, limit time.Duration) ([]cover.Seen, error) {
-	given, records := filepath.Join(p.tmp, "inputs"), filepath.Join(p.tmp, "records")
+// process runs inputs in one process, and returns what those showed that it came
+// to. No two calls at a time have the same worker.
+func (p *Program) process(ctx context.Context, worker int, inputs [][]any, limit time.Duration) ([]cover.Seen, error) {
+	given := filepath.Join(p.tmp, fmt.Sprintf("inputs-%d", worker))
+	records := filepath.Join(p.tmp, fmt.Sprintf("records-%d", worker))
 	var encoded bytes.Buffer
 	if err := gob.NewEncoder(&encoded).Encode(inputs); err != nil {
 		return nil, err
@@ -174,10 +200,8 @@ func (p *Program) read(data []byte) (seen []cover.Seen, ended bool, err error) {
 		}
 		switch kind {
 		case 'm':
-			if p.meta == nil {
-				if p.meta, err = cover.ReadMeta(counters); err != nil {
-					return nil, false, err
-				}
+			if p.once.Do(func() { p.meta, p.metaErr = cover.ReadMeta(counters) }); p.metaErr != nil {
+				return nil, false, p.metaErr
 			}
 		case 'b':
 			seen, ended = append(seen, cover.Seen{}), false
