@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"unicode/utf8"
 
+	"github.com/slidefuzz/slidefuzz/corpus/cover/instrument"
 	"github.com/slidefuzz/slidefuzz/impls/gpu"
 	"github.com/slidefuzz/slidefuzz/impls/subprocess"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
@@ -101,10 +102,11 @@ func statusOf(err error) int {
 	var missing *gpu.MissingError
 	var fault *worker.ProcessError
 	var elsewhere *run.CacheError
+	var tool *instrument.MissingError
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &missing), errors.As(err, &elsewhere):
+	case errors.As(err, &missing), errors.As(err, &elsewhere), errors.As(err, &tool):
 		return exitMissing
 	case errors.As(err, &fault):
 		return exitUnexpected
