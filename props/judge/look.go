@@ -3,6 +3,7 @@ package judge
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -69,9 +70,13 @@ func (j *Judge) look(d *corpus.Divergence, x *impls.Tensor, t oracle.Tensor, pos
 		return
 	}
 	// The row is right, and what is wrong is who attends to it.
+	got := "attended to"
+	if strings.Contains(d.Detail, "does not attend") {
+		got = "not attended to"
+	}
 	for i := range d.Seen.Drawn[0].Rows {
 		if r := &d.Seen.Drawn[0].Rows[i]; r.Row == d.Row {
-			r.Got, r.Wrong = "a query is at fault", true
+			r.Got, r.Wrong = got, true
 		}
 	}
 }
