@@ -4,9 +4,10 @@ package corpus
 // should hold: those around the first wrong one, in its lane and in a few others
 // that have wrong rows. It is what a picture of the failure needs.
 type Seen struct {
-	Rows       int // of the tensor, in each lane
-	Lanes      int // of the tensor
-	WrongLanes int // those with a wrong row
+	Rows       int  // of the tensor, in each lane
+	Lanes      int  // of the tensor
+	WrongLanes int  // those with a wrong row
+	Claimed    bool // the cache says which position each row has
 	Drawn      []SeenLane
 }
 

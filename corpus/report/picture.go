@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -29,8 +30,7 @@ type figureRow struct {
 	Y             int
 	Row           int
 	Label         string
-	Position      string // that the cache claims, where it is not the row's place
-	Gap           bool   // rows before this one are left out
+	Gap           bool // rows before this one are left out
 	Expected      cell
 	Found         cell
 	Wrong, Judged bool
@@ -56,7 +56,7 @@ const (
 	figureTop    = 30
 	lineHeight   = 30
 	charWidth    = 7
-	foundFrom    = 128 // behind the row's label and its mark
+	foundFrom    = 118 // behind the row's label and its mark
 	minColumn    = 84
 	maxColumn    = 236
 	blocksWidth  = 264
@@ -88,6 +88,9 @@ func (r Report) figures() []figure {
 	}
 	var all []figure
 	for i, lane := range seen.Drawn {
+		if seen.Claimed {
+			lane.Rows = claimed(lane.Rows)
+		}
 		f := laneFigure(lane, seen.Rows)
 		f.Caption = fmt.Sprintf("Lane %d", lane.Lane)
 		if i == 0 && race != nil {
@@ -103,6 +106,18 @@ func (r Report) figures() []figure {
 		last.Cut += fmt.Sprintf(" %d more of the %d lanes have wrong rows and are not drawn.", more, seen.Lanes)
 	}
 	return all
+}
+
+// claimed is rows whose expected tokens are named with the position that the cache
+// claims.
+func claimed(rows []corpus.SeenRow) []corpus.SeenRow {
+	rows = slices.Clone(rows)
+	for i := range rows {
+		if x := &rows[i]; x.Position >= 0 {
+			x.Want = fmt.Sprintf("pos %d: %s", x.Position, x.Want)
+		}
+	}
+	return rows
 }
 
 // drawn reports whether a row is among those that were noted, in the first lane.
@@ -298,8 +313,7 @@ func segments(blocks []int, col column, role func(int) string) []segment {
 		if at >= 0 {
 			b := blocks[at]
 			s.Role, s.Colour, s.Text = role(b), b%blockColours, fmt.Sprint(b)
-			switch {
-			case len(keep) == 1:
+			if len(keep) == 1 {
 				s.Text = fmt.Sprintf("block %d", b)
 			}
 			switch s.Role {
@@ -364,6 +378,11 @@ const (
 	maxChips   = 16
 )
 
+// RaceSteps are the steps of the two blocks that race.
+func (r Report) RaceSteps() []string {
+	return slices.DeleteFunc(r.Steps(), func(s string) bool { return !strings.Contains(s, ": ") })
+}
+
 // orderStrip draws the order of a race that goes wrong, nil where none is known.
 func (r Report) orderStrip() *orderStrip {
 	race := r.Divergence.Race
@@ -381,8 +400,9 @@ func (r Report) orderStrip() *orderStrip {
 		return ""
 	}
 	o := &orderStrip{Blocks: race.Kernel.Blocks()}
+	wide := max(chipWidth, (len(fmt.Sprint(o.Blocks))+2)*charWidth+12)
 	for i, at := range shorten(o.Blocks, maxChips, func(i int) bool { return role(blockAt(race, i)) != "" }) {
-		s := segment{X: i % chipsALine * chipWidth, Width: chipWidth - 4, Role: "rest", Text: "…"}
+		s := segment{X: i % chipsALine * wide, Width: wide - 4, Role: "rest", Text: "…"}
 		if at >= 0 {
 			b := blockAt(race, at)
 			s.Role, s.Colour, s.Text = role(b), b%blockColours, fmt.Sprint(b)
@@ -396,7 +416,7 @@ func (r Report) orderStrip() *orderStrip {
 		o.Chips = append(o.Chips, s)
 		o.Y = append(o.Y, i/chipsALine*chipHeight)
 	}
-	o.Width = min(len(o.Chips), chipsALine) * chipWidth
+	o.Width = min(len(o.Chips), chipsALine) * wide
 	o.Height = o.Y[len(o.Y)-1] + chipHeight
 	return o
 }

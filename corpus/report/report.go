@@ -357,6 +357,8 @@ func (r Report) Explanation() string {
 		add("What the worker did inside is not known here; the operations of the case show it.")
 	case !r.native() && d.Race != nil:
 		add("Here the order is part of the case: in this order the same wrong bytes come out every time.")
+	case r.Case.Target.Device == window.Go || r.Case.Target == window.CacheTarget():
+		add("The fault depends on no timing: it shows in every run.")
 	case !r.native():
 		add("No two blocks of a kernel conflict here: the fault does not depend on their order, and shows in every run.")
 	default:

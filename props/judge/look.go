@@ -66,6 +66,7 @@ func (j *Judge) look(d *corpus.Divergence, x *impls.Tensor, t oracle.Tensor, pos
 		describe: func(row []byte, lane int) string { return j.describe(row, x.DType.Size(), t, lane) },
 	}
 	v.note(d)
+	d.Seen.Claimed = j.lists != nil && d.Where != stored
 	if d.Fault != corpus.FaultVisible {
 		return
 	}
