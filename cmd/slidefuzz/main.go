@@ -86,10 +86,11 @@ func statusOf(err error) int {
 	var missing *gpu.MissingError
 	var fault *worker.ProcessError
 	var elsewhere *run.CacheError
+	var browser *noBrowserError
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &missing), errors.As(err, &elsewhere):
+	case errors.As(err, &missing), errors.As(err, &elsewhere), errors.As(err, &browser):
 		return exitMissing
 	case errors.As(err, &fault):
 		return exitUnexpected

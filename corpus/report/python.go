@@ -23,7 +23,7 @@ type Foreign struct {
 	Seconds  int  // after which it has hung
 }
 
-// ReproduceName is the file of the script that WritePython makes.
+// ReproduceName is the file of the script that Python makes.
 const ReproduceName = "reproduce.py"
 
 // sometimesRuns is how often a script tries what does not fail each time: as often as
@@ -68,12 +68,12 @@ func (r Report) Python(w Foreign) []byte {
 		batch = c.MaxBatch()
 	}
 	fmt.Fprintf(&b, "CONTRACT = %s\nSINKS = %d\n", literal(w.Contract), w.Sinks)
-	slack := "window"
+	slack := `SHAPE["window"]`
 	if w.Slack != nil {
 		slack = fmt.Sprint(*w.Slack)
 	}
-	fmt.Fprintf(&b, "\n\ndef SLACK(window):\n    return %s\n\n\n", slack)
 	fmt.Fprintf(&b, "SHAPE = {\"batch\": %d, \"heads\": %d, \"window\": %d, \"dim\": %d}\n", c.Shape.Batch, c.Shape.Heads, c.Shape.Window, c.Shape.Dim)
+	fmt.Fprintf(&b, "SLACK = %s  # rows that may be returned beyond those that are seen\n", slack)
 	fmt.Fprintf(&b, "DTYPE = %s\nLANES = %d  # of the largest batch\n", literal(c.Shape.DType.String()), batch*c.Shape.Heads)
 	must := ""
 	b.WriteString("OPS = [\n")

@@ -88,7 +88,7 @@ func (r Report) WriteDir(dir string) error {
 		name string
 		data []byte
 	}
-	files := []file{{"README.md", text.Bytes()}, {"case.txt", r.withExpect().Text()}, {"report.html", html.Bytes()}}
+	files := []file{{"README.md", text.Bytes()}, {"case.txt", r.withExpect().Text()}, {PageName, html.Bytes()}}
 	if test.Source != nil {
 		files = append(files, file{"replay_test.go", test.Source}, file{"go.mod", test.Mod()})
 	}
@@ -113,6 +113,9 @@ func (r Report) WriteDir(dir string) error {
 	return nil
 }
 
+// PageName is the file of the page for a browser.
+const PageName = "report.html"
+
 // plainName matches names of files that mean nothing to a shell or to Markdown.
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
@@ -128,6 +131,12 @@ func (r Report) ScriptFile() string {
 	}
 	return r.ScriptName
 }
+
+// replays reports whether the script is that of Python, which a page need not quote.
+func (r Report) replays() bool { return r.ScriptName == ReproduceName }
+
+// Quoted reports whether the page quotes the script.
+func (r Report) Quoted() bool { return r.ScriptName != "" && !r.replays() }
 
 // withExpect is the case with the outcome that is reported.
 func (r Report) withExpect() *corpus.Case {
@@ -229,6 +238,13 @@ func (r folder) Commands() string {
 		of += " " + r.Limits
 	}
 	add("slidefuzz replay"+of+memoryArg(r.Case)+" case.txt", r.outcome())
+	if r.replays() {
+		note := "without slidefuzz: exits with 1"
+		if d.Runs != nil && !always(d.Runs) {
+			note = "without slidefuzz, several runs: exits with 1 if one fails"
+		}
+		add("python3 "+ReproduceName, note)
+	}
 	if r.shrinkable() {
 		add("slidefuzz minimize"+of+memoryArg(r.Case)+" case.txt", "is there a smaller one?")
 	}

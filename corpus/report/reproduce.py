@@ -167,7 +167,7 @@ class Case:
             if dtype != DTYPE or shape != want:
                 raise Failed(f"{name} are {dtype} {shape}, expected {DTYPE} {want}")
             most = max(map(len, self.entries))
-            if CONTRACT == "chunks" and not visible and most > 4 * w and rows > w - 1 + max(1, q) + SLACK(w) + SINKS:
+            if CONTRACT == "chunks" and visible is None and most > 4 * w and rows > w - 1 + max(1, q) + SLACK + SINKS:
                 raise Failed(f"{name}: {rows} rows after {most} tokens in a window of {w}")
             size = len(data) // max(1, shape[0] * shape[1] * rows)
             for lane in range(shape[0] * shape[1]):
@@ -177,14 +177,17 @@ class Case:
                 claims = positions[b % len(positions)] if positions else [n - min(n, rows) + i if i < n else None for i in range(rows)]
                 masks = visible[b % len(visible)][q - lens[b]:] if visible else None
                 for i, p in enumerate(claims):
-                    if p is not None and p >= n and not masks:
+                    if p is not None and p >= n and masks is None:
                         raise Failed(f"{name}, lane {lane}, row {i} claims position {p} of {n} tokens")
                     if masks is not None and not any(m[i] for m in masks) or positions and p < 0 or p is not None and p >= n:
                         continue  # it may hold anything
                     row = data[(lane * rows + i) * size:(lane * rows + i + 1) * size]
                     if row != (bytes(size) if p is None else self.row(t, lane, tokens[p])):
                         raise Failed(f"{name}, lane {lane}, row {i}: expected {self.name(tokens[p] if p is not None else None)}, found {self.find(row)}")
-                if lane % shape[1] == 0:
+                if CONTRACT == "single" and long:
+                    if positions and not set(range(n - lens[b], n)) <= set(claims):
+                        raise Failed(f"{name}, entry {b}: the chunk's own positions are not all there, among {claims}")
+                elif lane % shape[1] == 0:
                     self.sees(f"{name}, entry {b}", n, lens[b], claims, masks)
 
     @staticmethod
@@ -192,7 +195,8 @@ class Case:
         """Each of the last q of n positions sees its window and the sinks, once."""
         queries = range(n - q, n) if masks is not None else range(n - 1, n - 1 + min(q, 1))
         for k, p in enumerate(queries):
-            first = max(0, (p if masks is not None else n - q) - SHAPE["window"] + 1)
+            oldest = p if masks is not None or CONTRACT == "single" else n - q
+            first = max(0, oldest - SHAPE["window"] + 1)
             must = set(range(first, p + 1)) | set(range(min(SINKS, p + 1)))
             held = [c for i, c in enumerate(claims) if c is not None and c >= 0 and (masks is None or masks[k][i])]
             if len(held) != len(set(held)):
