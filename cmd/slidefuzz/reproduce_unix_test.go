@@ -16,6 +16,8 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/corpus/report"
 	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
 // python is the interpreter, whose standard library is all that the scripts need.
@@ -126,6 +128,40 @@ func TestReproduceScriptOfSoundCaches(t *testing.T) {
 		}
 	}
 	require.Equal(t, 20, one)
+}
+
+// The script of the worker for PyTorch's updates needs PyTorch alone, passes on the
+// sound update, and fails once its copy of the update is wrong.
+func TestTorchScript(t *testing.T) {
+	interpreter := ""
+	for _, path := range []string{"python3", "/usr/bin/python3"} { // Debian's PyTorch is that of its own Python
+		if exec.CommandContext(t.Context(), path, "-c", "import torch").Run() == nil {
+			interpreter = path
+		}
+	}
+	if interpreter == "" {
+		t.Skip("NO SCRIPT OF PYTORCH IS RUN: there is no torch here")
+	}
+	w := &worker.Client{Args: []string{interpreter, filepath.Join("..", "..", "impls", "worker", "python", "torch_cache.py"), "--update", "cat"}}
+	t.Cleanup(w.Kill)
+	text := "slidefuzz case v1\nshape batch=1 heads=2 window=4 dim=3 dtype=BF16 layout=heads-first\ntarget worker/x\nblock 1\nschedule native\n" +
+		"append 3\nappend 2\nappend 1\nappend 1\nappend 1 dim=5\nreset\nappend 9\nappend 1\n"
+	script, err := w.Reproducer(t.Context(), []byte(text), inplace.Program{})
+	require.NoError(t, err)
+	require.Equal(t, "repro.py", script.Name)
+	require.NotContains(t, string(script.Text), "slidefuzz_worker")
+	require.Contains(t, string(script.Text), "UPDATES = [3, 1, 1, 0, 9, 1]", "what the guard refuses is left out")
+	status, out := runScript(t, interpreter, script.Text)
+	require.Zero(t, status, out)
+	require.Contains(t, out, "wrong in 0 of 20 runs")
+	wrong := strings.Replace(string(script.Text), "x[:, :, 1:, :], new", "x[:, :, :-1, :], new", 1)
+	status, out = runScript(t, interpreter, []byte(wrong))
+	require.Equal(t, 1, status, out)
+	require.Contains(t, out, "FAILED after update 3 (1 tokens): 18 cells of keys are wrong; entry 0, head 0, row 0 holds [1.0, 2.0, 3.0], expected [7.0, 8.0, 9.0]")
+
+	// Of another fault it has none, and the report has the script for any worker.
+	_, err = w.Reproducer(t.Context(), []byte(text+"expect op=1 tensor=- fault=refused\n"), inplace.Program{})
+	require.ErrorContains(t, err, "another fault")
 }
 
 // drawOp draws an operation for two entries; most caches refuse some.
