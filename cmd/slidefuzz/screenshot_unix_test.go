@@ -128,6 +128,24 @@ func TestScreenshots(t *testing.T) {
 		}
 	}
 	// The index of a folder of reports.
+	index := report.Index{
+		Title: "A hunt in 2 targets, seed 1", Summary: "4000 cases in 2 targets, 1 finding, 1 unexpected, 0 not run; 2.5s.",
+		Targets: []report.IndexTarget{
+			{Name: "roll/fused/sim", Result: "ok", Cases: 2000},
+			{
+				Name: "worker/ring", Result: "DIVERGED at case 7", Bad: true, Cases: 2000, Operations: "operations accepted: append 1200 (70 refused), crop 0 (all 9 refused)",
+				Findings: []report.IndexFinding{{Dir: "worker_ring-1", What: "op 3 (append): " + strings.Repeat("a/very/long/word", 9), Case: "window 2, 1 lane"}},
+			},
+		},
+	}
+	require.NoError(t, index.WriteDir(dir))
+	for _, width := range []int{1280, 390} {
+		var got look
+		b.show(t, "file://"+filepath.Join(dir, "index.html"), width, "dark")
+		b.evaluate(t, lookScript, &got)
+		assert.LessOrEqual(t, got.Scroll, width, "the index overflows")
+		require.NoError(t, os.WriteFile(filepath.Join(artifacts, fmt.Sprintf("index-%d-dark.png", width)), b.screenshot(t, width, got.Height), 0o644))
+	}
 	t.Log("screenshots in " + artifacts)
 }
 
