@@ -69,3 +69,8 @@ func (x Index) WriteDir(dir string) error {
 	}
 	return corpus.WriteFile(filepath.Join(dir, "index.html"), b.Bytes())
 }
+
+// Quiet are the targets in which nothing was found, and nothing else is to be said of.
+func (x Index) Quiet() []IndexTarget {
+	return slices.DeleteFunc(slices.Clone(x.Targets), func(t IndexTarget) bool { return t.Bad || len(t.Findings) > 0 })
+}
