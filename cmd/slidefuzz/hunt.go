@@ -69,7 +69,7 @@ func huntFlags(fs *flag.FlagSet) action {
 	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly; shrinking comes on top")
 	fs.Var(&o.shape, "shape", "fix some of a worker's `SHAPE`, as in batch=2,heads=4,window=64,dim=8,dtype=F32; the rest is drawn")
 	fs.Var(&o.without, "without", "leave a comma-separated `LIST` out of a worker's cases: "+featureNames)
-	fs.StringVar(&o.out, "o", "", "write a report folder for each finding under `DIR`")
+	fs.StringVar(&o.out, "o", "", "write a report folder for each finding under `DIR`, and DIR/index.html")
 	fs.StringVar(&o.out, "out", "", "") // as -o was called before
 	fs.StringVar(&o.junit, "junit", "", "write the results to `FILE` as JUnit XML")
 	fs.BoolVar(&o.json, "json", false, "print one object a line; go doc of this command lists the fields")
@@ -351,6 +351,12 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 		p.target(out)
 	}
 	end := summarize(all, ctx.Err() != nil, time.Since(start))
+	if o.out != "" {
+		if err := o.writeIndex(all, end); err != nil {
+			e.complain(fmt.Errorf("hunt: -o: %w", err))
+			end.status = worse(end.status, exitUsage)
+		}
+	}
 	if o.junit != "" {
 		if err := writeJUnit(o.junit, o.seed, all, end); err != nil {
 			e.complain(fmt.Errorf("hunt: --junit: %w", err))

@@ -103,10 +103,11 @@ func statusOf(err error) int {
 	var fault *worker.ProcessError
 	var elsewhere *run.CacheError
 	var tool *instrument.MissingError
+	var browser *noBrowserError
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &missing), errors.As(err, &elsewhere), errors.As(err, &tool):
+	case errors.As(err, &missing), errors.As(err, &elsewhere), errors.As(err, &tool), errors.As(err, &browser):
 		return exitMissing
 	case errors.As(err, &fault):
 		return exitUnexpected
