@@ -97,6 +97,9 @@ const maxPage = 300_000
 // overflows the page, and the wrong row is marked inside its picture. The
 // screenshots are the test's artifacts.
 func TestScreenshots(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: two dozen screenshots")
+	}
 	chromium := findChromium(t)
 	dir := t.TempDir()
 	paths := make([]string, len(findings))
