@@ -136,7 +136,7 @@ type command struct {
 // commands is a function since help reads it.
 func commands() []command {
 	return []command{
-		huntCommand, replayCommand, hazardsCommand, minimizeCommand, reportCommand, targetsCommand,
+		huntCommand, replayCommand, hazardsCommand, minimizeCommand, reportCommand, targetsCommand, bugsCommand,
 		doctorCommand, workerCheckCommand, workerCommand, importCommand, distilCommand, checkCommand,
 		completionCommand, versionCommand,
 	}
