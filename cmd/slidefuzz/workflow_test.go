@@ -70,8 +70,7 @@ func newUser(t *testing.T) *user {
 	had := strings.Fields(string(out))
 	u.env = map[string]string{
 		"GOPROXY": "file://" + proxy + ",file://" + had[0] + "/cache/download," + had[1], "GOSUMDB": "off", "GOWORK": "off",
-		// Without paths in it, what is built here is built once for all runs of the test.
-		"GOFLAGS": "-mod=mod -modcacherw -trimpath", "GOPATH": gopath, "GOMODCACHE": "", "GOBIN": "", "PATH": filepath.Join(gopath, "bin") + ":" + os.Getenv("PATH"),
+		"GOFLAGS": "-mod=mod -modcacherw", "GOPATH": gopath, "GOMODCACHE": "", "GOBIN": "", "PATH": filepath.Join(gopath, "bin") + ":" + os.Getenv("PATH"),
 		"GITHUB_SHA": "3eee4c0b8fe6afee48a49e885bb3ec31d40a0054", "GITHUB_RUN_ID": "1234567890", "GITHUB_EVENT_NAME": "push",
 		"RUNNER_TEMP": u.temp, "SLIDEFUZZ_CASES": "50", "SLIDEFUZZ_SEED": "",
 		// The kit, out of the checkout.
