@@ -39,7 +39,9 @@ func (j *Judge) Program(ctx context.Context, c *corpus.Case, p inplace.Program, 
 		}
 		v.Statement(stmt)
 		if d := v.Compare(mem); d != nil {
-			return j.statementFault(d, p, plan, start, next, v.wrongBuffer), nil
+			d = j.statementFault(d, p, plan, start, next, v.wrongBuffer)
+			v.look(d, mem)
+			return d, nil
 		}
 	}
 	return nil, nil
@@ -53,6 +55,7 @@ func (j *Judge) statementFault(d *corpus.Divergence, p inplace.Program, plan *in
 	for b := range p.Buffers {
 		names[b] = p.Buffers[b].Name
 	}
+	d.Before = before(p, j.op)
 	names = storageNames(plan, names...)
 	for k := from; k < to; k++ {
 		j.attach(d, plan, k, k-from, buffer, names, func(blocks int) []int32 {
