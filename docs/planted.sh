@@ -39,7 +39,8 @@ slidefuzz hunt --exec 'slidefuzz worker go/NAME' --seed N
 ```
 
 `docs/planted.sh` writes this page. Bugs of lowerings and updates are served too
-(`slidefuzz worker TARGET`), and are not hunted here.
+(`slidefuzz worker TARGET`), and are not hunted here. `sliding-ignores-strides` cannot
+show there: the rows of a message are dense.
 
 | bug | caught at case | what the report says |
 |---|---|---|
