@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -56,10 +57,13 @@ type huntOptions struct {
 	seed     uint64
 	cases    int
 	caught   int // cases of a known-bad target, whose hunt ends once it is caught
+	parallel int
 	time     time.Duration
 	out      string
 	junit    string
 	json     bool
+
+	exhaustive bool
 }
 
 func huntFlags(fs *flag.FlagSet) action {
@@ -67,6 +71,8 @@ func huntFlags(fs *flag.FlagSet) action {
 	fs.Uint64Var(&o.seed, "seed", 0, "`N` decides the cases (default: another each time, printed)")
 	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target, fewer of a known-bad one: it is done once it is caught (default 2000, 20000 of a known-bad one; with --time no bound)")
 	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly; shrinking comes on top")
+	fs.IntVar(&o.parallel, "jobs", min(runtime.GOMAXPROCS(0), maxJobs), "hunt in `N` targets of sim and go at once (default: a core each, at most 8; with --time 1)")
+	fs.BoolVar(&o.exhaustive, "exhaustive", false, "run every case within bounds instead of random ones")
 	fs.Var(&o.shape, "shape", "fix some of a worker's `SHAPE`, as in batch=2,heads=4,window=64,dim=8,dtype=F32; the rest is drawn")
 	fs.Var(&o.without, "without", "leave a comma-separated `LIST` out of a worker's cases: "+featureNames)
 	fs.StringVar(&o.out, "o", "", "write a report folder for each finding under `DIR`, and DIR/index.html")
@@ -85,12 +91,29 @@ func huntFlags(fs *flag.FlagSet) action {
 			return 0, fmt.Errorf("--cases %d: want at least 1", o.cases)
 		case isSet(fs, "time") && o.time <= 0:
 			return 0, fmt.Errorf("--time %s: want more than nothing", o.time)
+		case o.parallel < 1:
+			return 0, fmt.Errorf("--jobs %d: want at least 1", o.parallel)
 		case o.time > 0 && !isSet(fs, "cases"):
 			o.cases = 0
+		}
+		if o.time > 0 && !isSet(fs, "jobs") {
+			o.parallel = 1
+		}
+		if o.exhaustive {
+			for _, name := range []string{"seed", "cases", "time", "o", "out", "junit", "json", "exec"} {
+				if isSet(fs, name) {
+					return 0, fmt.Errorf("--exhaustive and --%s do not go together: it runs every case within its bounds once, and prints what came of it", name)
+				}
+			}
+			return o.exhaust(ctx, e, args)
 		}
 		return o.run(ctx, e, args)
 	}
 }
+
+// maxJobs bounds the targets that are hunted at once where nobody says: what a hunt
+// remembers takes some hundred MiB for each.
+const maxJobs = 8
 
 // untilCaught bounds the cases of a known-bad target: one that takes more is not
 // caught.
@@ -334,10 +357,16 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 	far := &progress{time: o.time, jobs: len(jobs)}
 	p.start(o, jobs)
 	var all []*outcome
+	ahead := o.ahead(ctx, jobs, start)
 	for i, j := range jobs {
 		far.begin(i, j.name(), o.bound(j))
 		live.show(func() string { return far.line(time.Since(start)) })
-		out := o.one(ctx, j, len(jobs)-i, start, far.ran)
+		var out *outcome
+		if ahead[i] != nil {
+			out = <-ahead[i]
+		} else {
+			out = o.one(ctx, o.backends, j, len(jobs)-i, start, far.ran)
+		}
 		far.end(out.Cases, len(out.Findings))
 		live.clear()
 		if o.out != "" {
@@ -381,8 +410,40 @@ func (o huntOptions) bound(j job) int {
 	return o.cases
 }
 
-// one runs a job; left is the number of jobs not done, this one included.
-func (o huntOptions) one(ctx context.Context, j job, left int, start time.Time, progress func(int)) *outcome {
+// ahead runs the jobs that need nothing but a core, several at once and each in its
+// turn. What a job came to is received from its channel, which is nil for those that
+// are left to the caller.
+func (o huntOptions) ahead(ctx context.Context, jobs []job, start time.Time) []chan *outcome {
+	all := make([]chan *outcome, len(jobs))
+	var next []int
+	for i, j := range jobs {
+		if (j.target.Device == "sim" || j.target.Device == window.Go) && j.scenario == nil {
+			next = append(next, i)
+		}
+	}
+	if o.parallel == 1 || len(next) < 2 {
+		return all
+	}
+	turn := make(chan int, len(next))
+	for _, i := range next {
+		all[i] = make(chan *outcome, 1)
+		turn <- i
+	}
+	close(turn)
+	for range min(o.parallel, len(next)) {
+		go func() {
+			backends := run.Local() // two goroutines cannot share them
+			backends.Limit = o.backends.Limit
+			for i := range turn {
+				all[i] <- o.one(ctx, backends, jobs[i], len(jobs)-i, start, nil)
+			}
+		}()
+	}
+	return all
+}
+
+// one runs a job on backends; left is the number of jobs not done, this one included.
+func (o huntOptions) one(ctx context.Context, on *run.Backends, j job, left int, start time.Time, progress func(int)) *outcome {
 	out := &outcome{job: j}
 	out.Target, out.Seed, out.bound = j.target, o.seed, o.bound(j)
 	slice := time.Duration(0)
@@ -401,11 +462,11 @@ func (o huntOptions) one(ctx context.Context, j job, left int, start time.Time, 
 	var r hunt.Result
 	var err error
 	if j.scenario != nil {
-		backends := *o.backends
+		backends := *on
 		backends.Limit = cmp.Or(backends.Limit, j.scenario.Limit)
 		r, err = hunt.Scenario(ctx, &backends, j.target, j.cases, options, o.out != "")
 	} else {
-		r, err = hunt.Hunt(ctx, o.backends, j.target, options)
+		r, err = hunt.Hunt(ctx, on, j.target, options)
 	}
 	r.Target, r.Seed = j.target, o.seed
 	out.Result, out.err = r, err
