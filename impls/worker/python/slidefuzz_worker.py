@@ -81,6 +81,14 @@ def numbers(text):
     return [int(n) for n in text.split(",")]
 
 
+def blocks(order, n):
+    """The order of n blocks that an update asks for: of its numbers those below n, then
+    the others, ascending."""
+    first = [b for b in order if b < n]
+    taken = set(first)
+    return first + [b for b in range(n) if b not in taken]
+
+
 def update_reply(got):
     """The tensors of a reply to update, from what a cache returned."""
     keys, values, positions, visible = (*got, None, None)[:4]
@@ -113,6 +121,8 @@ def serve(make, name, version, contract, dtypes, device, sinks=0, capabilities=(
       crop and ragged: crop_each(lengths)
       select:          select(entries)
       snapshot:        snapshot(id), restore(id)
+      order:           an attribute order, set before each update to the numbers of
+        its blocks, or to None where the order is the cache's own; see blocks
     entries, lengths and lens are lists of ints, one for each batch entry.
     positions is a list of ints, or one for each batch entry; visible says which
     rows each query attends to: lists [batch or 1][q][rows] of bools, or a boolean
@@ -149,6 +159,8 @@ def serve(make, name, version, contract, dtypes, device, sinks=0, capabilities=(
             return {}, {}
         if op == "update":
             chunk = tensors["keys"], tensors["values"]
+            if "order" in capabilities:
+                cache.order = numbers(meta["order"]) if "order" in meta else None
             return {}, cache.update_each(*chunk, numbers(meta["lens"])) if "lens" in meta else cache.update(*chunk)
         if op == "reset":
             cache.reset()
