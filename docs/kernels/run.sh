@@ -20,6 +20,7 @@ wants() {
   start=$(date +%s)
   timeout 200 "$@" >"$out/$name.txt" 2>"$out/$name.err"
   got=$?
+  sed -i "s|$out/||g" "$out/$name.txt" # so that it may be kept elsewhere
   echo "$name: exit status $got, want $want, $(($(date +%s) - start)) s" | tee -a "$out/summary.txt"
   cat "$out/$name.txt"
   [ "$got" = "$want" ] && return

@@ -15,6 +15,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
+	rworker "github.com/slidefuzz/slidefuzz/props/run/worker"
 )
 
 // orderedCache is a cache of a worker that follows orders, with blocks as large as
@@ -101,6 +102,21 @@ func TestOrderedWorkerSound(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, r.Findings)
 	require.Equal(t, 500, r.Cases)
+}
+
+// The check of a worker asks for an update in an order, where hello offers it.
+func TestCheckOrder(t *testing.T) {
+	t.Parallel()
+	var said []string
+	client := testWorker(t, "race in the order of the case")
+	require.NoError(t, rworker.Check(t.Context(), client, func(what string) { said = append(said, what) }))
+	require.Contains(t, said[0], "order true")
+	require.Contains(t, said, "F32 a decode with its blocks in descending order: ok")
+	require.Contains(t, said, "F32 a decode in its own order: ok")
+	said = nil
+	require.NoError(t, rworker.Check(t.Context(), testWorker(t, "sound"), func(what string) { said = append(said, what) }))
+	require.Contains(t, said[0], "order false")
+	require.NotContains(t, said, "F32 a decode in its own order: ok")
 }
 
 // A worker without the capability is asked for no order, and a case that has one is

@@ -81,7 +81,7 @@ def numbers(text):
     return [int(n) for n in text.split(",")]
 
 
-def blocks(order, n):
+def blocks(order: "list[int]", n: int) -> "list[int]":
     """The order of n blocks that an update asks for: of its numbers those below n, then
     the others, ascending."""
     first = [b for b in order if b < n]
