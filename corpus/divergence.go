@@ -83,6 +83,13 @@ type Divergence struct {
 	// program under a known-bad lowering. Race is then sim's. Nil where none
 	// fails.
 	Sim *Case
+	// Seen is the rows around the wrong one, SimSeen those of Sim; nil where nobody
+	// saw them.
+	Seen, SimSeen *Seen
+	// Said is what the cache said to each operation, as far as that is known, and
+	// Before what a program's buffers should hold after each statement.
+	Said   []Said
+	Before []Held
 	// Smallest is, of a worker, the smallest case that failed, where that failed
 	// too rarely to be the one reported. Nil where it is the one reported.
 	Smallest *Case

@@ -3,8 +3,8 @@
 //	go test ./fuzz -run '^$' -fuzz '^FuzzUpdate$' -fuzztime 100000x
 //
 // Use a number of executions, not a duration: Go 1.26 can end a duration in a
-// false "context deadline exceeded". To see the net catch something, have it
-// take a known-bad lowering for a sound one:
+// false "context deadline exceeded". To see that a fault would be found, have a
+// known-bad lowering taken for a sound one:
 //
 //	SLIDEFUZZ_SOUND=drop-war go test ./fuzz -run '^$' -fuzz '^FuzzInPlace$' -fuzztime 10000x
 package fuzz

@@ -159,17 +159,25 @@ func (e *Encoding) PutRow(dst []byte, t Tensor, lane, serial int) {
 	}
 	at := (int(t)*e.lanes + lane) * e.dim
 	step := uint32(p * serialStep % uint64(e.codes))
-	for i, offset := range e.offsets[at : at+e.dim] {
-		n := offset + step
-		if n >= e.codes {
-			n -= e.codes
+	offsets := e.offsets[at : at+e.dim]
+	if e.size == 1 {
+		dst = dst[:len(offsets)]
+		for i, n := range offsets {
+			dst[i] = byte(e.code[e.shifted(n, step)])
 		}
-		code := e.code[n]
-		if e.size == 2 {
-			dst[2*i+1] = byte(code >> 8)
-		}
-		dst[e.size*i] = byte(code)
+		return
 	}
+	for i, n := range offsets {
+		binary.LittleEndian.PutUint16(dst[2*i:], e.code[e.shifted(n, step)])
+	}
+}
+
+// shifted is the number of the code that lies step after n, modulo their number.
+func (e *Encoding) shifted(n, step uint32) uint32 {
+	if n += step; n >= e.codes {
+		n -= e.codes
+	}
+	return n
 }
 
 // decode says where a cell comes from. It is exact for four-byte cells of the

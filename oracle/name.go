@@ -69,8 +69,15 @@ type match struct {
 
 // find calls f with each token whose row is the same, until f returns false: those
 // of the lane first, what is there before what is gone, the newest first; then
-// those of other lanes, then those of the other tensor.
+// those of other lanes, then those of the other tensor; but no further lane once one
+// has had such a token.
 func (h *History) find(t Tensor, lane int, same func(row []byte) bool, f func(match) bool) {
+	found := false
+	each := f
+	f = func(m match) bool {
+		found = true
+		return each(m)
+	}
 	var row []byte
 	if h.code != nil {
 		row = make([]byte, h.rowBytes)
@@ -97,6 +104,9 @@ func (h *History) find(t Tensor, lane int, same func(row []byte) bool, f func(ma
 				}) {
 					return
 				}
+			}
+			if found {
+				return
 			}
 		}
 	}
@@ -195,8 +205,8 @@ const Unknown = "bits of no token"
 func (h *History) matches(t Tensor, lane int, same func(row []byte) bool) []match {
 	var all []match
 	h.find(t, lane, same, func(m match) bool {
-		if len(all) > 0 && (m.lane != all[0].lane || m.tensor != all[0].tensor) {
-			return false
+		if len(all) > 0 && m.lane != all[0].lane {
+			return false // of entries that there were, lanes follow one another
 		}
 		if !slices.ContainsFunc(all, func(o match) bool { return o.token.Serial == m.token.Serial }) {
 			all = append(all, m)

@@ -96,7 +96,7 @@ func TestStatefulRuns(t *testing.T) {
 			t.Errorf("%s: %s %v %v", target, result.Status, result.Labels, result.Args)
 		}
 	}
-	// The net must tear where there is a fish.
+	// A known-bad target must fail.
 	bad := window.Target{Update: "roll", Lowering: inplace.DropWAR, Device: "sim"}
 	if stateful(t, bad).Passed() {
 		t.Errorf("%s passed", bad)

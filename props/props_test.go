@@ -323,7 +323,7 @@ func TestReturnedViewIsTheBuffer(t *testing.T) {
 	}
 }
 
-// The net is tested with fish: every known-bad target must be caught on sim,
+// Every known-bad target must be caught on sim,
 // each race within 100 cases, and the smallest case replays as it promises.
 func TestKnownBadTargetsAreCaught(t *testing.T) {
 	t.Parallel()

@@ -121,7 +121,7 @@ func TestUsersOwnCache(t *testing.T) {
 
 	// The artifacts.
 	dir := strings.TrimSpace(regexp.MustCompile(`its report: (.*)\n`).FindStringSubmatch(out)[1])
-	for _, name := range []string{"case.txt", "README.md", "window.html"} {
+	for _, name := range []string{"case.txt", "README.md", "report.html"} {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		require.NoError(t, err)
 		require.NotEmpty(t, text, name)

@@ -15,13 +15,16 @@ import (
 
 var importCommand = command{
 	name:  "corpus import",
-	args:  "FILE…",
-	about: "turn files of testdata/fuzz into case files",
+	args:  "DIR|FILE…",
+	about: "turn inputs of go test -fuzz into case files",
 	long: `
-Turns inputs that go test -fuzz keeps under testdata/fuzz into case files: those
-of FuzzUpdate as they are, those of FuzzInPlace with --program. A file in a
-folder FuzzInPlace is taken for one anyway. One case goes to standard output
-without -o.`,
+Turns inputs that go test -fuzz keeps into case files: files under testdata/fuzz
+or in the toolchain's cache, and all such files in folders and below. Those of
+FuzzUpdate and of props.FuzzCache as they are, those of FuzzInPlace with
+--program; a file in a folder FuzzInPlace is taken for one anyway. One case goes
+to standard output without -o. The folder of a target in the toolchain's cache:
+
+  $(go env GOCACHE)/fuzz/IMPORT/PATH/FuzzNAME`,
 	flags: func(fs *flag.FlagSet) action {
 		out := fs.String("o", "", "write each case to `DIR`/NAME.txt")
 		program := fs.Bool("program", false, "the inputs are those of FuzzInPlace")
@@ -29,24 +32,22 @@ without -o.`,
 			if err := noFiles(args); err != nil {
 				return 0, err
 			}
-			if len(args) > 1 && *out == "" {
+			files, err := allInputFiles(args, false)
+			if err != nil {
+				return 0, err
+			}
+			if len(files) > 1 && *out == "" {
 				return 0, errors.New("several files: want -o DIR")
 			}
 			// All are read before the first is written.
-			cases := make([]*corpus.Case, len(args))
-			for i, path := range args {
+			cases := make([]*corpus.Case, len(files))
+			for i, path := range files {
 				text, err := e.read(ctx, path)
 				if err != nil {
 					return 0, err
 				}
-				in, err := corpus.ImportFuzzFile(text)
-				if err != nil {
-					return 0, fmt.Errorf("%s: %w", path, err)
-				}
-				if *program || filepath.Base(filepath.Dir(path)) == "FuzzInPlace" {
-					cases[i] = corpus.DecodeProgram(in)
-				} else {
-					cases[i] = corpus.Decode(in)
+				if cases[i], err = importCase(path, text, *program); err != nil {
+					return 0, err
 				}
 			}
 			if *out == "" {
@@ -57,12 +58,8 @@ without -o.`,
 				return 0, err
 			}
 			written := map[string]bool{}
-			for i, path := range args {
-				name := filepath.Base(path)
-				if path == "-" {
-					name = "stdin"
-				}
-				to := newName(written, *out, name)
+			for i, path := range files {
+				to := newName(written, *out, inputName(path), ".txt")
 				if err := cases[i].WriteFile(to); err != nil {
 					return 0, err
 				}
@@ -125,20 +122,49 @@ var distilCommand = command{
 	args:  "DIR|FILE…",
 	about: "copy the cases worth keeping to a folder",
 	long: `
-Runs case files, and all files *.txt in folders and below whose name starts with
-no dot, and copies those worth keeping to the folder of -o, with their outcome as
-expect: the smallest case of each failure (target, operation, tensor, fault,
-hazard), and of those that agree, for each target, the smallest with each feature
-(a window of one row, a chunk over its border, a reset …).`,
+Runs case files, and all files *.txt in folders and below whose name starts
+with no dot, and copies those worth keeping to the folder of -o, with their
+outcome as expect: the smallest case of each failure (target, operation,
+tensor, fault, hazard), and of those that agree, for each target, the smallest
+with each feature (a window of one row, a chunk over its border, a reset …).
+
+With --cover, the fewest files that together cover the same blocks of code and
+show the same failures as all, by Go's own counters. It builds the program with
+them, so it needs the go command. All files run twice and those chosen once
+more, alone: it is an error if they do not do the same. Blocks that come and go
+from run to run are left out, and named. A lower bound says how many inputs any
+such set has at least.
+
+Case files are run by slidefuzz, whose source must be at hand: in its checkout
+or in a module that requires it. So are inputs of FuzzUpdate and FuzzInPlace,
+as the cases that they stand for. With --fuzz, files of go test -fuzz are
+inputs of your own fuzz target, with arguments of any type, and your code stays
+as it is; without files, those in testdata/fuzz and in the toolchain's cache.
+
+  slidefuzz corpus distil --cover --fuzz ./cache.FuzzRing -o few`,
 	flags: func(fs *flag.FlagSet) action {
 		memory := memoryFlag(fs)
 		out := fs.String("o", "", "copy to `DIR`, a new or empty folder")
+		byCover := fs.Bool("cover", false, "choose by the code that is covered")
+		c := &distilCover{}
+		fs.StringVar(&c.target, "fuzz", "", "with --cover: inputs of the target `PACKAGE.FuzzNAME`")
+		fs.StringVar(&c.patterns, "coverpkg", "", "count in `PACKAGES` (default: those of the module)")
+		fs.DurationVar(&c.timeout, "timeout", hungAfter, "with --cover: an input hangs after `DURATION` (default 1m)")
 		return func(ctx context.Context, e *env, args []string) (int, error) {
-			if len(args) == 0 || *out == "" {
+			for _, name := range [...]string{"fuzz", "coverpkg", "timeout"} {
+				if isSet(fs, name) && !*byCover {
+					return 0, fmt.Errorf("--%s: want --cover too", name)
+				}
+			}
+			if len(args) == 0 && c.target == "" || *out == "" {
 				return 0, errors.New("want a folder or case files, and -o DIR")
 			}
 			if old, err := os.ReadDir(*out); err == nil && len(old) > 0 {
 				return 0, fmt.Errorf("-o %s: it is not empty; give a new folder", *out)
+			}
+			if *byCover {
+				c.memory, c.out = int64(*memory), *out
+				return c.run(ctx, e, args)
 			}
 			files, err := allCaseFiles(args)
 			if err != nil {
@@ -180,7 +206,7 @@ hazard), and of those that agree, for each target, the smallest with each featur
 			keep := corpus.Distil(cases, func(i int) []string { return keys[i] })
 			written := map[string]bool{}
 			for _, i := range keep {
-				to := newName(written, *out, strings.TrimSuffix(filepath.Base(files[i]), ".txt"))
+				to := newName(written, *out, strings.TrimSuffix(filepath.Base(files[i]), ".txt"), ".txt")
 				if err := cases[i].WriteFile(to); err != nil {
 					return 0, err
 				}
@@ -192,11 +218,12 @@ hazard), and of those that agree, for each target, the smallest with each featur
 	},
 }
 
-// newName is DIR/NAME.txt, or DIR/NAME-2.txt and so on where that is taken.
-func newName(written map[string]bool, dir, name string) string {
-	to := filepath.Join(dir, name+".txt")
+// newName is DIR/NAME and an ending like .txt, or DIR/NAME-2.txt and so on where
+// that is taken.
+func newName(written map[string]bool, dir, name, ext string) string {
+	to := filepath.Join(dir, name+ext)
 	for n := 2; written[to]; n++ {
-		to = filepath.Join(dir, fmt.Sprintf("%s-%d.txt", name, n))
+		to = filepath.Join(dir, fmt.Sprintf("%s-%d%s", name, n, ext))
 	}
 	written[to] = true
 	return to

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -198,9 +199,28 @@ func (r reporter) report(ctx context.Context, dir string, c *corpus.Case, d *cor
 		if s, err := r.client.Reproducer(ctx, c.Text(), c.Program); err == nil {
 			rep.ScriptName, rep.Script = s.Name, s.Text
 		}
+		if len(rep.Script) == 0 {
+			r.python(rep, h)
+		}
 	}
 	return rep
 }
+
+// python gives a report the script that any worker's cache has.
+func (r reporter) python(rep *report.Report, h *client.Hello) {
+	words, err := splitCommand(rep.Worker)
+	if err != nil {
+		return // it was split before
+	}
+	seconds := int(cmp.Or(r.flags.timeout, scriptTimeout).Seconds())
+	f := report.Foreign{Command: words, Contract: h.Contract, Sinks: h.Sinks, Slack: h.Slack, Select: h.Select, Seconds: max(1, seconds)}
+	if rep.Script = rep.Python(f); rep.Script != nil {
+		rep.ScriptName = report.ReproduceName
+	}
+}
+
+// scriptTimeout is that of workers.
+const scriptTimeout = 2 * time.Minute
 
 // seenFrom is a command whose paths are seen from here as one that runs in a
 // folder: a word is a path where there is such a file, and the first, which may

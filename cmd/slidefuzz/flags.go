@@ -87,7 +87,7 @@ func (d *devicesFlag) check() error {
 }
 
 func noDevice(name string) error {
-	return fmt.Errorf("no device is called %q; want one of %s", name, strings.Join(window.Devices(), ", "))
+	return fmt.Errorf("no device is called %q%s; want one of %s", name, didYouMean(name, window.Devices()), strings.Join(window.Devices(), ", "))
 }
 
 // has reports whether the targets of a device take part. Without a list those

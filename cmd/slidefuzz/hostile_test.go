@@ -29,7 +29,7 @@ func TestHostileFiles(t *testing.T) {
 		n, err = strconv.Atoi(text)
 		require.NoError(t, err)
 	}
-	racy, err := os.ReadFile("../../corpus/regressions/design-page.txt")
+	racy, err := os.ReadFile("../../corpus/regressions/roll-two-rows.txt")
 	require.NoError(t, err)
 	t.Chdir(t.TempDir())
 	r := rand.New(rand.NewPCG(5, 6))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path"
@@ -29,16 +30,18 @@ var huntCommand = command{
 	long: `
 Runs random cases of each target against the oracle and shrinks what diverges.
 A TARGET is a name as slidefuzz targets lists it, a pattern such as roll/*/sim,
-*/drop-war/* or go/*, or a scenario, such as issue-159855, whose cases are run
-instead of random ones and not shrunk. Default: every built-in target. OpenCL
-and CUDA devices take part where --device or the TARGET names them.
+*/drop-war/* or go/*, the first word of some (roll stands for roll/*/*), or a
+scenario, such as issue-159855, whose cases are run instead of random ones and
+not shrunk. Default: every built-in target. OpenCL and CUDA devices take part
+where --device or the TARGET names them.
 
 With --exec the hunt is in a worker, anyone's cache in a process of its own: see
 slidefuzz help worker, and docs/workers.md.
 
 A sound target must agree, a known-bad one must be caught; but a race on a
-device that orders the blocks itself (host, cuda-graph) need not show. The same seed gives
-the same cases. Ctrl-C ends the hunt with what was found.`,
+device that orders the blocks itself (host, cuda-graph) need not show. The same
+seed gives the same cases. Ctrl-C ends the hunt with what was found. A terminal
+shows how far the hunt is in one line of standard error.`,
 	flags: huntFlags,
 }
 
@@ -64,10 +67,10 @@ func huntFlags(fs *flag.FlagSet) action {
 	fs.Uint64Var(&o.seed, "seed", 0, "`N` decides the cases (default: another each time, printed)")
 	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target, fewer of a known-bad one: it is done once it is caught (default 2000, 20000 of a known-bad one; with --time no bound)")
 	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly; shrinking comes on top")
-	fs.Var(&o.shape, "shape", "of a worker's cases, some of `batch=2,heads=4,window=64,dim=8,dtype=F32`; the rest is drawn")
+	fs.Var(&o.shape, "shape", "fix some of a worker's `SHAPE`, as in batch=2,heads=4,window=64,dim=8,dtype=F32; the rest is drawn")
 	fs.Var(&o.without, "without", "leave a comma-separated `LIST` out of a worker's cases: "+featureNames)
-	fs.StringVar(&o.out, "o", "", "write a report folder for each finding under `DIR`")
-	fs.StringVar(&o.out, "out", "", "the same as -o `DIR`, as it was called before")
+	fs.StringVar(&o.out, "o", "", "write a report folder for each finding under `DIR`, and DIR/index.html")
+	fs.StringVar(&o.out, "out", "", "") // as -o was called before
 	fs.StringVar(&o.junit, "junit", "", "write the results to `FILE` as JUnit XML")
 	fs.BoolVar(&o.json, "json", false, "print one object a line; go doc of this command lists the fields")
 	return func(ctx context.Context, e *env, args []string) (int, error) {
@@ -108,8 +111,9 @@ func (j job) name() string {
 	return j.target.String()
 }
 
-// plan makes the jobs of the targets asked for, each once, in that order.
-func plan(words []string, devices *devicesFlag) ([]job, error) {
+// plan makes the jobs of the targets asked for, each once, in that order. A word
+// that was taken for a pattern is told to say.
+func plan(words []string, devices *devicesFlag, say io.Writer) ([]job, error) {
 	if err := devices.check(); err != nil {
 		return nil, err
 	}
@@ -131,15 +135,18 @@ func plan(words []string, devices *devicesFlag) ([]job, error) {
 			}
 			continue
 		}
-		targets, err := match(w)
+		targets, taken, err := match(w)
 		if err != nil {
 			return nil, err
 		}
+		if taken != w {
+			fmt.Fprintf(say, "slidefuzz: %s means %s\n", w, taken)
+		}
 		for _, t := range targets {
-			if u, ok := window.LookupUpdate(t.Update); ok && u.Harmful() && !strings.HasPrefix(w, t.Update+"/") {
+			if u, ok := window.LookupUpdate(t.Update); ok && u.Harmful() && !strings.HasPrefix(taken, t.Update+"/") {
 				continue // only by its own name
 			}
-			add(job{target: t}, deviceOf(w) == t.Device)
+			add(job{target: t}, deviceOf(taken) == t.Device)
 		}
 	}
 	if len(jobs) == 0 {
@@ -157,22 +164,41 @@ func allTargets() (all []window.Target) {
 	return all
 }
 
-// match finds the built-in targets of a name or pattern.
-func match(pattern string) ([]window.Target, error) {
-	var found []window.Target
+// match finds the built-in targets of a name or pattern, and says which pattern it
+// was taken for: roll is roll/*/*, ring is go/ring.
+func match(word string) (found []window.Target, taken string, err error) {
+	all := allTargets()
+	for _, taken := range []string{word, word + "/*", word + "/*/*", window.Go + "/" + word} {
+		for _, t := range all {
+			ok, err := path.Match(taken, t.String())
+			if err != nil {
+				return nil, "", fmt.Errorf("target %q: bad pattern; want one like roll/*/sim", word)
+			}
+			if ok {
+				found = append(found, t)
+			}
+		}
+		if len(found) > 0 {
+			return found, taken, nil
+		}
+	}
+	return nil, "", fmt.Errorf("no target matches %q%s; want update/lowering/device, as in roll/*/sim, a cache as in go/*, or a scenario; slidefuzz targets lists them",
+		word, didYouMean(word, targetNames()))
+}
+
+// targetNames are the words by which a hunt finds built-in targets: their names,
+// the updates and caches alone, and scenarios.
+func targetNames() (names []string) {
 	for _, t := range allTargets() {
-		ok, err := path.Match(pattern, t.String())
-		if err != nil {
-			return nil, fmt.Errorf("target %q: bad pattern; want one like roll/*/sim", pattern)
+		if !slices.Contains(names, t.Update) {
+			names = append(names, t.Update)
 		}
-		if ok {
-			found = append(found, t)
-		}
+		names = append(names, t.String())
 	}
-	if len(found) > 0 {
-		return found, nil
+	for _, s := range corpus.Scenarios() {
+		names = append(names, s.Name)
 	}
-	return nil, fmt.Errorf("no target matches %q; want update/lowering/device, as in roll/*/sim, a cache as in go/*, or a scenario; slidefuzz targets lists them", pattern)
+	return names
 }
 
 // scenarioJobs groups the cases of a scenario by target.
@@ -250,7 +276,7 @@ func (o *outcome) smallest() *hunt.Finding {
 
 // jobs makes the jobs of the command line, and starts the devices or the worker
 // that they need.
-func (o *huntOptions) jobs(ctx context.Context, args []string) ([]job, error) {
+func (o *huntOptions) jobs(ctx context.Context, e *env, args []string) ([]job, error) {
 	backend, err := o.worker.backend(ctx)
 	if err != nil {
 		return nil, err
@@ -260,7 +286,7 @@ func (o *huntOptions) jobs(ctx context.Context, args []string) ([]job, error) {
 		if o.shape.FixedShape != (worker.FixedShape{}) || o.without != nil {
 			return nil, errors.New("--shape and --without are for a worker: name it with --exec")
 		}
-		jobs, err := plan(args, o.devices)
+		jobs, err := plan(args, o.devices, e.err)
 		if err != nil {
 			return nil, err
 		}
@@ -279,7 +305,7 @@ func (o *huntOptions) jobs(ctx context.Context, args []string) ([]job, error) {
 }
 
 func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error) {
-	jobs, err := o.jobs(ctx, args)
+	jobs, err := o.jobs(ctx, e, args)
 	if err != nil {
 		return 0, err
 	}
@@ -303,14 +329,17 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 		p = &jsonPrinter{enc}
 	}
 	start := time.Now()
-	status := newProgress(e.err)
+	live := newLiveLine(e.err)
+	defer live.stop()
+	far := &progress{time: o.time, jobs: len(jobs)}
 	p.start(o, jobs)
 	var all []*outcome
 	for i, j := range jobs {
-		out := o.one(ctx, e, j, len(jobs)-i, start, func(cases int) {
-			status.update(func() string { return fmt.Sprintf("[%d/%d] %s: %s", i+1, len(jobs), j.name(), plural(cases, "case")) })
-		})
-		status.clear()
+		far.begin(i, j.name(), o.bound(j))
+		live.show(func() string { return far.line(time.Since(start)) })
+		out := o.one(ctx, j, len(jobs)-i, start, far.ran)
+		far.end(out.Cases, len(out.Findings))
+		live.clear()
 		if o.out != "" {
 			for _, f := range out.Findings {
 				dir, err := to.write(ctx, o.out, f.Small, f.Divergence)
@@ -322,6 +351,12 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 		p.target(out)
 	}
 	end := summarize(all, ctx.Err() != nil, time.Since(start))
+	if o.out != "" {
+		if err := o.writeIndex(all, end); err != nil {
+			e.complain(fmt.Errorf("hunt: -o: %w", err))
+			end.status = worse(end.status, exitUsage)
+		}
+	}
 	if o.junit != "" {
 		if err := writeJUnit(o.junit, o.seed, all, end); err != nil {
 			e.complain(fmt.Errorf("hunt: --junit: %w", err))
@@ -335,13 +370,21 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 	return end.status, nil
 }
 
-// one runs a job; left is the number of jobs not done, this one included.
-func (o huntOptions) one(ctx context.Context, e *env, j job, left int, start time.Time, progress func(int)) *outcome {
-	out := &outcome{job: j}
-	out.Target, out.Seed, out.bound = j.target, o.seed, o.cases
-	if j.scenario != nil {
-		out.bound = len(j.cases)
+// bound is how many cases a job has at most, 0 without a number.
+func (o huntOptions) bound(j job) int {
+	switch {
+	case j.scenario != nil:
+		return len(j.cases)
+	case o.cases > 0 && !j.target.Sound():
+		return o.caught
 	}
+	return o.cases
+}
+
+// one runs a job; left is the number of jobs not done, this one included.
+func (o huntOptions) one(ctx context.Context, j job, left int, start time.Time, progress func(int)) *outcome {
+	out := &outcome{job: j}
+	out.Target, out.Seed, out.bound = j.target, o.seed, o.bound(j)
 	slice := time.Duration(0)
 	if o.time > 0 {
 		// A share of nothing would be no bound.

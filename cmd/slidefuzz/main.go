@@ -9,16 +9,32 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
+	"unicode/utf8"
 
+	"github.com/slidefuzz/slidefuzz/corpus/cover/instrument"
 	"github.com/slidefuzz/slidefuzz/impls/gpu"
 	"github.com/slidefuzz/slidefuzz/impls/subprocess"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
+// gcPercent lets the heap grow to five times what lives, some tens of MiB in a hunt;
+// above memoryLimit bytes, as at the size of the report, it is collected as it grows.
+const (
+	gcPercent   = 400
+	memoryLimit = 512 << 20
+)
+
 func main() {
+	// Most of what lives is what a hunt remembers, and most of what is allocated is
+	// gone at once: a collector that runs often takes a fifth of a hunt's time.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	status := execute(untilSignal(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	subprocess.KillAll() // what is left, nobody waits for
 	os.Exit(status)
@@ -86,10 +102,12 @@ func statusOf(err error) int {
 	var missing *gpu.MissingError
 	var fault *worker.ProcessError
 	var elsewhere *run.CacheError
+	var tool *instrument.MissingError
+	var browser *noBrowserError
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &missing), errors.As(err, &elsewhere):
+	case errors.As(err, &missing), errors.As(err, &elsewhere), errors.As(err, &tool), errors.As(err, &browser):
 		return exitMissing
 	case errors.As(err, &fault):
 		return exitUnexpected
@@ -121,8 +139,9 @@ type command struct {
 // commands is a function since help reads it.
 func commands() []command {
 	return []command{
-		huntCommand, replayCommand, hazardsCommand, minimizeCommand, reportCommand, targetsCommand,
-		doctorCommand, workerCheckCommand, workerCommand, importCommand, distilCommand, checkCommand, versionCommand,
+		huntCommand, replayCommand, hazardsCommand, minimizeCommand, reportCommand, targetsCommand, bugsCommand,
+		doctorCommand, workerCheckCommand, workerCommand, importCommand, distilCommand, checkCommand,
+		completionCommand, versionCommand,
 	}
 }
 
@@ -134,10 +153,35 @@ func find(args []string) (c command, rest []string, err error) {
 			return c, args[len(words):], nil
 		}
 	}
-	if args[0] == "corpus" {
-		return c, nil, errors.New("corpus: want corpus import, corpus distil or corpus check")
+	if of := group(args[0]); len(of) > 0 {
+		names := make([]string, len(of))
+		for i, c := range of {
+			names[i] = c.name
+		}
+		last := len(names) - 1
+		want := strings.Join(names[:last], ", ") + " or " + names[last]
+		if len(args) == 1 {
+			return c, nil, fmt.Errorf("%s: want %s", args[0], want)
+		}
+		typed := args[0] + " " + args[1]
+		return c, nil, fmt.Errorf("unknown command %q%s; want %s", typed, didYouMean(typed, names), want)
 	}
-	return c, nil, fmt.Errorf("unknown command %q; slidefuzz help lists the commands", args[0])
+	return c, nil, fmt.Errorf("unknown command %q%s; slidefuzz help lists the commands", args[0], didYouMean(args[0], commandNames()))
+}
+
+// group are the commands of two words that begin with this one.
+func group(word string) (of []command) {
+	for _, c := range commands() {
+		if strings.HasPrefix(c.name, word+" ") {
+			of = append(of, c)
+		}
+	}
+	return of
+}
+
+// asksForHelp reports whether a word is one of the flags for it.
+func asksForHelp(word string) bool {
+	return word == "-h" || word == "-help" || word == "--help"
 }
 
 // execute is the program without the process around it.
@@ -160,11 +204,16 @@ func (e *env) dispatch(ctx context.Context, args []string) int {
 		usage(e.err)
 		return exitUsage
 	}
-	switch args[0] {
-	case "help", "-h", "-help", "--help":
+	switch {
+	case args[0] == "help" || asksForHelp(args[0]):
 		return e.help(args[1:])
-	case "-version", "--version":
+	case args[0] == "-version" || args[0] == "--version":
 		args = []string{"version"}
+	case len(args) > 1 && asksForHelp(args[1]) && len(group(args[0])) > 0:
+		return e.help(args[:1])
+	case args[0] == completeWord:
+		complete(e.out, args[1:])
+		return exitOK
 	}
 	c, rest, err := find(args)
 	if err != nil {
@@ -180,7 +229,7 @@ func (e *env) dispatch(ctx context.Context, args []string) int {
 		c.help(e.out)
 		return exitOK
 	case err != nil:
-		e.complain(fmt.Errorf("%s: %w; slidefuzz help %s lists the flags", c.name, err, c.name))
+		e.complain(fmt.Errorf("%s: %s; slidefuzz help %s lists the flags", c.name, flagError(fs, err), c.name))
 		return exitUsage
 	}
 	status, err := act(ctx, e, words)
@@ -218,6 +267,11 @@ func (e *env) help(args []string) int {
 		usage(e.out)
 		return exitOK
 	}
+	of := group(args[0])
+	if len(args) == 1 && len(of) > 0 {
+		e.helpGroup(args[0], of)
+		return exitOK
+	}
 	c, _, err := find(args)
 	if err != nil {
 		e.complain(err)
@@ -227,37 +281,114 @@ func (e *env) help(args []string) int {
 	return exitOK
 }
 
+// helpGroup is the help of a word that begins several commands, and may be one
+// itself.
+func (e *env) helpGroup(word string, of []command) {
+	if c, _, err := find([]string{word}); err == nil {
+		c.help(e.out)
+		fmt.Fprintln(e.out)
+	} else {
+		fmt.Fprintf(e.out, "slidefuzz %s COMMAND\n\n", word)
+	}
+	list(e.out, of)
+	fmt.Fprintf(e.out, "\nslidefuzz help %s has its flags.\n", of[0].name)
+}
+
+// list prints commands, each with a few words of what it does.
+func list(w io.Writer, all []command) {
+	for _, c := range all {
+		entry(w, commandColumn, strings.TrimSpace(c.name+" "+c.args), c.about)
+	}
+}
+
+// columns is the width of help: that of a terminal nobody has made wider.
+const columns = 80
+
+// The columns where the texts of commands and flags begin.
+const (
+	commandColumn = 31
+	flagColumn    = 21
+)
+
+// entry prints a name and, from a column on, what it is, in lines of no more than
+// columns; a name that is too long has a line for itself.
+func entry(w io.Writer, column int, name, about string) {
+	line := "  " + name
+	if utf8.RuneCountInString(line) > column-1 {
+		fmt.Fprintln(w, line)
+		line = ""
+	}
+	for i, text := range wrap(about, columns-column) {
+		if i > 0 {
+			line = ""
+		}
+		fmt.Fprintf(w, "%-*s%s\n", column, line, text)
+	}
+}
+
+// wrap splits a text at spaces into lines of at most so many characters; a longer
+// word has a line for itself.
+func wrap(text string, width int) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}
+
+// reflow breaks the paragraphs of a text anew, into lines of at most columns. Lines
+// that begin with a space are left as they are.
+func reflow(text string) string {
+	var lines []string
+	paragraph := ""
+	end := func() {
+		if paragraph != "" {
+			lines = append(lines, wrap(paragraph, columns)...)
+		}
+		paragraph = ""
+	}
+	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
+		if line != "" && line[0] != ' ' {
+			paragraph += line + " "
+			continue
+		}
+		end()
+		lines = append(lines, line)
+	}
+	end()
+	return strings.Join(lines, "\n")
+}
+
 func usage(w io.Writer) {
 	fmt.Fprint(w, "slidefuzz finds, shrinks and replays faults of sliding-window KV caches.\n\n")
-	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-26s %s\n", strings.TrimSpace(c.name+" "+c.args), c.about)
-	}
-	fmt.Fprintf(w, "  %-26s %s\n", "help [COMMAND]", "what a command does and its flags")
+	list(w, commands())
+	entry(w, commandColumn, "help [COMMAND]", "what a command does and its flags")
 	fmt.Fprint(w, `
 Exit status: 0 nothing unexpected; 1 a sound target diverged, a known-bad one
 was not caught, a target could not be judged, or a case had another outcome than
-it expects; 2 wrong usage or
-a bad file; 3 the machine or this build lacks what was asked for; 130 or 143 a
-signal ended the work (129 a terminal that was closed), and what was found before
-is printed and written.
+it expects; 2 wrong usage or a bad file; 3 the machine or this build lacks what
+was asked for; 130 or 143 a signal ended the work (129 a terminal that was
+closed), and what was found before is printed and written.
 `)
 }
 
 func (c command) help(w io.Writer) {
 	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	c.flags(fs)
-	fmt.Fprintf(w, "slidefuzz %s\n\n%s\n", strings.TrimSpace(c.name+" "+c.args), strings.TrimSpace(c.long))
-	first := true
-	fs.VisitAll(func(f *flag.Flag) {
-		if first {
-			fmt.Fprintln(w, "\nFlags:")
-			first = false
-		}
-		dash := "--"
-		if len(f.Name) == 1 {
-			dash = "-"
-		}
+	fmt.Fprintf(w, "slidefuzz %s\n\n%s\n", strings.TrimSpace(c.name+" "+c.args), reflow(c.long))
+	flags := listed(fs)
+	if len(flags) > 0 {
+		fmt.Fprintln(w, "\nFlags:")
+	}
+	for _, f := range flags {
 		value, about := flag.UnquoteUsage(f)
-		fmt.Fprintf(w, "  %-18s %s\n", strings.TrimSpace(dash+f.Name+" "+value), about)
-	})
+		entry(w, flagColumn, strings.TrimSpace(dashed(f.Name)+" "+value), about)
+	}
 }

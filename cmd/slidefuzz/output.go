@@ -29,51 +29,6 @@ func (s *sink) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// progress is the line that says how far a hunt is: rewritten on a terminal,
-// now and then a new one elsewhere.
-type progress struct {
-	w     io.Writer
-	tty   bool
-	every time.Duration
-	next  time.Time
-	shown bool
-}
-
-func newProgress(w io.Writer) *progress {
-	p := &progress{w: w, every: 30 * time.Second}
-	if f, ok := w.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			p.tty, p.every = true, 100*time.Millisecond
-		}
-	}
-	p.next = time.Now().Add(p.every)
-	return p
-}
-
-// update shows a line, unless the one before is too young.
-func (p *progress) update(line func() string) {
-	now := time.Now()
-	if now.Before(p.next) {
-		return
-	}
-	p.next = now.Add(p.every)
-	text := line()
-	if !p.tty {
-		fmt.Fprintln(p.w, text)
-		return
-	}
-	fmt.Fprint(p.w, "\r\x1b[K", text[:min(len(text), 79)])
-	p.shown = true
-}
-
-// clear makes room for a line of output.
-func (p *progress) clear() {
-	if p.shown {
-		fmt.Fprint(p.w, "\r\x1b[K")
-		p.shown = false
-	}
-}
-
 // plural is "1 case", "2 cases".
 func plural(n int, word string) string {
 	if n == 1 {

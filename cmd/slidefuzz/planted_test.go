@@ -2,6 +2,7 @@ package main
 
 import (
 	"os/exec"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,8 +10,15 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/caches"
 )
 
-// Each planted fault is caught behind the protocol too, and the sound designs are
-// silent there. Caches with layers are not served.
+// servedSample is bugs that are caught behind the protocol too, a part of the list that
+// has each sound cache and each optional message: docs/planted.md has all.
+var servedSample = []string{
+	"ring-wraps-early", "double-ring-one-row-short", "static-shift-backwards", "sliding-batch-of-first-use", "rotating-trim-moves-index",
+	"sinks-evicts-newest", "aligned-copies-16-bytes", "pages-writes-shared", "cells-one-mask", "beams-one-rollback", "beams-hit-keeps-position",
+}
+
+// Planted bugs are caught behind the protocol too, and the sound designs are silent
+// there. Caches with layers are not served.
 func TestPlantedBehindTheProtocol(t *testing.T) {
 	served := 0
 	for _, i := range caches.List() {
@@ -21,6 +29,9 @@ func TestPlantedBehindTheProtocol(t *testing.T) {
 		}
 		require.NoError(t, err)
 		require.Equal(t, i.Name, hello.Name)
+		if !i.Sound && !slices.Contains(servedSample, i.Name) {
+			continue
+		}
 		served++
 		t.Run(i.Name, func(t *testing.T) {
 			t.Parallel()
@@ -39,7 +50,7 @@ func TestPlantedBehindTheProtocol(t *testing.T) {
 			require.Contains(t, string(out), "operations accepted: append ")
 		})
 	}
-	require.Equal(t, 20, served)
+	require.Equal(t, 11+len(servedSample), served)
 }
 
 // A largest chunk is told in the words of the protocol, and one that has none there is

@@ -4,7 +4,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"path/filepath"
 
+	"github.com/slidefuzz/slidefuzz/corpus/report"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
@@ -19,6 +21,7 @@ a new folder, for a bug tracker. Minimize the case first.`,
 		memory := memoryFlag(fs)
 		w := execFlags(fs)
 		out := fs.String("o", "", "the `DIR` to write (default: the first free reports/TARGET-N)")
+		open := fs.Bool("open", false, "show the report's page in the browser; the exit status is 3 where there is none")
 		return func(ctx context.Context, e *env, args []string) (int, error) {
 			c, d, r, err := e.diverging(ctx, args, int64(*memory), w)
 			if err != nil {
@@ -44,6 +47,13 @@ a new folder, for a bug tracker. Minimize the case first.`,
 				return 0, err
 			}
 			fmt.Fprintf(e.out, "%s\nreport: %s\n", d, dir)
+			if *open {
+				path, err := filepath.Abs(filepath.Join(dir, report.PageName))
+				if err != nil {
+					return 0, err
+				}
+				return exitOK, browse(ctx, path)
+			}
 			return exitOK, nil
 		}
 	},

@@ -149,10 +149,12 @@ func TestReports(t *testing.T) {
 		for seed := 1; len(folders) < (n+4)/5 && seed < 20; seed++ {
 			out := filepath.Join(root, fmt.Sprintf("%s %d", h.name, seed))
 			_, text := x.run(t, root, fmt.Sprintf("%s --seed %d -o '%s'", h.hunt, seed, out))
-			found, err := filepath.Glob(filepath.Join(out, "*"))
+			found, err := filepath.Glob(filepath.Join(out, "*", "case.txt"))
 			require.NoError(t, err)
 			require.NotEmpty(t, found, text)
-			folders = append(folders, found...)
+			for _, f := range found {
+				folders = append(folders, filepath.Dir(f))
+			}
 		}
 		groups = append(groups, folders)
 	}
@@ -223,6 +225,11 @@ func (x tester) report(t *testing.T, dir string) (kind string) {
 		case "slidefuzz minimize":
 			assert.Zero(t, status, "%s: %s", line, out)
 			assert.Contains(t, out, "slidefuzz case v1")
+		case "python3 reproduce.py":
+			if status != 0 || !strings.Contains(line, "if one fails") {
+				assert.Equal(t, 1, status, "%s: %s", line, out)
+				assert.Contains(t, out, "FAILED in run ")
+			}
 		case "go get":
 			assert.Zero(t, status, "%s: %s", line, out)
 		case "go test":

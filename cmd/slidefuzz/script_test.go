@@ -4,8 +4,10 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,11 +22,19 @@ func TestMain(m *testing.M) {
 // The command line, as its user sees it: testdata/script has a script for each
 // topic. A script stands alone: it has its own files, folder and environment.
 func TestScript(t *testing.T) {
+	// Scripts have no home, and what go has built is in one.
+	cache, err := exec.CommandContext(t.Context(), "go", "env", "GOCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			// A machine without OpenCL, whatever this one has.
 			env.Setenv("SLIDEFUZZ_OPENCL_LIB", "libnone.so")
+			env.Setenv("GOCACHE", strings.TrimSpace(string(cache)))
+			// For a PATH with this command and no other.
+			env.Setenv("ONLY_SLIDEFUZZ", filepath.SplitList(env.Getenv("PATH"))[0])
 			if env.Getenv("GORACE") == "" {
 				// Else a command sleeps for a second at its end, under the race
 				// detector.

@@ -28,7 +28,7 @@ where only a race is to blame, then {"scenario","about"}.`,
 		devices := deviceFlag(fs, "only targets on these devices: a comma-separated `LIST`")
 		asJSON := fs.Bool("json", false, "print one object a line")
 		return func(ctx context.Context, e *env, args []string) (int, error) {
-			jobs, err := plan(args, devices)
+			jobs, err := plan(args, devices, e.err)
 			if err != nil {
 				return 0, err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -12,7 +13,9 @@ import (
 var versionCommand = command{
 	name:  "version",
 	about: "print the version",
-	long:  "Prints the versions of slidefuzz and of the Go toolchain that built it.",
+	long: `
+Prints the version of slidefuzz, as go install has it, or the commit of the
+checkout that it was built from, and that of the Go toolchain.`,
 	flags: func(*flag.FlagSet) action {
 		return func(ctx context.Context, e *env, args []string) (int, error) {
 			if len(args) > 0 {
@@ -35,25 +38,30 @@ func moduleVersion() string {
 	return info.Main.Version
 }
 
-// buildVersion is the module's version, with the commit where it is known.
+// buildVersion is the tag or pseudo-version of a build of a module, as go install
+// makes it, and the commit of a build of a checkout.
 func buildVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
 	}
-	v, changed := info.Main.Version, ""
-	if v == "" {
-		v = "(devel)"
-	}
+	return versionOf(info)
+}
+
+func versionOf(info *debug.BuildInfo) string {
+	commit, changed := "", ""
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
-			v += " " + s.Value
+			commit = s.Value
 		case s.Key == "vcs.modified" && s.Value == "true":
-			changed = " with changes"
+			changed = "+dirty"
 		}
 	}
-	return v + changed
+	if commit != "" {
+		return commit + changed
+	}
+	return cmp.Or(info.Main.Version, "(devel)") // as go run builds a checkout
 }
 
 // versions is what made a report; the first is slidefuzz itself.

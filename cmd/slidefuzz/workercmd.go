@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -36,7 +37,7 @@ layers.`,
 			}
 			t, err := window.ParseTarget(args[0])
 			if err != nil {
-				return 0, err
+				return 0, fmt.Errorf("%w%s", err, didYouMean(args[0], targetNames()))
 			}
 			if t.Device == window.Go {
 				if isSet(fs, "block") || isSet(fs, "schedule") {
@@ -170,9 +171,10 @@ var workerCheckCommand = command{
 	long: `
 Starts the worker and asks it everything once: hello, caches of each of its
 element types, chunks that it must take and such as it must refuse, crop and
-snapshot where it offers them, bye. Prints a line for each, and exits with 1
-where the worker breaks the protocol. Whether its cache is right is for
-hunt --exec to say. Put -- before a command with flags.`,
+snapshot where it offers them, bye. Prints a line for each; the last, OK or
+FAILED, says what came of it, and the exit status is 1 where the worker breaks
+the protocol. Whether its cache is right is for hunt --exec to say. Put -- before
+a command with flags.`,
 	flags: func(fs *flag.FlagSet) action {
 		timeout := fs.Duration("timeout", worker.DefaultTimeout, "a worker that does not answer for `DURATION` has hung (default 2m)")
 		return func(ctx context.Context, e *env, args []string) (int, error) {
@@ -184,7 +186,11 @@ hunt --exec to say. Put -- before a command with flags.`,
 			}
 			client := &worker.Client{Args: args, Timeout: *timeout}
 			defer client.Kill()
-			err := backend.Check(ctx, client, func(what string) { fmt.Fprintln(e.out, what) })
+			start, answers := time.Now(), 0
+			err := backend.Check(ctx, client, func(what string) {
+				answers++
+				fmt.Fprintln(e.out, what)
+			})
 			if errors.Is(err, context.Canceled) {
 				return 0, err // the worker is not to blame
 			}
@@ -192,6 +198,7 @@ hunt --exec to say. Put -- before a command with flags.`,
 				fmt.Fprintf(e.out, "FAILED: %v\n", err)
 				return exitUnexpected, nil
 			}
+			fmt.Fprintf(e.out, "OK: it speaks the protocol (%s in %s); whether its cache is right, slidefuzz hunt --exec says\n", plural(answers, "check"), seconds(time.Since(start)))
 			return exitOK, nil
 		}
 	},

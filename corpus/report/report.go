@@ -55,11 +55,11 @@ var (
 
 	pageTemplate = texttemplate.Must(texttemplate.New("report.md").Funcs(words).Parse(pageText))
 	testTemplate = texttemplate.Must(texttemplate.New("replay_test.go").Parse(testText))
-	htmlTemplate = template.Must(template.New("window.html").Funcs(words).Parse(htmlText))
+	htmlTemplate = template.Must(template.New("report.html").Funcs(words).Parse(htmlText))
 )
 
 // WriteDir writes the report's folder, each file whole or not at all: README.md,
-// case.txt, window.html, and where there is one sim.txt, the worker's script, and
+// case.txt, report.html, and where there is one sim.txt, the worker's script, and
 // a Go test with a go.mod of its own, so that the tests of a module around the
 // folder do not take it for theirs. What an earlier report left there and this
 // one lacks is removed.
@@ -91,7 +91,7 @@ func (r Report) WriteDir(dir string) error {
 		name string
 		data []byte
 	}
-	files := []file{{"README.md", text.Bytes()}, {"case.txt", r.withExpect().Text()}, {"window.html", html.Bytes()}}
+	files := []file{{"README.md", text.Bytes()}, {"case.txt", r.withExpect().Text()}, {PageName, html.Bytes()}}
 	if test.Source != nil {
 		files = append(files, file{"replay_test.go", test.Source}, file{"go.mod", test.Mod()})
 	}
@@ -102,7 +102,7 @@ func (r Report) WriteDir(dir string) error {
 		files = append(files, file{r.ScriptFile(), r.Script})
 	}
 	if ours {
-		for _, name := range [...]string{"replay_test.go", "go.sum", "sim.txt", "go.mod"} {
+		for _, name := range [...]string{"replay_test.go", "go.sum", "sim.txt", "window.html", "go.mod"} {
 			if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
@@ -116,6 +116,9 @@ func (r Report) WriteDir(dir string) error {
 	return nil
 }
 
+// PageName is the file of the page for a browser.
+const PageName = "report.html"
+
 // plainName matches names of files that mean nothing to a shell or to Markdown.
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
@@ -123,7 +126,7 @@ var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 // unless it is an odd one or that of a file of the report.
 func (r Report) ScriptFile() string {
 	switch strings.ToLower(r.ScriptName) { // some file systems make no difference
-	case "readme.md", "case.txt", "sim.txt", "window.html", "replay_test.go", "go.mod", "go.sum":
+	case "readme.md", "case.txt", "sim.txt", "report.html", "replay_test.go", "go.mod", "go.sum":
 		return "script.txt"
 	}
 	if !plainName.MatchString(r.ScriptName) {
@@ -131,6 +134,12 @@ func (r Report) ScriptFile() string {
 	}
 	return r.ScriptName
 }
+
+// replays reports whether the script is that of Python, which a page need not quote.
+func (r Report) replays() bool { return r.ScriptName == ReproduceName }
+
+// Quoted reports whether the page quotes the script.
+func (r Report) Quoted() bool { return r.ScriptName != "" && !r.replays() }
 
 // withExpect is the case with the outcome that is reported.
 func (r Report) withExpect() *corpus.Case {
@@ -232,6 +241,13 @@ func (r folder) Commands() string {
 		of += " " + r.Limits
 	}
 	add("slidefuzz replay"+of+memoryArg(r.Case)+" case.txt", r.outcome())
+	if r.replays() {
+		note := "without slidefuzz: exits with 1"
+		if d.Runs != nil && !always(d.Runs) {
+			note = "without slidefuzz, several runs: exits with 1 if one fails"
+		}
+		add("python3 "+ReproduceName, note)
+	}
 	if r.shrinkable() {
 		add("slidefuzz minimize"+of+memoryArg(r.Case)+" case.txt", "is there a smaller one?")
 	}
@@ -360,6 +376,8 @@ func (r Report) Explanation() string {
 		add("What the worker did inside is not known here; the operations of the case show it.")
 	case !r.native() && d.Race != nil:
 		add("Here the order is part of the case: in this order the same wrong bytes come out every time.")
+	case r.Case.Target.Device == window.Go || r.Case.Target == window.CacheTarget():
+		add("The fault depends on no timing: it shows in every run.")
 	case !r.native():
 		add("No two blocks of a kernel conflict here: the fault does not depend on their order, and shows in every run.")
 	default:
@@ -455,101 +473,20 @@ func (r Report) Steps() []string {
 // maxSteps bounds the blocks that a page lists: what fits a screen.
 const maxSteps = 12
 
-// WriteHTML writes one self-contained page: the rows of the window, the blocks
-// over them, and an arrow from the block that overwrites to the one that
-// reads.
+// WriteHTML writes one self-contained page: what the rows around the fault hold and
+// should hold, the blocks that write them, the operations before, and the case. It
+// fetches nothing and runs no script.
 func (r Report) WriteHTML(w io.Writer) error {
 	return htmlTemplate.Execute(w, struct {
 		Report
-		Picture picture
-	}{r, r.picture()})
+		Figures []figure
+		Order   *orderStrip
+		Before  *strip
+	}{r, r.figures(), r.orderStrip(), r.strip()})
 }
 
 // Drawn reports whether the page for a browser has a picture.
-func (r Report) Drawn() bool { return len(r.picture().Rows) > 0 }
-
-// picture is an SVG in units of pixels, 360 wide: a phone's width.
-type picture struct {
-	Height int
-	Rows   []pictureRow
-	Cut    string // what is left out
-	Arrow  *pictureArrow
-}
-
-type pictureRow struct {
-	Y            int
-	Label, Block string
-	Note         string
-	Wrong        bool
-	Hue          int
-}
-
-type pictureArrow struct {
-	From, To int
-	Label    string
-}
-
-// The picture's measures: a row is 34 high, so that a thumb can hit it, and
-// below the caption of 30; at most 24 rows are drawn, a screen or two.
-const (
-	rowHeight   = 34
-	pictureTop  = 30
-	pictureRows = 24
-)
-
-func (r Report) picture() picture {
-	d := r.Divergence
-	var p picture
-	if d.Fault != corpus.FaultRows {
-		return p
-	}
-	race := d.Race
-	if race == nil && d.Sim != nil {
-		return p // the rows of one case, the reason in another
-	}
-	w := r.wrongRow()
-	// The rows around the wrong one, which the one that both blocks touch is near.
-	lo := max(0, min(w.row-pictureRows/2, w.rows-pictureRows))
-	hi := min(w.rows, lo+pictureRows)
-	if hi-lo < w.rows {
-		p.Cut = fmt.Sprintf("Rows %d to %d of %d are drawn.", lo, hi-1, w.rows)
-	}
-	y := map[int]int{}
-	for row := lo; row < hi; row++ {
-		x := pictureRow{Y: pictureTop + (row-lo)*rowHeight, Label: fmt.Sprintf("row %d", row)}
-		if race != nil {
-			if b, ok := blockOf(race, w.storage, w.lane, row); ok {
-				x.Block = fmt.Sprintf("block %d", b)
-				// The golden angle keeps the colours of neighbours apart.
-				x.Hue = b * 137 % 360
-				if _, seen := y[b]; !seen || row == w.row || row == race.HazardRow {
-					y[b] = x.Y + rowHeight/2
-				}
-			}
-		}
-		if row == w.row && w.got != "" {
-			x.Wrong = true
-			x.Note = "holds " + w.got
-		}
-		p.Rows = append(p.Rows, x)
-	}
-	p.Height = pictureTop + len(p.Rows)*rowHeight + 10
-	if race == nil {
-		return p
-	}
-	from, ok1 := y[race.Hazard.Writer]
-	to, ok2 := y[race.Hazard.Other]
-	if ok1 && ok2 {
-		p.Arrow = &pictureArrow{From: from, To: to, Label: "overwrites what is still to be read"}
-		switch race.Hazard.Kind {
-		case inplace.RAW:
-			p.Arrow.Label = "is needed before it was written"
-		case inplace.WAW:
-			p.Arrow.Label = "writes the same cell"
-		}
-	}
-	return p
-}
+func (r Report) Drawn() bool { return len(r.figures()) > 0 || r.strip() != nil }
 
 // wrongRow is the row that a picture is about, the rows of its storage, and what
 // it holds, in words; got is empty where that is not known.
@@ -590,15 +527,4 @@ func (r Report) wrongRow() wrongRow {
 		}
 	}
 	return w
-}
-
-// blockOf is the block that writes the first element of a row.
-func blockOf(race *corpus.Race, storage, lane, row int) (int, bool) {
-	at := race.Plan.Offset(storage, lane, row, 0)
-	for _, c := range race.Kernel.Copies {
-		if c.Dst == storage && at >= c.To && at < c.To+c.N {
-			return (c.Cell + at - c.To) / race.Kernel.Block, true
-		}
-	}
-	return 0, false
 }

@@ -63,7 +63,7 @@ func TestReportFolder(t *testing.T) {
 	} {
 		require.Contains(t, read("README.md"), want)
 	}
-	html := read("window.html")
+	html := read("report.html")
 	require.Contains(t, html, "slidefuzz &lt;test&gt;", "text is escaped")
 	require.Contains(t, html, `name="viewport"`)
 	require.Contains(t, html, "marker-end", "the arrow from block to block")
@@ -256,7 +256,7 @@ func TestReportOfANativeOrder(t *testing.T) {
 	for _, device := range []string{"host", "cuda-graph", "opencl"} {
 		r := natively(t, device, 7)
 		_, read := inFolder(t, r)
-		page, html := read("README.md"), read("window.html")
+		page, html := read("README.md"), read("report.html")
 		for _, want := range []string{
 			"The device chose the order of the blocks here. It failed in 7 of 20 runs.",
 			"sim.txt is the same race as a small case with an order",
@@ -270,10 +270,10 @@ func TestReportOfANativeOrder(t *testing.T) {
 			require.NotContains(t, page, not, device)
 		}
 		require.Equal(t, string(r.Divergence.Sim.Text()), read("sim.txt"))
-		require.Contains(t, html, "The window of sim.txt")
+		require.Contains(t, html, "The rows of sim.txt")
 		require.Contains(t, html, "row 1<")
 		require.NotContains(t, html, "row 2<", "sim.txt has two rows")
-		require.Contains(t, html, "holds what row 0 of new held", "that is what its order leaves in row 0")
+		require.Contains(t, html, "what row 0 of new held", "that is what its order leaves in row 0")
 
 		// Nothing on sim: no order is known, and none is listed.
 		r.Divergence.Sim, r.Divergence.Race = nil, nil
@@ -283,7 +283,7 @@ func TestReportOfANativeOrder(t *testing.T) {
 		for _, not := range []string{"The order", "number 1 of", "every run.", "sim.txt", "slidefuzz minimize"} {
 			require.NotContains(t, page, not, device)
 		}
-		require.Contains(t, read("window.html"), "row 5<")
+		require.Contains(t, read("report.html"), "row 5<")
 
 		r.Divergence.Runs.Wrong = 20
 		require.Contains(t, r.Explanation(), "It failed in each of 20 runs.")
@@ -307,8 +307,8 @@ func TestReportWithoutARace(t *testing.T) {
 	c := corpus.Decode(nil)
 	r := Report{Case: c, Divergence: &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: corpus.FaultAccepted, Detail: "2 rows after 1"}}
 	_, read := inFolder(t, r)
-	require.NotContains(t, read("window.html"), "<svg")
-	require.NotContains(t, read("README.md"), "window.html")
+	require.NotContains(t, read("report.html"), "<svg")
+	require.NotContains(t, read("README.md"), "report.html")
 	require.Contains(t, read("README.md"), "shows in every run")
 	require.Contains(t, read("README.md"), "\ngo get github.com/slidefuzz/slidefuzz/props@latest\ngo test ")
 	for version, want := range map[string]string{
@@ -327,12 +327,91 @@ func TestPictureWithoutARace(t *testing.T) {
 	c := corpus.Decode(nil)
 	c.Shape.Window, c.Ops = 2, []corpus.Op{{Kind: corpus.Append, N: 9}}
 	d := &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "keys", Where: "returned", Fault: corpus.FaultRows, Row: 7, Want: "token 7", Got: "token 1"}
-	p := Report{Case: c, Divergence: d}.picture()
-	require.Len(t, p.Rows, 9)
-	require.True(t, p.Rows[7].Wrong)
+	f := Report{Case: c, Divergence: d}.figures()
+	require.Len(t, f, 1)
+	require.Len(t, f[0].Rows, 9)
+	require.True(t, f[0].Rows[7].Wrong)
+	require.Equal(t, "token 7", f[0].Rows[7].Expected.Text)
+	require.Equal(t, "token 1", f[0].Rows[7].Found.Text)
 	c = corpus.DecodeProgram(nil)
 	d = &corpus.Divergence{Op: 1, OpKind: "statement", Tensor: "x", Where: "stored", Fault: corpus.FaultRows, Want: "a", Got: "b"}
-	require.Len(t, Report{Case: c, Divergence: d}.picture().Rows, c.Program.Buffers[0].Rows)
+	require.Len(t, Report{Case: c, Divergence: d}.figures()[0].Rows, c.Program.Buffers[0].Rows)
+}
+
+// What the judge saw is drawn: every row with its token, and each lane with wrong rows;
+// what is left out is counted.
+func TestFiguresOfWhatWasSeen(t *testing.T) {
+	c := corpus.Decode(nil)
+	d := &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "values", Where: "returned", Fault: corpus.FaultRows, Lane: 1, Row: 4, Want: "token 4", Got: "token 9"}
+	d.Seen = &corpus.Seen{Rows: 100, Lanes: 8, WrongLanes: 3, Claimed: true, Drawn: []corpus.SeenLane{
+		{Lane: 1, Wrong: 5, Rows: []corpus.SeenRow{{Row: 3, Position: 3, Want: "token 3"}, {Row: 4, Position: 4, Want: "token 4", Got: "token 9, " + strings.Repeat("which is long ", 9), Wrong: true}, {Row: 9, Position: -1}}},
+		{Lane: 6, Wrong: 1, Rows: []corpus.SeenRow{{Row: 4, Position: 4, Want: "token 4", Got: "nothing (zeros)", Wrong: true}}},
+	}}
+	f := Report{Case: c, Divergence: d}.figures()
+	require.Len(t, f, 2)
+	require.Equal(t, "Lane 1 of values", f[0].Caption)
+	require.Equal(t, "3 of 100 rows are drawn. 4 more rows of this lane are wrong.", f[0].Cut)
+	require.Equal(t, "1 of 100 rows are drawn. 1 more of the 8 lanes have wrong rows and are not drawn.", f[1].Cut)
+	require.Equal(t, "pos 3: token 3", f[0].Rows[0].Expected.Text)
+	require.Equal(t, "the same", f[0].Rows[0].Found.Text)
+	require.True(t, strings.HasSuffix(f[0].Rows[1].Found.Text, "…"))
+	require.Contains(t, f[0].Rows[1].Found.Full, "which is long")
+	require.True(t, f[0].Rows[2].Gap, "rows 5 to 8 are left out")
+	require.False(t, f[0].Rows[2].Judged, "it may hold anything")
+	require.Zero(t, f[0].Blocks.Width)
+}
+
+// Blocks side by side in a row: the ends, those that race, and gaps between.
+func TestShorten(t *testing.T) {
+	none := func(int) bool { return false }
+	require.Equal(t, []int{0, 1, 2}, shorten(3, 3, none))
+	require.Equal(t, []int{0, 1, 2, 3, -1, 99}, shorten(100, 6, none))
+	require.Equal(t, []int{0, 1, -1, 50, -1, 99}, shorten(100, 6, func(i int) bool { return i == 50 }))
+	require.Equal(t, []int{0, -1, 50, -1, 60, -1, 99}, shorten(100, 5, func(i int) bool { return i == 50 || i == 60 }))
+	require.Equal(t, []int{0, 1, 2, 3, -1, 7}, shorten(8, 6, func(i int) bool { return i == 3 }), "one alone is shown")
+	s := segments([]int{7, 8, 9}, column{100, 90}, func(b int) string { return map[int]string{8: "writes", 9: "reads"}[b] })
+	require.Equal(t, []segment{{100, 27, "7", 3, ""}, {130, 27, "8 W", 0, "writes"}, {160, 27, "9 R", 1, "reads"}}, s)
+}
+
+// A row that several blocks write, one of which another row has too.
+func TestBlocksOfARow(t *testing.T) {
+	r := raced(t)
+	s := impls.Shape{Batch: 1, Heads: 1, Window: 3, Dim: 5, DType: impls.U8}
+	p, _ := window.BuiltinProgram("down-shift", s.Window)
+	plan := inplace.Compile(p, inplace.DropWAR, s, 2)
+	race := r.Divergence.Race
+	race.Plan, race.Kernel = plan, plan.Kernels[0]
+	storage, offset := race.Kernel.Destination(0)
+	_, row, _ := plan.Cell(storage, offset)
+	require.Equal(t, []int{0, 1, 2}, blocksOf(race, s.Dim, storage, 0, row))
+	require.Equal(t, []int{2, 3, 4}, blocksOf(race, s.Dim, storage, 0, row+1))
+}
+
+// The strip goes through the operations as the cache answered them: what was refused
+// or left out changes nothing, and takes serials only where tokens were handed over.
+func TestStrip(t *testing.T) {
+	c, err := corpus.Parse("strip", []byte("slidefuzz case v1\nshape batch=2 heads=1 window=3 dim=1 dtype=U8 layout=heads-first\ntarget worker/x\nblock 1\nschedule native\n"+
+		"append 4\ncrop 1\nappend 2\nsnapshot 0\nselect 0,0\nreset\nappend 1\nrestore 0\nappend 1 pad=1,0\n"), 0)
+	require.NoError(t, err)
+	const yes, no = corpus.Accepted, corpus.Refused
+	d := &corpus.Divergence{Op: 9, OpKind: "append", Tensor: "keys", Fault: corpus.FaultRows, Lane: 0, Said: []corpus.Said{yes, yes, no, yes, corpus.NotAsked, yes, yes, yes, yes}}
+	s := Report{Case: c, Divergence: d}.strip()
+	var got []string
+	for _, l := range s.Lines {
+		line := l.Label + l.Note
+		for _, x := range l.Cells {
+			line += " " + x.Text + x.Kind[:1]
+		}
+		got = append(got, line)
+	}
+	require.Equal(t, []string{
+		"op 1: append 4 1n 2n 3n", "op 2: crop 1 0o ·e ·e", "op 3: append 2refused 0o ·e ·e", "op 4: snapshot 0 0o ·e ·e", "op 5: select 0,0left out 0o ·e ·e",
+		"op 6: reset ·e ·e ·e", "op 7: append 1 6n ·e ·e", "op 8: restore 0 0o ·e ·e", "op 9: append 1 pad=1,0 0o pado ·e",
+	}, got)
+	require.True(t, s.Lines[8].Fault)
+	require.Zero(t, s.Skipped)
+	d.Said = nil
+	require.Nil(t, Report{Case: c, Divergence: d}.strip(), "nobody knows what was accepted")
 }
 
 // A window of thousands of rows is cut to those around the hazard.
@@ -348,7 +427,7 @@ func TestReportOfALargeWindow(t *testing.T) {
 	r.Divergence.Race = &corpus.Race{Hazard: h, Kernel: plan.Kernels[0], Plan: plan, HazardRow: 2002, Names: []string{"x"}}
 	var b bytes.Buffer
 	require.NoError(t, r.WriteHTML(&b))
-	require.Contains(t, b.String(), "Rows 1989 to 2012 of 4096 are drawn.")
+	require.Contains(t, b.String(), "24 of 4096 rows are drawn.")
 	require.Less(t, b.Len(), 100_000)
 }
 
@@ -506,7 +585,7 @@ func hostilePage(t *testing.T, words, script string) string {
 		Divergence: &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: corpus.FaultRefused, Detail: words},
 	}
 	_, read := inFolder(t, r)
-	html := read("window.html")
+	html := read("report.html")
 	require.NotContains(t, html, "<script")
 	require.NotContains(t, html, "<img")
 	for _, c := range html {

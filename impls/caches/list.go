@@ -11,6 +11,7 @@ import (
 // those of its contract, and what lies outside is refused.
 type Info struct {
 	Name      string // lower-case words with dashes
+	ID        string // of a bug, its number in docs/bugs.md
 	About     string // the design, or what the fault does
 	Reference string // where the fault was seen, or what real cache is built so
 	Sound     bool
@@ -53,6 +54,22 @@ var designs = []design{
 		func(s impls.Shape) (impls.Cache, error) { return NewAligned(s) },
 	},
 	{
+		Info{Name: "static", About: "one buffer of W rows that moves to the left", Reference: "transformers", Narrow: true},
+		func(s impls.Shape) (impls.Cache, error) { return NewStatic(s) },
+	},
+	{
+		Info{Name: "sliding", About: "concatenates and cuts: it holds W-1 tokens and returns W-1+q", Reference: "transformers; the control of mlx-lm#1914"},
+		func(s impls.Shape) (impls.Cache, error) { return NewSliding(s) },
+	},
+	{
+		Info{Name: "rotating", About: "goes round in W rows to decode, concatenates for chunks", Reference: "mlx-lm"},
+		func(s impls.Shape) (impls.Cache, error) { return NewRotating(s) },
+	},
+	{
+		Info{Name: "sinks", About: "keeps the first 2 tokens beside the newest", Reference: "StreamingLLM"},
+		func(s impls.Shape) (impls.Cache, error) { return NewSinkCache(s) },
+	},
+	{
 		Info{Name: "pages", About: "pages of 4 rows, shared and copied on write", Reference: "vllm, sglang"},
 		func(s impls.Shape) (impls.Cache, error) { return NewPages(s) },
 	},
@@ -70,10 +87,14 @@ var designs = []design{
 	},
 }
 
-// fault is a bug in a sound cache.
-type fault struct {
-	name, base, reference, about string
-	make                         func(s impls.Shape) (impls.Cache, error)
+// bug is a fault of a real system, planted in a sound cache.
+type bug struct {
+	id        string // its number in docs/bugs.md
+	name      string // lower-case words with dashes
+	base      string // the sound cache
+	reference string // public reports, as owner/repository#number
+	mechanism string // in one line
+	make      func(s impls.Shape) (impls.Cache, error)
 }
 
 // planted makes a sound cache and puts a fault around it.
@@ -91,79 +112,16 @@ func planted[C impls.Cache](sound func(impls.Shape) (C, error), fault func(C) im
 
 func plainRing(s impls.Shape) (*Ring, error) { return NewRing(s, false) }
 
-var faults = []fault{
-	{
-		"ring-wraps-early", "ring", "mlx-examples PR 1093", "once full, tokens go round one row less: capacity W or W-1 by path",
-		planted(plainRing, func(c *Ring) impls.Cache { return ringWrapsEarly{c} }),
-	},
-	{
-		"double-ring-one-row-short", "double-ring", "executorch PR 20346", "a chunk of W+1 tokens is written over the oldest row that its first query sees",
-		planted(NewDoubleRing, func(c *DoubleRing) impls.Cache { return doubleRingOneRowShort{c} }),
-	},
-	{
-		"aligned-copies-16-bytes", "aligned", "kekzl/imp PR 1344, sparkinfer#425", "a copy sized for rows of 16 bytes loses the rest of a longer row",
-		planted(NewAligned, func(c *Aligned) impls.Cache { return alignedCopies16Bytes{c} }),
-	},
-	{
-		"pages-writes-shared", "pages", "", "copy-on-write is forgotten: entries that share a page see each other's tokens",
-		planted(NewPages, func(c *Pages) impls.Cache { return pagesWritesShared{c} }),
-	},
-	{
-		"pages-padded-batch", "pages", "rvllm PR 32, vllm PR 39444, sglang#36207", "the batch is padded to a power of two, and the padding writes to a live page",
-		planted(NewPages, func(c *Pages) impls.Cache { return pagesPaddedBatch{c} }),
-	},
-	{
-		"cells-stale-after-crop", "cells", "VeloxQuant-MLX PR 369", "a crop leaves the flush frontier, and tokens that are written anew count as stored",
-		planted(NewCells, func(c *Cells) impls.Cache { return &cellsStaleAfterCrop{staleCells{Cells: c}} }),
-	},
-	{
-		"cells-stale-after-reset", "cells", "vllm-mlx PR 385, koboldcpp#2158", "the flush frontier survives a reset, and tokens of the next conversation count as stored",
-		planted(NewCells, func(c *Cells) impls.Cache { return &cellsStaleAfterReset{staleCells{Cells: c}} }),
-	},
-	{
-		"cells-one-mask", "cells", "executorch PR 21857, onnxruntime PR 25927", "one mask for all queries of a chunk: the first sees the last one's token",
-		planted(NewCells, func(c *Cells) impls.Cache { return cellsOneMask{c} }),
-	},
-	{
-		"cells-wide-window", "cells", "transformers#26792, vllm#3385", "queries attend to W+1 tokens where the oldest is still held, in chunks of several tokens",
-		planted(NewCells, func(c *Cells) impls.Cache { return cellsWideWindow{c} }),
-	},
-	{
-		"beams-never-evicts", "beams", "VeloxQuant-MLX#86, llm_from_scratch#3", "the window is never applied: rows grow for ever",
-		newBeamsNeverEvict,
-	},
-	{
-		"beams-values-in-old-order", "beams", "transformers#46612", "a reorder moves the keys and leaves the values",
-		planted(NewBeams, func(c *Beams) impls.Cache { return beamsValuesStay{c} }),
-	},
-	{
-		"beams-misaligned-after-drop", "beams", "omlx#2172, mlx-vlm#1889", "entries are dropped and the lengths of the others are taken from the old places",
-		planted(NewBeams, func(c *Beams) impls.Cache { return beamsDropMisaligns{c} }),
-	},
-	{
-		"beams-one-rollback", "beams", "mlx-vlm PR 1155, PR 2113", "a crop by entry cuts all entries to the length of the first",
-		planted(NewBeams, func(c *Beams) impls.Cache { return beamsOneRollback{c} }),
-	},
-	{
-		"hybrid-layers-disagree", "hybrid", "vllm PR 51756, vllm-ascend PR 11791, mlx-lm#1494", "a crop is granted by the layers without a window; those with one have evicted what it needs",
-		planted(NewHybrid, func(c *Hybrid) impls.Cache { return hybridLayersDisagree{c} }),
-	},
-	{
-		"hybrid-windows-in-old-order", "hybrid", "transformers#46612", "a reorder leaves the layers with a window in the old order",
-		planted(NewHybrid, func(c *Hybrid) impls.Cache { return hybridWindowsStay{c} }),
-	},
-}
-
 // List describes all caches: the sound ones, then those with a fault. It is a copy.
 func List() []Info {
 	var all []Info
 	for _, d := range designs {
 		all = append(all, d.info())
 	}
-	for _, f := range faults {
-		d, _ := find(f.base)
+	for _, x := range bugs {
+		d, _ := find(x.base)
 		i := d.info()
-		i.Name, i.About, i.Reference, i.Sound, i.Base = f.name, f.about, f.reference, false, f.base
+		i.ID, i.Name, i.About, i.Reference, i.Sound, i.Base = x.id, x.name, x.mechanism, x.reference, false, x.base
 		all = append(all, i)
 	}
 	return all
@@ -178,9 +136,9 @@ func (d *design) info() Info {
 // New makes an empty cache that List names. An error says that there is none of that
 // name, or that it does not take the shape.
 func New(name string, s impls.Shape) (impls.Cache, error) {
-	for _, f := range faults {
-		if f.name == name {
-			return f.make(s)
+	for _, x := range bugs {
+		if x.name == name {
+			return x.make(s)
 		}
 	}
 	d, ok := find(name)

@@ -196,7 +196,7 @@ func (r *rig) odd(q int) error {
 	before := dump(r.cache)
 	s := r.shape
 	s.Batch = len(r.tokens)
-	for i := range 6 {
+	for i := range 7 {
 		ks, vs, vq := s, s, q
 		switch i {
 		case 0:
@@ -210,6 +210,8 @@ func (r *rig) odd(q int) error {
 		case 4:
 			vq++
 		case 5:
+			ks.DType, vs.DType = (s.DType+1)%5, (s.DType+1)%5
+		case 6:
 			if ks.Batch = s.Batch - 1; ks.Batch == 0 {
 				continue
 			}

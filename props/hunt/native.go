@@ -76,7 +76,7 @@ func (r *Runner) Native(ctx context.Context, c *corpus.Case, d *corpus.Divergenc
 	search, stop := context.WithTimeout(ctx, simTime)
 	defer stop()
 	if sim, same := r.onSim(search, c, d); sim != nil {
-		d.Sim, d.Race = sim, same.Race
+		d.Sim, d.Race, d.SimSeen = sim, same.Race, same.Seen
 	}
 	return c, d, nil
 }

@@ -131,5 +131,7 @@ func (j *Judge) AfterStatement(c *corpus.Case, p inplace.Program, plan *inplace.
 	}
 	mem := make([][]byte, len(p.Buffers))
 	mem[buffer] = bytes.Clone(memory)
-	return j.statementFault(v.Compare(mem), p, plan, starts[stmt], starts[stmt+1], buffer)
+	d := j.statementFault(v.Compare(mem), p, plan, starts[stmt], starts[stmt+1], buffer)
+	v.look(d, mem)
+	return d
 }

@@ -301,6 +301,13 @@ func (j *Judge) rowFault(x *impls.Tensor, t oracle.Tensor, where string) *corpus
 		}
 	}
 	j.explain(d, t, j.cache.LastPlan())
+	j.look(d, x, t, func(lane, row int) int {
+		n, live := j.history.Len(lane/x.Heads), j.live(x, t, lane, where)
+		if row < live {
+			return n - live + row
+		}
+		return zeros
+	})
 	return d
 }
 

@@ -61,6 +61,7 @@ type Judge struct {
 	fault   *corpus.Divergence        // of what the operation under way asked
 	zeros   []byte
 	counts  [corpus.Kinds]Count
+	said    []corpus.Said // what the cache said to each operation of the case
 
 	// What the case under way needs.
 	c        *corpus.Case
@@ -122,6 +123,7 @@ func (j *Judge) Counts() map[string]Count {
 // Begin takes up a case, so that BlockOrder is that of the case.
 func (j *Judge) Begin(c *corpus.Case) {
 	j.c, j.op, j.order, j.refused, j.cropped = c, 0, j.orderOf(c.Schedule), 0, false
+	j.said = j.said[:0]
 }
 
 // Cache runs the operations of a case on a cache, which must be new. It returns

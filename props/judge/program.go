@@ -39,25 +39,37 @@ func (j *Judge) Program(ctx context.Context, c *corpus.Case, p inplace.Program, 
 		}
 		v.Statement(stmt)
 		if d := v.Compare(mem); d != nil {
-			return j.statementFault(d, p, plan, start, next, v.wrongBuffer), nil
+			d = j.statementFault(d, p, plan, start, next, v.wrongBuffer)
+			v.look(d, mem)
+			return d, nil
 		}
 	}
 	return nil, nil
 }
 
 // statementFault says where a wrong cell of a buffer comes from, after the
-// statement of the operation, whose kernels are from to to-1.
+// statement of the operation, whose kernels are from to to-1: the hazard is in them, or
+// in those of a statement before.
 func (j *Judge) statementFault(d *corpus.Divergence, p inplace.Program, plan *inplace.Plan, from, to, buffer int) *corpus.Divergence {
 	d.Op, d.OpKind, d.Fault, d.Where = j.op+1, "statement", corpus.FaultRows, "stored"
 	names := make([]string, len(p.Buffers))
 	for b := range p.Buffers {
 		names[b] = p.Buffers[b].Name
 	}
+	d.Before = before(p, j.op)
 	names = storageNames(plan, names...)
-	for k := from; k < to; k++ {
-		j.attach(d, plan, k, k-from, buffer, names, func(blocks int) []int32 {
-			return j.ProgramOrder(p.Stmts[j.op].Dst, k-from, blocks)
-		})
+	// A temporary that went wrong earlier shows when a buffer takes it.
+	defer j.SetOp(j.op)
+	for at := j.op; at >= 0 && d.Race == nil; at-- {
+		j.SetOp(at)
+		for from > 0 && plan.Kernels[from-1].Stmt >= at {
+			from--
+		}
+		for k := from; k < to && plan.Kernels[k].Stmt == at; k++ {
+			j.attach(d, plan, k, k-from, buffer, names, func(blocks int) []int32 {
+				return j.ProgramOrder(p.Stmts[at].Dst, k-from, blocks)
+			})
+		}
 	}
 	return d
 }

@@ -42,6 +42,7 @@ func (j *Judge) step(ctx context.Context, o *corpus.Op) (d *corpus.Divergence) {
 	}()
 	x := o.Kind.Operation()
 	if need := x.Capability(o); need != "" && !j.cache.Can(need) {
+		j.said = append(j.said, corpus.NotAsked)
 		return nil
 	}
 	for _, h := range j.layers {
@@ -53,8 +54,10 @@ func (j *Judge) step(ctx context.Context, o *corpus.Op) (d *corpus.Divergence) {
 	count := &j.counts[o.Kind]
 	if err != nil {
 		count.Refused++
+		j.said = append(j.said, corpus.Refused)
 	} else {
 		count.Accepted++
+		j.said = append(j.said, corpus.Accepted)
 	}
 	switch {
 	case j.fault != nil:
@@ -250,7 +253,7 @@ func (j *Judge) Fault(f corpus.Fault, tensor, detail string) *corpus.Divergence 
 	if len(j.c.Ops) > 0 {
 		kind = j.c.Ops[j.op].Kind.String()
 	}
-	return &corpus.Divergence{Op: j.op + 1, OpKind: kind, Tensor: tensor, Fault: f, Detail: printable.Line(detail)}
+	return &corpus.Divergence{Op: j.op + 1, OpKind: kind, Tensor: tensor, Fault: f, Detail: printable.Line(detail), Said: slices.Clone(j.said)}
 }
 
 // panicked is the fault of a cache that panicked, told where p was recovered.

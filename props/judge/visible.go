@@ -71,6 +71,12 @@ func (j *Judge) checkSingle(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *cor
 		n, of := j.history.Len(lane/x.Heads), o.Of(lane/x.Heads)
 		for i := range of {
 			if d := j.checkRow(x, t, lane, o.N-of+i, n-of+i); d != nil {
+				j.look(d, x, t, func(lane, row int) int {
+					if b := lane / x.Heads; row >= o.N-o.Of(b) {
+						return j.history.Len(b) - o.N + row
+					}
+					return anything // padding
+				})
 				return d
 			}
 		}
@@ -176,6 +182,7 @@ func (j *Judge) checkPositions(x *impls.Tensor, t oracle.Tensor, lists [][]int, 
 			rowOf[p] = row
 			for head := range x.Heads {
 				if d := j.checkRow(x, t, b*x.Heads+head, row, p); d != nil {
+					j.look(d, x, t, j.claims(x))
 					return d
 				}
 			}
@@ -214,6 +221,24 @@ func (j *Judge) checkRow(x *impls.Tensor, t oracle.Tensor, lane, row, position i
 		d.Got, d.Want = j.describe(got, size, t, lane), j.history.Name(t, lane, position)
 	})
 	return d
+}
+
+// claims is the position that each row should have by what the cache says, for look:
+// anything where it says none, and where no query attends to the row.
+func (j *Judge) claims(x *impls.Tensor) func(lane, row int) int {
+	return func(lane, row int) int {
+		b := lane / x.Heads
+		n := j.history.Len(b)
+		p := n - min(n, x.Rows) + row
+		if j.lists != nil {
+			p = j.lists[min(b, len(j.lists)-1)][row]
+		}
+		seen := j.masks == nil || slices.ContainsFunc(j.masks[min(b, len(j.masks)-1)], func(sees []bool) bool { return sees[row] })
+		if p < 0 || p >= n || !seen {
+			return anything
+		}
+		return p
+	}
 }
 
 // checkMask judges which rows each query attends to, where the cache says so: to
@@ -269,13 +294,13 @@ func (j *Judge) checkMask(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *corpu
 				c := claim(row)
 				switch {
 				case c < 0 || c >= n:
-					return j.maskFault(t, b, p, "attends to row %d, which holds no token", row)
+					return j.maskFault(x, t, b, p, row, "attends to row %d, which holds no token", row)
 				case c > p:
-					return j.maskFault(t, b, p, "attends to row %d, position %d, which comes after it", row, c)
+					return j.maskFault(x, t, b, p, row, "attends to row %d, position %d, which comes after it", row, c)
 				case c < first && c >= sinks:
-					return j.maskFault(t, b, p, "attends to row %d, position %d, which is before its window: it sees positions from %d on%s", row, c, first, sinksText(min(sinks, first)))
+					return j.maskFault(x, t, b, p, row, "attends to row %d, position %d, which is before its window: it sees positions from %d on%s", row, c, first, sinksText(min(sinks, first)))
 				case at[c] == i+1:
-					return j.maskFault(t, b, p, "attends to position %d twice, in rows %d and %d", c, rowOf[c], row)
+					return j.maskFault(x, t, b, p, row, "attends to position %d twice, in rows %d and %d", c, rowOf[c], row)
 				}
 				at[c], rowOf[c] = i+1, row
 				missing--
@@ -285,6 +310,7 @@ func (j *Judge) checkMask(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *corpu
 				checked[row] = true
 				for head := range x.Heads {
 					if d := j.checkRow(x, t, b*x.Heads+head, row, c); d != nil {
+						j.look(d, x, t, j.claims(x))
 						return d
 					}
 				}
@@ -294,7 +320,7 @@ func (j *Judge) checkMask(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *corpu
 			}
 			for c := range p + 1 {
 				if (c >= first || c < sinks) && at[c] != i+1 {
-					return j.maskFault(t, b, p, "does not attend to position %d (%s), which it must see", c, j.history.Name(t, b*x.Heads, c))
+					return j.maskFault(x, t, b, p, holder(claim, c, x.Rows), "does not attend to position %d (%s), which it must see", c, j.history.Name(t, b*x.Heads, c))
 				}
 			}
 		}
@@ -302,6 +328,21 @@ func (j *Judge) checkMask(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *corpu
 	return nil
 }
 
-func (j *Judge) maskFault(t oracle.Tensor, entry, position int, format string, args ...any) *corpus.Divergence {
-	return j.Fault(corpus.FaultVisible, t.String(), fmt.Sprintf("the query of entry %d at position %d ", entry, position)+fmt.Sprintf(format, args...)+j.layerNote())
+// holder is the row of so many that claims a position, -1 where none does.
+func holder(claim func(row int) int, position, rows int) int {
+	for row := range rows {
+		if claim(row) == position {
+			return row
+		}
+	}
+	return -1
+}
+
+// maskFault says what is wrong with the query at a position, in which row of the
+// entry's lanes.
+func (j *Judge) maskFault(x *impls.Tensor, t oracle.Tensor, entry, position, row int, format string, args ...any) *corpus.Divergence {
+	d := j.Fault(corpus.FaultVisible, t.String(), fmt.Sprintf("the query of entry %d at position %d ", entry, position)+fmt.Sprintf(format, args...)+j.layerNote())
+	d.Lane, d.Row = entry*x.Heads, row
+	j.look(d, x, t, j.claims(x))
+	return d
 }

@@ -6,6 +6,7 @@ static addresses.
 """
 
 import argparse
+import inspect
 
 import torch
 import torch.nn.functional as F
@@ -134,6 +135,127 @@ class Cache:
         self.n = 0
 
 
+SCRIPT = '''"""{what}
+A finding of slidefuzz, in PyTorch alone: the updates of the case, each compared with
+what the window must hold then. Exits with 1 where one differs.
+"""
+import sys
+
+import torch
+import torch.nn.functional as F
+
+QUERIES_PER_HEAD = {queries}
+BATCH, HEADS, WINDOW, DIM, DTYPE, DEVICE = {batch}, {heads}, {window}, {dim}, torch.{dtype}, "{device}"
+UPDATES = {updates}  # tokens of each update; 0 is a reset
+RUNS = {runs}
+
+
+{sources}
+
+def buffer():
+    x = {buffer}
+    {static}
+    return x
+
+
+def tokens(first, n, sign):
+    """[batch, heads, n, dim]: whole numbers, small enough for any type, that name the token."""
+    of = BATCH * HEADS * DIM
+    serial = torch.arange(first, first + n, device=DEVICE).reshape(1, 1, n, 1) * of
+    place = torch.arange(of, device=DEVICE).reshape(BATCH, HEADS, 1, DIM)
+    return (sign * ((serial + place) % 251 + 1)).to(DTYPE)
+
+
+# Made once: a compiled decode is bound to the addresses of the buffers.
+keys, values = buffer(), buffer()
+decodes = {{full: {compiled} for full in (False, True)}}
+
+
+def run():
+    n, first, all = 0, 0, ([], [])
+    keys.zero_()
+    values.zero_()
+    query = torch.ones((BATCH, HEADS * QUERIES_PER_HEAD, 1, DIM), dtype=DTYPE, device=DEVICE)
+    mask = torch.zeros((BATCH, 1, 1, WINDOW), dtype=DTYPE, device=DEVICE)
+    for i, q in enumerate(UPDATES):
+        if q == 0:
+            keys.zero_()
+            values.zero_()
+            n, all = 0, ([], [])
+            continue
+        k, v = tokens(first, q, 1), tokens(first, q, -1)
+        first += q
+        position = torch.arange(n, n + q, device=DEVICE)
+        if q > WINDOW:
+            keys.copy_(k[:, :, -WINDOW:])
+            values.copy_(v[:, :, -WINDOW:])
+        elif q > 1:
+            keys.index_copy_(2, position, k)
+            values.index_copy_(2, position, v)
+        else:
+            decodes[n >= WINDOW](keys, values, k, v, position, query, mask)
+        n += q
+        for name, x, new, held in (("keys", keys, k, all[0]), ("values", values, v, all[1])):
+            held.append(new)
+            want = torch.cat(held, 2)[:, :, -WINDOW:]
+            want = torch.cat((want, torch.zeros(BATCH, HEADS, WINDOW - want.shape[2], DIM, dtype=DTYPE, device=DEVICE)), 2)
+            wrong = (x != want).nonzero()
+            if len(wrong):
+                b, h, row, e = wrong[0].tolist()
+                print(f"FAILED after update {{i + 1}} ({{q}} tokens): {{len(wrong)}} cells of {{name}} are wrong; "
+                      f"entry {{b}}, head {{h}}, row {{row}} holds {{x[b, h, row].tolist()[:8]}}, expected {{want[b, h, row].tolist()[:8]}}")
+                return 1
+    return 0
+
+
+failed = sum(run() for _ in range(RUNS))
+print(f"torch {{torch.__version__}}: wrong in {{failed}} of {{RUNS}} runs")
+sys.exit(1 if failed else 0)
+'''
+RUNS = 20  # of a script: as many as slidefuzz counts
+
+
+def taken(case, window):
+    """The tokens of each update of a case that the guard lets through, 0 for a reset."""
+    updates, n = [], 0
+    for line in case.splitlines():
+        words = line.split("#")[0].split()
+        if words[:1] == ["reset"]:
+            updates.append(0)
+            n = 0
+        if words[:1] != ["append"] or any(w.split("=")[0] in ("batch", "heads", "dim", "dtype") for w in words):
+            continue  # what the worker cannot do, or refuses
+        q = int(words[1])
+        if q == 1 or q > window or q > 1 and n + q <= window:
+            updates.append(q)
+            n += q
+    return updates
+
+
+def script(o, case):
+    """(file name, text): the case without slidefuzz."""
+    if " fault=" in case:
+        raise Refused("the script compares rows, and another fault was found")
+    lines = dict(line.split(" ", 1) for line in case.splitlines() if line.startswith("shape "))
+    shape = dict(f.split("=") for f in lines["shape"].split())
+    size = "WINDOW, BATCH, HEADS, DIM" if o.layout == "tokens-first" else "BATCH, HEADS, WINDOW, DIM"
+    compiled = "decoder(UPDATE, full, CONSUMER)"
+    static = "# eager: its address may be any"
+    if o.mode != "eager":
+        mode = "" if o.mode == "default" else f', mode="{o.mode}"'
+        compiled = f"torch.compile({compiled}, fullgraph=True, dynamic=False{mode})"
+        static = "torch._dynamo.mark_static_address(x)"
+    update = UPDATES[o.update]
+    functions = [shift_index] + [f for f in (update,) if f is not shift_index] + [attention, decoder]
+    sources = "\n\n".join(inspect.getsource(f) for f in functions) + f'\n\nUPDATE, CONSUMER = {update.__name__}, "{o.consumer}"\n'
+    return "repro.py", SCRIPT.format(
+        what=f"The update {o.update}, {o.mode}, followed by attention: {o.consumer}.", queries=QUERIES_PER_HEAD, device=o.device,
+        dtype=str(DTYPES[shape["dtype"]]).split(".")[1], updates=taken(case, int(shape["window"])), runs=RUNS, sources=sources,
+        buffer=f"torch.zeros(({size}), dtype=DTYPE, device=DEVICE)" + (".permute(1, 2, 0, 3)" if o.layout == "tokens-first" else ""),
+        compiled=compiled, static=static, **{k: shape[k] for k in ("batch", "heads", "window", "dim")},
+    )
+
+
 # A compiled decode takes seconds to make and some memory to keep.
 MAX_CACHES = 64
 
@@ -163,7 +285,7 @@ def main():
         return caches[key]
 
     serve(make, f"torch-{o.update}-{o.mode}" + (f"-{o.consumer}" if o.consumer != "none" else "") + ("-tokens-first" if o.layout != "heads-first" else ""),
-          f"torch {torch.__version__}", "single", ["F32", "BF16", "F16"], device_name(o.device))
+          f"torch {torch.__version__}", "single", ["F32", "BF16", "F16"], device_name(o.device), script=lambda meta: script(o, meta["case"]))
 
 
 if __name__ == "__main__":

@@ -225,7 +225,7 @@ func (b *Backend) MatchOnSim(ctx context.Context, c *corpus.Case, d *corpus.Dive
 			same, err := b.sim.One(ctx, on)
 			if err == nil && same != nil {
 				on.Expect = same.Expect()
-				d.Sim, d.Race = on, same.Race
+				d.Sim, d.Race, d.SimSeen = on, same.Race, same.Seen
 				return
 			}
 		}

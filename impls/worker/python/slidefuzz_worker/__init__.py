@@ -1,8 +1,9 @@
 """The worker protocol of slidefuzz, in Python's standard library alone.
 
 A worker is a file that calls serve() with a function that makes a cache. See
-docs/workers.md; torch_cache.py is an example. A tensor here is the tuple
-(dtype, shape, data): a safetensors name, a list of ints, bytes.
+docs/workers.md; examples/ring_cache.py is one with numpy. A tensor here is the
+tuple (dtype, shape, data): a safetensors name, a list of ints, bytes; the module
+arrays makes numpy arrays of them.
 """
 
 import json
@@ -10,22 +11,46 @@ import os
 import struct
 import sys
 import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, BinaryIO, Optional, Protocol, Union
+
+__all__ = ["Cache", "Metadata", "Refused", "Tensor", "blocks", "booleans", "int64", "read_message", "serve", "write_message"]
 
 MAX_HEADER = 1 << 20
+
+Tensor = tuple[str, list[int], bytes]
+"""A safetensors dtype (F32, BF16 …), the shape, the bytes in row-major order."""
+
+Metadata = dict[str, str]
+"""The __metadata__ of a message: strings only."""
+
+Limit = Union[int, str, Sequence[Union[int, str]], None]
 
 
 class Refused(Exception):
     """The cache does not take the request, and is as it was."""
 
 
-def read_message(f):
+class Cache(Protocol):
+    """What make() of serve() returns. serve() says which methods more a cache has
+    whose capabilities name them."""
+
+    def update(self, keys: Tensor, values: Tensor) -> Sequence[Any]:
+        """Appends a chunk of [batch, heads, q, dim]. Returns (keys, values), (keys,
+        values, positions) or (keys, values, positions or None, visible or None)."""
+
+    def reset(self) -> None:
+        """Empties the cache."""
+
+
+def read_message(f: BinaryIO) -> Optional[tuple[Metadata, dict[str, Tensor]]]:
     """(metadata, {name: tensor}), or None at the end of the input."""
     head = f.read(8)
     if not head:
         return None
     (n,) = struct.unpack("<Q", head)
     if n > MAX_HEADER:
-        raise ValueError(f"a header of {n} bytes")
+        raise ValueError(f"a header of {n} bytes; want at most {MAX_HEADER}")
     header = json.loads(f.read(n))
     meta = header.pop("__metadata__", {})
     total = max((e["data_offsets"][1] for e in header.values()), default=0)
@@ -39,8 +64,10 @@ def read_message(f):
     return meta, tensors
 
 
-def write_message(f, meta, tensors=None):
-    header, at, parts = {"__metadata__": meta}, 0, []
+def write_message(f: BinaryIO, meta: Mapping[str, str], tensors: Optional[Mapping[str, Tensor]] = None) -> None:
+    """Writes what read_message reads, and flushes."""
+    header: dict[str, Any] = {"__metadata__": dict(meta)}
+    at, parts = 0, []
     for name, (dtype, shape, data) in (tensors or {}).items():
         header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, at + len(data)]}
         at += len(data)
@@ -50,15 +77,18 @@ def write_message(f, meta, tensors=None):
     f.flush()
 
 
-def int64(values):
-    """A tensor of positions, from a list or a list of lists."""
+def int64(values: Any) -> Tensor:
+    """A tensor of positions, from a list or a list of lists, or an array of one or
+    two dimensions with tolist()."""
+    if hasattr(values, "tolist"):
+        values = values.tolist()
     rows = values if values and isinstance(values[0], list) else [values]
     flat = [v for row in rows for v in row]
     shape = [len(rows), len(rows[0])] if rows is values else [len(values)]
     return "I64", shape, struct.pack(f"<{len(flat)}q", *flat)
 
 
-def booleans(visible, rows):
+def booleans(visible: Any, rows: int) -> Tensor:
     """The tensor that says which of so many rows each query attends to: [batch or
     1][q][rows], nested lists or an array with shape and tobytes(), a byte an
     element, or tolist()."""
@@ -77,11 +107,11 @@ def booleans(visible, rows):
     return "BOOL", shape, data
 
 
-def numbers(text):
+def numbers(text: str) -> list[int]:
     return [int(n) for n in text.split(",")]
 
 
-def blocks(order: "list[int]", n: int) -> "list[int]":
+def blocks(order: Sequence[int], n: int) -> list[int]:
     """The order of n blocks that an update asks for: of its numbers those below n, then
     the others, ascending."""
     first = [b for b in order if b < n]
@@ -89,7 +119,7 @@ def blocks(order: "list[int]", n: int) -> "list[int]":
     return first + [b for b in range(n) if b not in taken]
 
 
-def update_reply(got):
+def update_reply(got: Sequence[Any]) -> dict[str, Tensor]:
     """The tensors of a reply to update, from what a cache returned."""
     keys, values, positions, visible = (*got, None, None)[:4]
     reply = {"keys": keys, "values": values}
@@ -100,15 +130,29 @@ def update_reply(got):
     return reply
 
 
-def limits(max_chunk, without, dims, batches, slack):
+def limits(**given: Limit) -> Metadata:
     """What hello says of the limits that are set: texts as in the protocol,
     numbers, or lists."""
-    given = {"max_chunk": max_chunk, "without": without, "dims": dims, "batches": batches, "slack": slack}
     return {k: ",".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for k, v in given.items() if v is not None}
 
 
-def serve(make, name, version, contract, dtypes, device, sinks=0, capabilities=(), script=None, programs=None,
-          max_chunk=None, without=None, dims=None, batches=None, slack=None):
+def serve(
+    make: Callable[..., Cache],
+    name: str,
+    version: str,
+    contract: str,
+    dtypes: Iterable[str],
+    device: str,
+    sinks: int = 0,
+    capabilities: Iterable[str] = (),
+    script: Optional[Callable[[Metadata], tuple[str, str]]] = None,
+    programs: Optional[Callable[[Metadata, dict[str, Tensor]], tuple[Metadata, dict[str, Tensor]]]] = None,
+    max_chunk: Union[int, str, None] = None,
+    without: Union[str, Sequence[str], None] = None,
+    dims: Union[str, Sequence[int], None] = None,
+    batches: Union[str, Sequence[int], None] = None,
+    slack: Optional[int] = None,
+) -> None:
     """Answers requests until bye.
 
     make(batch=, heads=, window=, dim=, dtype=) returns a new cache, with
@@ -137,17 +181,17 @@ def serve(make, name, version, contract, dtypes, device, sinks=0, capabilities=(
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is not a reply
     requests = sys.stdin.buffer
-    cache = None
-    capabilities = list(capabilities)
-    capabilities += [c for c, f in (("script", script), ("programs", programs)) if f]
+    cache: Any = None  # by its capabilities it has methods that Cache has not
+    offers = list(capabilities)
+    offers += [c for c, f in (("script", script), ("programs", programs)) if f]
     hello = {"name": name, "version": version, "contract": contract, "dtypes": ",".join(dtypes), "device": device}
-    if capabilities:
-        hello["capabilities"] = ",".join(capabilities)
+    if offers:
+        hello["capabilities"] = ",".join(offers)
     if sinks:
         hello["sinks"] = str(sinks)
-    hello |= limits(max_chunk, without, dims, batches, slack)
+    hello |= limits(max_chunk=max_chunk, without=without, dims=dims, batches=batches, slack=slack)
 
-    def answer(meta, tensors):
+    def answer(meta: Metadata, tensors: dict[str, Tensor]) -> tuple[Metadata, Any]:
         nonlocal cache
         op = meta.get("op")
         if op == "hello":
@@ -159,7 +203,7 @@ def serve(make, name, version, contract, dtypes, device, sinks=0, capabilities=(
             return {}, {}
         if op == "update":
             chunk = tensors["keys"], tensors["values"]
-            if "order" in capabilities:
+            if "order" in offers:
                 cache.order = numbers(meta["order"]) if "order" in meta else None
             return {}, cache.update_each(*chunk, numbers(meta["lens"])) if "lens" in meta else cache.update(*chunk)
         if op == "reset":

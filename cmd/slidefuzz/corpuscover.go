@@ -1,0 +1,320 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/cover"
+	"github.com/slidefuzz/slidefuzz/corpus/cover/instrument"
+	"github.com/slidefuzz/slidefuzz/corpus/fuzzfile"
+)
+
+// hungAfter is how long an input may take: far longer than any that a fuzzer keeps.
+const hungAfter = time.Minute
+
+// namedBlocks is how many blocks that came and went are named.
+const namedBlocks = 20
+
+// distilCover are the flags of corpus distil --cover.
+type distilCover struct {
+	target   string // --fuzz
+	patterns string // --coverpkg
+	timeout  time.Duration
+	memory   int64
+	out      string
+}
+
+// coverInput is a file that distil --cover takes.
+type coverInput struct {
+	path   string
+	text   []byte
+	c      *corpus.Case // nil for a fuzz target of the user's
+	isCase bool         // the file is a case, and not an input that decodes to one
+}
+
+// run distils files, or what the target's package and the toolchain's cache have.
+func (d *distilCover) run(ctx context.Context, e *env, args []string) (int, error) {
+	if d.timeout <= 0 {
+		return 0, fmt.Errorf("--timeout %s: want more than nothing", d.timeout)
+	}
+	var target *instrument.Target
+	if d.target != "" {
+		var err error
+		if target, err = instrument.FindTarget(ctx, d.target); err != nil {
+			return 0, err
+		}
+		if len(args) == 0 {
+			if args, err = ownInputs(ctx, target); err != nil {
+				return 0, err
+			}
+		}
+	}
+	inputs, values, err := d.read(ctx, e, args)
+	if err != nil {
+		return 0, err
+	}
+	name, build := "cases", func() (*instrument.Program, error) { return instrument.BuildCases(ctx, d.patterns) }
+	if target != nil {
+		name, build = target.ImportPath+"."+target.Name, func() (*instrument.Program, error) { return target.Build(ctx, d.patterns) }
+	}
+	program, err := build()
+	if err != nil {
+		return 0, err
+	}
+	defer program.Close()
+	sizes := make([]int64, len(inputs))
+	for i, in := range inputs {
+		sizes[i] = int64(len(in.text))
+	}
+	result, err := cover.Distil(ctx, sizes, func(ctx context.Context, which []int) ([]cover.Seen, error) {
+		chosen := make([][]any, len(which))
+		for k, i := range which {
+			chosen[k] = values[i]
+		}
+		return program.Run(ctx, chosen, d.timeout)
+	})
+	var lost *cover.LostError
+	if errors.As(err, &lost) {
+		printBlocks(e, "missed", lost.Blocks, program.Meta())
+		return exitUnexpected, err
+	}
+	if err != nil {
+		return 0, err
+	}
+	if err := d.write(ctx, e, inputs, result.Kept); err != nil {
+		return 0, err
+	}
+	total := func(which []int) (n int64) {
+		for _, i := range which {
+			n += sizes[i]
+		}
+		return n
+	}
+	all := make([]int, len(inputs))
+	for i := range all {
+		all[i] = i
+	}
+	fmt.Fprintf(e.out, "%s: before: %s, %d bytes, cover %d of %s of code and show %s\n", name,
+		plural(len(inputs), "input"), total(all), len(result.Blocks), plural(program.Meta().Blocks(), "block"), plural(len(result.Failures), "failure"))
+	fmt.Fprintf(e.out, "%s: after: %s, %d bytes, run alone: the same %s and %s\n", name,
+		plural(len(result.Kept), "input"), total(result.Kept), plural(len(result.Blocks), "block"), plural(len(result.Failures), "failure"))
+	if result.Bound == len(result.Kept) {
+		fmt.Fprintf(e.out, "%s: no fewer inputs do (lower bound %d)\n", name, result.Bound)
+	} else {
+		fmt.Fprintf(e.out, "%s: at least %s are needed (lower bound)\n", name, plural(result.Bound, "input"))
+	}
+	for _, f := range result.Failures {
+		fmt.Fprintf(e.out, "failure: %s\n", f)
+	}
+	for _, f := range result.Flaky {
+		fmt.Fprintf(e.out, "failure that came and went, not promised: %s\n", f)
+	}
+	printBlocks(e, fmt.Sprintf("came and went from run to run, left out, %d of them covered in the run alone", result.Again), result.CameAndWent, program.Meta())
+	return exitOK, nil
+}
+
+// printBlocks names blocks of code, the first of many.
+func printBlocks(e *env, what string, blocks []int32, m *cover.Meta) {
+	if len(blocks) == 0 {
+		return
+	}
+	fmt.Fprintf(e.out, "%s %s:\n", plural(len(blocks), "block"), what)
+	for i, b := range blocks {
+		if i == namedBlocks {
+			fmt.Fprintf(e.out, "  and %d more\n", len(blocks)-i)
+			break
+		}
+		fmt.Fprintf(e.out, "  %s\n", m.Place(b))
+	}
+}
+
+// ownInputs are the folders that go test takes a target's inputs from, where there
+// are any.
+func ownInputs(ctx context.Context, t *instrument.Target) ([]string, error) {
+	cached, err := t.Cache(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, dir := range []string{t.Seeds(), cached} {
+		if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+			found = append(found, dir)
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%s has no inputs in %s or %s; name files or folders, or run go test -fuzz first", t.Name, t.Seeds(), cached)
+	}
+	return found, nil
+}
+
+// read reads the files that arguments name, and the values that a program takes
+// for each.
+func (d *distilCover) read(ctx context.Context, e *env, args []string) (inputs []coverInput, values [][]any, err error) {
+	files, err := allInputFiles(args, d.target == "")
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, path := range files {
+		text, err := e.read(ctx, path)
+		if err != nil {
+			return nil, nil, err
+		}
+		in := coverInput{path: path, text: text}
+		var v []any
+		switch {
+		case d.target != "":
+			if v, err = fuzzfile.Parse(text); err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", path, err)
+			}
+		case isFuzzFile(text):
+			if in.c, err = importCase(path, text, false); err != nil {
+				return nil, nil, err
+			}
+		default:
+			in.isCase = true
+			if in.c, err = corpus.Parse(path, text, d.memory); err != nil {
+				return nil, nil, err
+			}
+		}
+		if in.c != nil {
+			v = []any{in.c.Text(), d.memory}
+		}
+		inputs, values = append(inputs, in), append(values, v)
+	}
+	return inputs, values, nil
+}
+
+// write copies inputs to the folder of -o, cases with their outcome as expect.
+func (d *distilCover) write(ctx context.Context, e *env, inputs []coverInput, kept []int) error {
+	r, err := (&workerFlags{}).runner(ctx, d.memory)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(d.out, 0o755); err != nil {
+		return err
+	}
+	written := map[string]bool{}
+	for _, i := range kept {
+		in := inputs[i]
+		ext := ""
+		if in.isCase {
+			ext = ".txt"
+		}
+		to := newName(written, d.out, strings.TrimSuffix(inputName(in.path), ext), ext)
+		if !in.isCase {
+			if err := os.WriteFile(to, in.text, 0o644); err != nil {
+				return err
+			}
+			continue
+		}
+		found, err := r.One(ctx, in.c)
+		if err != nil {
+			return fmt.Errorf("%s: %w", in.path, err)
+		}
+		c := in.c.Clone()
+		c.Expect = found.Expect()
+		if err := c.WriteFile(to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inputName is what an input is called in another folder.
+func inputName(path string) string {
+	if path == "-" {
+		return "stdin"
+	}
+	return filepath.Base(path)
+}
+
+// isFuzzFile reports whether a file is one that go test keeps an input in.
+func isFuzzFile(text []byte) bool { return bytes.HasPrefix(text, []byte(fuzzfile.Header)) }
+
+// importCase is the case that an input of a fuzz target of ours stands for. Those
+// of FuzzInPlace are programs, known by their folder.
+func importCase(path string, text []byte, program bool) (*corpus.Case, error) {
+	in, err := corpus.ImportFuzzFile(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if program || filepath.Base(filepath.Dir(path)) == "FuzzInPlace" {
+		return corpus.DecodeProgram(in), nil
+	}
+	return corpus.Decode(in), nil
+}
+
+// allInputFiles are the files that arguments name, and those in folders and below
+// that go test keeps inputs in; where cases are taken, files *.txt too. Hidden ones
+// are left out.
+func allInputFiles(args []string, cases bool) ([]string, error) {
+	var files []string
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		if arg == "-" || err == nil && !info.IsDir() {
+			files = append(files, arg)
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("there is no file or folder %s; give the path of one", arg)
+		}
+		found := 0
+		err = filepath.WalkDir(arg, func(p string, entry fs.DirEntry, err error) error {
+			hidden := p != arg && strings.HasPrefix(entry.Name(), ".")
+			switch {
+			case err != nil:
+				return err
+			case entry.IsDir() && hidden:
+				return filepath.SkipDir
+			case entry.IsDir() || hidden:
+				return nil
+			}
+			take := cases && filepath.Ext(p) == ".txt"
+			if !take {
+				if take, err = startsAsFuzzFile(p); err != nil {
+					return err
+				}
+			}
+			if take {
+				files = append(files, p)
+				found++
+			}
+			return nil
+		})
+		if err == nil && found == 0 {
+			err = fmt.Errorf("%s: no file that begins with %q; give a folder with inputs of go test -fuzz", arg, fuzzfile.Header)
+			if cases {
+				err = fmt.Errorf("%s: no file *.txt and none that begins with %q; give a folder with cases or inputs of go test -fuzz", arg, fuzzfile.Header)
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// startsAsFuzzFile looks at the first bytes of a file.
+func startsAsFuzzFile(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head := make([]byte, len(fuzzfile.Header))
+	if _, err := io.ReadFull(f, head); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, nil // too short for one
+	} else if err != nil {
+		return false, err
+	}
+	return isFuzzFile(head), nil
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/slidefuzz/slidefuzz/corpus/report"
+	"github.com/slidefuzz/slidefuzz/props/judge"
+)
+
+// writeIndex writes the page over the reports of a hunt.
+func (o *huntOptions) writeIndex(all []*outcome, end huntEnd) error {
+	x := report.Index{
+		Title: fmt.Sprintf("A hunt in %s, seed %d", plural(len(all), "target"), o.seed),
+		Summary: fmt.Sprintf("%s in %s, %s, %d unexpected, %d not run; %s.",
+			plural(end.Cases, "case"), plural(end.Targets, "target"), plural(end.Findings, "finding"), end.Unexpected, end.NotRun, seconds(end.elapsed)),
+		Versions: versions(),
+	}
+	for _, out := range all {
+		t := report.IndexTarget{Name: out.name(), Result: out.words(), Cases: out.Cases, Bad: out.unexpected != "" || out.err != nil}
+		if len(out.Counts) > 0 {
+			t.Operations = judge.CountsText(out.Counts)
+		}
+		for i, f := range out.Findings {
+			x := report.IndexFinding{What: f.Divergence.String(), Case: inWords(f.Small)}
+			if i < len(out.reports) && out.reports[i] != "" {
+				x.Dir = filepath.Base(out.reports[i])
+			}
+			t.Findings = append(t.Findings, x)
+		}
+		x.Targets = append(x.Targets, t)
+	}
+	return x.WriteDir(o.out)
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// kit is the folder of the Python package.
+var kit = filepath.Join("..", "..", "impls", "worker", "python")
+
+// lacks skips the test, or fails it where SLIDEFUZZ_REQUIRE names what is missing.
+func lacks(t *testing.T, what, why string) {
+	t.Helper()
+	if slices.Contains(strings.Split(os.Getenv("SLIDEFUZZ_REQUIRE"), ","), what) {
+		t.Fatalf("%s is missing: %s", what, why)
+	}
+	t.Skipf("SKIPPED, NOT TESTED: %s is missing: %s", what, why)
+}
+
+// virtualEnvironment makes a virtual environment on top of a Python that has numpy
+// and setuptools, and returns its folder of programs. pip installs into it without
+// a network.
+func virtualEnvironment(t *testing.T) string {
+	t.Helper()
+	python := ""
+	for _, p := range []string{"python3", "/usr/bin/python3"} {
+		if exec.CommandContext(t.Context(), p, "-c", "import numpy, setuptools, venv, ensurepip").Run() == nil {
+			python = p
+			break
+		}
+	}
+	if python == "" {
+		lacks(t, "python", "no python3 has numpy, setuptools and venv; on Debian: apt-get install python3-numpy python3-setuptools python3-wheel python3-venv")
+	}
+	dir := filepath.Join(t.TempDir(), "venv")
+	out, err := exec.CommandContext(t.Context(), python, "-m", "venv", "--system-site-packages", dir).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return filepath.Join(dir, "bin")
+}
+
+// pipInstall installs the kit, out of a copy of its folder: pip builds in place.
+func pipInstall(t *testing.T, bin string) {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "kit")
+	require.NoError(t, os.CopyFS(folder, os.DirFS(kit)))
+	out, err := exec.CommandContext(t.Context(), filepath.Join(bin, "pip"), "install", "--no-index", "--no-build-isolation", "--disable-pip-version-check", folder).CombinedOutput()
+	if err != nil && strings.Contains(string(out), "bdist_wheel") {
+		lacks(t, "python", "setuptools before 70.1 builds no wheel without the package wheel")
+	}
+	require.NoError(t, err, "%s", out)
+}
+
+// The kit is installed by pip from its folder; its example is sound, and found out
+// when it is not.
+func TestPythonKit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes a virtual environment")
+	}
+	bin := virtualEnvironment(t)
+	pipInstall(t, bin)
+	text, err := os.ReadFile(filepath.Join(kit, "examples", "ring_cache.py"))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	t.Setenv("PYTHONDONTWRITEBYTECODE", "1")
+	write := func(name, text string) (python, file string) {
+		file = filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+		return filepath.Join(bin, "python"), file
+	}
+
+	python, sound := write("ring_cache.py", string(text))
+	status, out, stderr := call(t, "", "worker", "check", "--", python, sound)
+	require.Zero(t, status, out+stderr)
+	assert.Regexp(t, `(?m)^OK: it speaks the protocol .*\n\z`, out)
+	status, out, stderr = call(t, "", "hunt", "--seed", "1", "--cases", "500", "--exec", python+" "+sound)
+	assert.Zero(t, status, out+stderr)
+	assert.Contains(t, out, "worker/ring     500 cases  ok")
+
+	bad := strings.Replace(string(text), "self.values[:, :, new % window]", "self.values[:, :, (new + 1) % window]", 1)
+	require.NotEqual(t, string(text), bad)
+	python, off := write("off_by_one.py", bad)
+	status, out, stderr = call(t, "", "hunt", "--seed", "1", "--cases", "500", "--exec", python+" "+off)
+	assert.Equal(t, 1, status, out+stderr)
+	assert.Contains(t, out, "DIVERGED")
+	assert.Contains(t, out, "values")
+
+	// The package says that it is typed.
+	out2, err := exec.CommandContext(t.Context(), python, "-c", "import os, slidefuzz_worker as w; print(os.path.exists(os.path.join(os.path.dirname(w.__file__), 'py.typed')))").Output()
+	require.NoError(t, err)
+	assert.Equal(t, "True\n", string(out2))
+}
+
+// The page leads to the example, and has all of it, in under 40 lines.
+func TestWorkersPage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "workers.md"))
+	require.NoError(t, err)
+	example, err := os.ReadFile(filepath.Join(kit, "examples", "ring_cache.py"))
+	require.NoError(t, err)
+	assert.Contains(t, string(page), "```python\n"+string(example)+"```\n")
+	assert.Less(t, strings.Count(string(example), "\n"), 40)
+}
