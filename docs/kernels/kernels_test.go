@@ -74,7 +74,7 @@ func TestMended(t *testing.T) {
 	all, b := start(t, "mended")
 	cases := 2000
 	if testing.Short() {
-		cases = 200
+		cases = 50
 	}
 	found, err := hunt.Hunt(t.Context(), all, b.Target(), hunt.Options{Seed: 1, Cases: cases})
 	require.NoError(t, err)

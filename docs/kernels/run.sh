@@ -4,6 +4,7 @@
 #   docs/kernels/run.sh cuda triton
 #   PYTHON=/usr/bin/python3 docs/kernels/run.sh opencl
 #
+# On a machine with a GPU it says first which GPU and which packages.
 # The racing kernel must be caught, shrunk to two blocks and fail in 100 of 100 runs of
 # that; the mended one must be silent in 2,000 cases. $SLIDEFUZZ is the program (default
 # ./slidefuzz: go build -o slidefuzz ./cmd/slidefuzz). At most 200 seconds for each kernel.
@@ -29,6 +30,12 @@ wants() {
 }
 
 : >"$out/summary.txt"
+if command -v nvidia-smi >/dev/null; then
+  nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | tee -a "$out/summary.txt"
+  for package in cupy triton torch; do
+    "$python" -c "import $package; print('$package', $package.__version__)" 2>/dev/null | tee -a "$out/summary.txt"
+  done
+fi
 for kind in "$@"; do
   racing="$python docs/kernels/shift_$kind.py racing" mended="$python docs/kernels/shift_$kind.py mended"
   wants 0 "$kind-check" "$slidefuzz" worker check -- $racing
