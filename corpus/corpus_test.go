@@ -184,3 +184,29 @@ func TestCompareIsTheOrderOfTheDesign(t *testing.T) {
 		last = d
 	}
 }
+
+// A case of a worker that has an order is not native: it fails each time, or has a
+// rate.
+func TestNativeOfWorkers(t *testing.T) {
+	const head = "slidefuzz case v1\nshape batch=1 heads=1 window=2 dim=1 dtype=U8 layout=heads-first\n"
+	for _, x := range []struct {
+		lines, expect string
+		native        bool
+	}{
+		{"target worker/w\nblock 1\nschedule native\n", "op=1 tensor=keys hazard=none", true},
+		{"target worker/w\nblock 1\nschedule 1\n", "op=1 tensor=keys hazard=none", false},
+		{"target worker/w\nblock 1\nschedule 1\n", "ok", false},
+		{"target worker/w\nblock 1\nschedule 1\n", "op=1 tensor=keys hazard=none rate=3/20", true},
+		{"target cache\nblock 1\nschedule 1\n", "op=1 tensor=keys hazard=none", true},
+		{"target roll/fused/host\nblock 1\nschedule 1\n", "op=1 tensor=keys hazard=WAR", true},
+		{"target roll/fused/sim\nblock 1\nschedule 1\n", "op=1 tensor=keys hazard=WAR", false},
+	} {
+		text := head + x.lines + "append 1\nexpect " + x.expect + "\n"
+		c, err := Parse("case", []byte(text), DefaultLimit)
+		require.NoError(t, err, text)
+		require.Equal(t, x.native, c.Native(), text)
+		require.Equal(t, text, string(c.Text()))
+	}
+	_, err := Parse("case", []byte(head+"target roll/fused/sim\nblock 1\nschedule 1\nappend 1\nexpect op=1 tensor=keys hazard=WAR rate=3/20\n"), DefaultLimit)
+	require.ErrorContains(t, err, "has the same outcome each time")
+}

@@ -102,7 +102,8 @@ func (d *Drawer) Cases(t window.Target, seed uint64) func() *Case {
 		if t.IsProgram() {
 			c.Ops = nil
 		}
-		if window.OrdersItself(t.Device) {
+		// A worker may take an order: its backend leaves the schedule or drops it.
+		if window.OrdersItself(t.Device) && t.Device != window.Worker {
 			c.Schedule = inplace.Schedule{Kind: inplace.Native}
 		}
 		return c

@@ -17,7 +17,7 @@ var replayCommand = command{
 Runs each case file (- is standard input) and says where it diverges. Exits with
 0 when each outcome is the file's expect; without expect, when it agrees with
 the oracle. With --times every run must do so; but where the device orders the
-blocks itself (host, schedule native, a worker) a divergence that is expected
+blocks itself (host, schedule native) a divergence that is expected
 need show only once, and the line gives k of n. Without --times such a case is
 run as often as its rate says it was counted. A case of a worker needs its
 command: --exec.`,

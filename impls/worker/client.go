@@ -52,6 +52,10 @@ const DefaultTimeout = 2 * time.Minute
 // with its compiler takes 1 to 3 GiB.
 const DefaultMemory = 8 << 30
 
+// MaxOrder is the most blocks of an order: as text they take some 400 KiB, and a
+// header has a MiB.
+const MaxOrder = 1 << 16
+
 // Client is a worker's process, started when it is first needed and again after
 // a fault. Between New and the next New it drives one cache. It is not for use
 // by two goroutines at once. A call whose context ends returns the context's
@@ -65,6 +69,11 @@ type Client struct {
 	// Memory is the most bytes that it may hold in memory, 0 for
 	// DefaultMemory. Watched on Linux alone.
 	Memory int64
+	// Order is the numbers of blocks in the order in which the worker's kernels are
+	// to run them, each once, at most MaxOrder of them: it goes with every update to a
+	// worker with the capability order. Blocks that it does not list come after,
+	// ascending. Nil asks for none. New forgets it.
+	Order []int
 
 	hello     *Hello
 	process   *process
@@ -110,7 +119,7 @@ func (c *Client) Ended() *ProcessError { return c.fault }
 
 // New drops the cache before it and makes an empty one.
 func (c *Client) New(ctx context.Context, s impls.Shape) error {
-	c.fault, c.positions, c.visible = nil, nil, nil
+	c.fault, c.positions, c.visible, c.Order = nil, nil, nil, nil
 	if _, err := c.Hello(ctx); err != nil {
 		return err
 	}
@@ -139,6 +148,12 @@ func (c *Client) UpdateEach(ctx context.Context, keys, values impls.Tensor, leng
 }
 
 func (c *Client) update(ctx context.Context, meta map[string]string, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	if c.Order != nil && c.hello.Order {
+		if meta == nil {
+			meta = map[string]string{}
+		}
+		meta["order"] = formatList(c.Order)
+	}
 	reply, err := c.ask(ctx, "update", meta, pack("keys", &keys), pack("values", &values))
 	if err != nil {
 		return k, v, err

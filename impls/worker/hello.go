@@ -22,6 +22,9 @@ type Hello struct {
 	// Crop, Ragged, Select and Snapshot are the capabilities: Client.Crop,
 	// UpdateEach, Select, Snapshot with Restore. CropEach takes Crop and Ragged.
 	Crop, Ragged, Select, Snapshot bool
+	// Order is a capability too: blocks run in the order that comes with an update.
+	// See Client.Order.
+	Order bool
 	// Programs is a capability beside the caches: see Client.RunPrograms.
 	Programs bool
 	// Script is a capability too: see Client.Reproducer. Serve does not have it.
@@ -195,6 +198,8 @@ func (h *Hello) Offers(capability string) bool {
 		return h.Programs
 	case "script":
 		return h.Script
+	case "order":
+		return h.Order
 	}
 	return false
 }
@@ -234,8 +239,10 @@ func parseHello(meta map[string]string) (*Hello, error) {
 				h.Programs = true
 			case "script":
 				h.Script = true
+			case "order":
+				h.Order = true
 			default:
-				return nil, fmt.Errorf("capability %q: want crop, ragged, select, snapshot, programs or script", name)
+				return nil, fmt.Errorf("capability %q: want crop, ragged, select, snapshot, programs, script or order", name)
 			}
 		}
 	}
@@ -297,7 +304,7 @@ func (h *Hello) message() *Message {
 	}
 	meta := map[string]string{"name": h.Name, "version": h.Version, "contract": h.Contract, "dtypes": strings.Join(names, ","), "device": h.Device}
 	var can []string
-	for _, c := range []string{"crop", "ragged", "select", "snapshot", "programs"} {
+	for _, c := range []string{"crop", "ragged", "select", "snapshot", "programs", "order"} {
 		if h.Offers(c) {
 			can = append(can, c)
 		}

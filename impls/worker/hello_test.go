@@ -16,7 +16,7 @@ func TestHelloRoundTrip(t *testing.T) {
 	least := Hello{Name: "a", Version: "1", Contract: "single", DTypes: []impls.DType{impls.U8}, Device: "cpu"}
 	all := Hello{
 		Name: "b", Version: "2", Contract: "chunks", DTypes: []impls.DType{impls.F32, impls.BF16}, Device: "cuda",
-		Crop: true, Ragged: true, Select: true, Snapshot: true, Programs: true, Sinks: 4,
+		Crop: true, Ragged: true, Select: true, Snapshot: true, Programs: true, Order: true, Sinks: 4,
 		MaxChunk: ChunkLimit{Window: true, N: 1}, Without: []string{"empty", "exact", "crossing", "long", "window-1"},
 		Dims: &Dims{List: []int{64, 128}}, Batches: []int{1, 2, 4}, Slack: &some,
 	}
@@ -34,7 +34,7 @@ func TestHelloRoundTrip(t *testing.T) {
 // Each is wrong in one thing, and the error says what to do.
 func TestHelloIsStrict(t *testing.T) {
 	for _, x := range []struct{ key, value, want string }{
-		{"capabilities", "crop,fork", `capability "fork": want crop, ragged, select, snapshot, programs or script`},
+		{"capabilities", "crop,fork", `capability "fork": want crop, ragged, select, snapshot, programs, script or order`},
 		{"sinks", "-1", `sinks "-1": want a number`},
 		{"max_chunk", "", `max_chunk "": want rows from 1 to 1048576, W or W+1`},
 		{"max_chunk", "0", `max_chunk "0": want rows from 1 to 1048576, W or W+1`},

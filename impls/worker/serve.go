@@ -13,10 +13,18 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
+// Ordered is a cache whose kernels run their blocks in an order that is given, for
+// the capability order. Order is called before each update that has one, with the
+// numbers of blocks, each once; blocks that are not listed come after, ascending. With
+// nil the order is the cache's own again.
+type Ordered interface {
+	Order(blocks []int) error
+}
+
 // Serve answers requests for caches that make makes, until bye, the end of in or
 // that of ctx. What a cache can do beyond Update and Reset it says by implementing
 // impls.Cropper, RaggedCropper, RaggedUpdater, Selector, Snapshotter, Positioner
-// or Masker; hello says whether all do. An impls.Layered is refused: the protocol
+// or Masker, or Ordered; hello says whether all do. An impls.Layered is refused: the protocol
 // has no layers.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, hello Hello, make func(impls.Shape) (impls.Cache, error)) error {
 	s := &server{hello: hello, make: make}
@@ -216,6 +224,9 @@ func (s *server) update(m *Message) (*Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("values: %w", err)
 	}
+	if err := s.order(m); err != nil {
+		return nil, err
+	}
 	k, v, err := s.append(m, keys, values)
 	if err != nil {
 		return nil, err
@@ -232,6 +243,25 @@ func (s *server) update(m *Message) (*Message, error) {
 		}
 	}
 	return reply, nil
+}
+
+// order hands the cache the order of an update.
+func (s *server) order(m *Message) error {
+	c, ok := s.cache.(Ordered)
+	if _, given := m.Meta["order"]; !given {
+		if ok {
+			return c.Order(nil)
+		}
+		return nil
+	}
+	if !ok {
+		return errors.New("this cache takes no order of its blocks")
+	}
+	blocks, err := list(m, "order")
+	if err != nil {
+		return err
+	}
+	return c.Order(blocks)
 }
 
 // append hands a chunk to the cache, with a number for each entry where the

@@ -456,3 +456,49 @@ func TestPythonLimits(t *testing.T) {
 		Dims: &Dims{Multiple: 8}, Batches: []int{1, 2, 4}, Slack: &zero,
 	}, h)
 }
+
+// ordered is a cache that takes orders; it returns what it is handed.
+type ordered struct{ orders [][]int }
+
+func (c *ordered) Reset() {}
+func (c *ordered) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	return keys, values, nil
+}
+
+func (c *ordered) Order(blocks []int) error {
+	if slices.Contains(blocks, 9) {
+		return errors.New("there is no block 9")
+	}
+	c.orders = append(c.orders, blocks)
+	return nil
+}
+
+// unordered is one that takes none.
+type unordered struct{}
+
+func (unordered) Reset() {}
+func (unordered) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	return keys, values, nil
+}
+
+// The order of an update goes to a cache that takes one, nil where there is none, and
+// is refused by one that does not.
+func TestServeOrder(t *testing.T) {
+	x := impls.NewTensor(impls.Shape{Batch: 1, Heads: 1, Window: 2, Dim: 1, DType: impls.U8}, 1)
+	update := func(cache impls.Cache, order string) error {
+		m := &Message{Meta: map[string]string{"op": "update"}, Tensors: []Tensor{pack("keys", &x), pack("values", &x)}}
+		if order != "" {
+			m.Meta["order"] = order
+		}
+		_, err := (&server{cache: cache}).answer(m)
+		return err
+	}
+	c := &ordered{}
+	require.NoError(t, update(c, "2,0,1"))
+	require.NoError(t, update(c, ""))
+	require.Equal(t, [][]int{{2, 0, 1}, nil}, c.orders)
+	require.ErrorContains(t, update(c, "9"), "there is no block 9")
+	require.ErrorContains(t, update(c, "1;2"), `update: order="1;2": want numbers, comma-separated`)
+	require.NoError(t, update(unordered{}, ""))
+	require.ErrorContains(t, update(unordered{}, "0"), "this cache takes no order of its blocks")
+}

@@ -84,6 +84,10 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 	target := window.Target{Update: "roll", Lowering: inplace.Fused, Device: "sim"}
 	r := rand.New(rand.NewPCG(1, 2)) // the same test each time
 	switch kind {
+	case "race in the order of the case":
+		return serveOrdered(inplace.DropWAR, in, out)
+	case "sound in every order":
+		return serveOrdered(inplace.Fused, in, out)
 	case "race":
 		target.Lowering = inplace.DropWAR
 	case "racy programs":

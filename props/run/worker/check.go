@@ -23,8 +23,8 @@ func Check(ctx context.Context, w *worker.Client, say func(string)) error {
 	if err != nil {
 		return err
 	}
-	say(fmt.Sprintf("hello: %s %s on %s, contract %s, dtypes %v, crop %t, ragged %t, select %t, snapshot %t, programs %t, sinks %d%s",
-		hello.Name, hello.Version, hello.Device, hello.Contract, hello.DTypes, hello.Crop, hello.Ragged, hello.Select, hello.Snapshot, hello.Programs, hello.Sinks,
+	say(fmt.Sprintf("hello: %s %s on %s, contract %s, dtypes %v, crop %t, ragged %t, select %t, snapshot %t, programs %t, order %t, sinks %d%s",
+		hello.Name, hello.Version, hello.Device, hello.Contract, hello.DTypes, hello.Crop, hello.Ragged, hello.Select, hello.Snapshot, hello.Programs, hello.Order, hello.Sinks,
 		limits(hello)))
 	for _, d := range hello.DTypes {
 		if hello.Programs {
@@ -201,6 +201,9 @@ func (c *checker) cache(ctx context.Context) error {
 		steps = append(steps, func() error { return c.tokens(ctx, what, taken, 1) })
 	}
 	steps = append(steps, func() error { return c.tokens(ctx, "a decode past it", taken, 1) })
+	if hello.Order {
+		steps = append(steps, func() error { return c.descending(ctx) })
+	}
 	if long := c.most(s.Window + 2); long > s.Window && c.allows("long", long) {
 		steps = append(steps, func() error { return c.tokens(ctx, "a chunk longer than the window", taken, long) })
 	}
@@ -224,6 +227,19 @@ func (c *checker) cache(ctx context.Context) error {
 		func() error { return c.tokens(ctx, "a decode at the end", taken, 1) },
 	)
 	return inOrder(steps)
+}
+
+// descending asks for an update in a given order, of a block a row, and for one more in
+// the worker's own.
+func (c *checker) descending(ctx context.Context) error {
+	for b := c.shape.Lanes()*c.shape.Window - 1; b >= 0; b-- {
+		c.client.Order = append(c.client.Order, b)
+	}
+	err := c.tokens(ctx, "a decode with its blocks in descending order", taken, 1)
+	if c.client.Order = nil; err != nil {
+		return err
+	}
+	return c.tokens(ctx, "a decode in its own order", taken, 1)
 }
 
 // offered is how a request must be answered whose capability is, or is not, there.

@@ -8,6 +8,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props/judge"
 	"github.com/slidefuzz/slidefuzz/props/run"
 )
@@ -61,9 +62,12 @@ func (b *Backend) Fit(c *corpus.Case) {
 			}
 		}
 	}
-	drawn, chance := c.Shape, c.Block // of which a worker has no use
-	c.Block, c.Schedule = 1, inplace.Schedule{Kind: inplace.Native}
-	c.Orders = nil
+	drawn, chance, block := c.Shape, c.Block, c.Block
+	ordered := b.ordered(c)
+	c.Block, c.Orders = 1, nil
+	if !ordered {
+		c.Schedule = inplace.Schedule{Kind: inplace.Native}
+	}
 	c.Shape.Layout = impls.HeadsFirst
 	if c.Shape.Window == 1 && slices.Contains(without, corpus.WindowOne) {
 		c.Shape.Window = 2
@@ -74,15 +78,34 @@ func (b *Backend) Fit(c *corpus.Case) {
 	}
 	l := b.limits(c.Shape)
 	run.Bounds{Can: b.can, Longest: l.Longest(c.Shape.Window), Without: without, DTypes: h.DTypes}.Fit(c, drawn)
+	if ordered {
+		c.Block = block
+		c.Block = max(evenBlock(c), (cells(c.Shape)-1)/worker.MaxOrder+1)
+	}
 }
+
+// ordered reports whether the worker runs the blocks of a case in the order that the
+// case says.
+func (b *Backend) ordered(c *corpus.Case) bool { return b.hello.Order && !c.Target.IsProgram() }
+
+// cells is those of a window.
+func cells(s impls.Shape) int { return s.Lanes() * s.Window * s.Dim }
+
+// evenBlock is the smallest block that makes as many blocks of the window as the
+// case's: a worker is told their number, and this is how it knows their size.
+func evenBlock(c *corpus.Case) int { return (cells(c.Shape)-1)/c.Blocks() + 1 }
 
 // outsideShare is the draws of which one asks for a cache outside of the limits.
 const outsideShare = 32
 
-// Takes implements run.Fitter: a worker has no blocks and no order, and not every
-// element type; what it does not offer is not asked, and what is left out stays out.
+// Takes implements run.Fitter: a worker has no blocks and no order, unless it offers
+// to follow one, and not every element type; what it does not offer is not asked, and what is left out stays out.
 func (b *Backend) Takes(c *corpus.Case) bool {
-	return c.Schedule.Kind == inplace.Native && c.Block == 1 && slices.Contains(b.hello.DTypes, c.Shape.DType) &&
+	order := c.Schedule.Kind == inplace.Native && c.Block == 1
+	if b.ordered(c) {
+		order = len(c.Orders) == 0 && c.Block == evenBlock(c) && c.Blocks() <= worker.MaxOrder
+	}
+	return order && slices.Contains(b.hello.DTypes, c.Shape.DType) &&
 		c.Only(b.can) && !corpus.HasAny(corpus.FeaturesOf(c), b.Without)
 }
 

@@ -5,6 +5,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -91,6 +92,9 @@ func (b *Backend) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, 
 		}
 		return all[0], nil
 	}
+	if err := b.checkOrder(c); err != nil {
+		return nil, err
+	}
 	d, suspects, err := b.runOnce(ctx, b.judge, c)
 	if err != nil {
 		return nil, err
@@ -119,6 +123,7 @@ func (b *Backend) runOnce(ctx context.Context, j *judge.Judge, c *corpus.Case) (
 	case err != nil:
 		return nil, nil, err
 	}
+	b.client.Order = b.order(c)
 	contract := oracle.Single
 	if b.hello.Contract == "chunks" {
 		contract = oracle.Chunks
@@ -127,6 +132,38 @@ func (b *Backend) runOnce(ctx context.Context, j *judge.Judge, c *corpus.Case) (
 	w := run.Watch(cache{b.client, b}, j)
 	d, err := j.Cache(ctx, c, w, contract)
 	return d, w.Suspects(), err
+}
+
+// checkOrder refuses a case whose order of blocks the worker cannot be told. Ascending
+// is what a case says that says nothing.
+func (b *Backend) checkOrder(c *corpus.Case) error {
+	switch {
+	case len(c.Orders) > 0:
+		return fmt.Errorf("%s: an order line, but an update of a worker has one order for all of its kernels: say it with schedule", c.Target)
+	case c.Schedule.Kind == inplace.Native:
+		return nil
+	case !b.hello.Order && c.Schedule.Kind != inplace.Ascending:
+		return fmt.Errorf("%s: schedule %s, but the worker's hello lacks the capability order: want schedule native", c.Target, c.Schedule)
+	case b.hello.Order && c.Blocks() > worker.MaxOrder:
+		return fmt.Errorf("%s: the order of %d blocks does not fit a message: want a larger block, or schedule native", c.Target, c.Blocks())
+	}
+	return nil
+}
+
+// order is what a case says of the order of blocks, all of them listed; nil where
+// that is left to the worker.
+func (b *Backend) order(c *corpus.Case) []int {
+	if !b.hello.Order || c.Schedule.Kind == inplace.Native {
+		return nil
+	}
+	all := make([]int, c.Blocks())
+	order := c.Schedule.Order(len(all))
+	for i := range all {
+		if all[i] = i; order != nil {
+			all[i] = int(order[i])
+		}
+	}
+	return all
 }
 
 // failed is what the worker did instead of answering, "" if it answered.

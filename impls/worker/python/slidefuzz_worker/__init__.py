@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, Optional, Protocol, Union
 
-__all__ = ["Cache", "Metadata", "Refused", "Tensor", "booleans", "int64", "read_message", "serve", "write_message"]
+__all__ = ["Cache", "Metadata", "Refused", "Tensor", "blocks", "booleans", "int64", "read_message", "serve", "write_message"]
 
 MAX_HEADER = 1 << 20
 
@@ -111,6 +111,14 @@ def numbers(text: str) -> list[int]:
     return [int(n) for n in text.split(",")]
 
 
+def blocks(order: Sequence[int], n: int) -> list[int]:
+    """The order of n blocks that an update asks for: of its numbers those below n, then
+    the others, ascending."""
+    first = [b for b in order if b < n]
+    taken = set(first)
+    return first + [b for b in range(n) if b not in taken]
+
+
 def update_reply(got: Sequence[Any]) -> dict[str, Tensor]:
     """The tensors of a reply to update, from what a cache returned."""
     keys, values, positions, visible = (*got, None, None)[:4]
@@ -157,6 +165,8 @@ def serve(
       crop and ragged: crop_each(lengths)
       select:          select(entries)
       snapshot:        snapshot(id), restore(id)
+      order:           an attribute order, set before each update to the numbers of
+        its blocks, or to None where the order is the cache's own; see blocks
     entries, lengths and lens are lists of ints, one for each batch entry.
     positions is a list of ints, or one for each batch entry; visible says which
     rows each query attends to: lists [batch or 1][q][rows] of bools, or a boolean
@@ -193,6 +203,8 @@ def serve(
             return {}, {}
         if op == "update":
             chunk = tensors["keys"], tensors["values"]
+            if "order" in offers:
+                cache.order = numbers(meta["order"]) if "order" in meta else None
             return {}, cache.update_each(*chunk, numbers(meta["lens"])) if "lens" in meta else cache.update(*chunk)
         if op == "reset":
             cache.reset()
