@@ -1,6 +1,12 @@
 package corpus
 
-import "github.com/slidefuzz/slidefuzz/impls"
+import (
+	"bytes"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+)
 
 // WidePrefix begins the inputs of Decode that choose among all that a case of a
 // cache may have: batches that are selected from, numbers by entry, rows of 16 bytes
@@ -20,6 +26,15 @@ var (
 // maxWideCells bounds the cells of all tokens of a wide input: an execution is to
 // take less than a millisecond.
 const maxWideCells = 1 << 16
+
+// DecodeCache makes a case of a user's cache from any bytes, with all that one may
+// have: it is Decode of what WidePrefix comes before, for the target of such caches,
+// which have no blocks.
+func DecodeCache(in []byte) *Case {
+	c := decodeWide(bytes.TrimPrefix(in, []byte(WidePrefix)))
+	c.Target, c.Block, c.Schedule = window.CacheTarget(), 1, inplace.Schedule{}
+	return c
+}
 
 // decodeWide is Decode of what follows WidePrefix. An operation has a byte that says
 // of which kind it is; the old kinds then have the two bytes that they have in Decode,

@@ -67,6 +67,9 @@ func TestWideInputsAreCases(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, c.Short(), back.Short())
 		require.LessOrEqual(t, len(c.Ops), maxOps)
+		own := DecodeCache(in)
+		require.Equal(t, c.Short(), own.Short())
+		require.Equal(t, window.CacheTarget(), own.Target)
 		for _, f := range FeaturesOf(c) {
 			seen[f]++
 		}

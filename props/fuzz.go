@@ -11,7 +11,7 @@ import (
 )
 
 // FuzzCache fuzzes a cache of a user's own with go test -fuzz: an input becomes a case,
-// as [corpus.Decode] makes it, which is run on a new cache and judged as by
+// as [corpus.DecodeCache] makes it, which is run on a new cache and judged as by
 // [TestCache]. newCache and the options are as for that; it is called for each input,
 // by several processes at once.
 //
@@ -51,14 +51,14 @@ func FuzzCache(f *testing.F, newCache func(t *testing.T, s impls.Shape) (impls.C
 	})
 }
 
-// cacheSeeds are inputs of one feature each: decoding past the window, a long prefill,
-// a reset, numbers by entry, a reordered batch.
+// cacheSeeds are inputs of one feature each: decoding past the window, a long prefill
+// and a reset, numbers by entry, a reordered batch.
 var cacheSeeds = []string{
 	"",
-	"\x00\x01\x02\x02\x00\x00\x00\x00\x00\x02" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
-	"\x03\x02\x00\x03\x00\x00\x00\x00\x00\x09" + "\x00\x00\x0f\x00\x00\x00\x00\x00",
-	corpus.WidePrefix + "\x01\x02\x04\x00\x01\x00\x00\x00\x00\x02" + "\x00\x00\x00\x09\x01\x00\x00\x00\x00",
-	corpus.WidePrefix + "\x01\x00\x04\x00\x01\x00\x00\x00\x00\x02" + "\x0b\x01\x02\x0d\x01\x00\x00\x00\x00",
+	"\x00\x00\x03\x04\x01\x00\x00\x00\x00\x02" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+	"\x00\x01\x01\x05\x01\x00\x00\x00\x00\x09" + "\x00\x00\x00\x00\x0f\x00\x00\x00\x00",
+	"\x01\x00\x04\x00\x01\x00\x00\x00\x00\x02" + "\x0b\x01\x02\x0d\x01\x00\x00\x00\x00",
+	"\x01\x02\x04\x00\x01\x00\x00\x00\x00\x02" + "\x00\x00\x00\x09\x01\x00\x00\x00\x00",
 }
 
 // cacheCase is the case of an input: its text, or what its bytes decode to.
@@ -70,7 +70,7 @@ func cacheCase(in []byte) *corpus.Case {
 			}
 		}
 	}
-	return corpus.Decode(in)
+	return corpus.DecodeCache(in)
 }
 
 // fuzzLimit bounds the bytes of a case in an input's text, so that an execution stays

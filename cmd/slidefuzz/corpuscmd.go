@@ -20,14 +20,15 @@ var importCommand = command{
 	long: `
 Turns inputs that go test -fuzz keeps into case files: files under testdata/fuzz
 or in the toolchain's cache, and all such files in folders and below. Those of
-FuzzUpdate and of props.FuzzCache as they are, those of FuzzInPlace with
---program; a file in a folder FuzzInPlace is taken for one anyway. One case goes
-to standard output without -o. The folder of a target in the toolchain's cache:
+FuzzUpdate as they are, those of a user's fuzz target that calls props.FuzzCache
+with --cache, those of FuzzInPlace with --program; a file in a folder FuzzInPlace
+is taken for one anyway. One case goes to standard output without -o. The folder of a target in the toolchain's cache:
 
   $(go env GOCACHE)/fuzz/IMPORT/PATH/FuzzNAME`,
 	flags: func(fs *flag.FlagSet) action {
 		out := fs.String("o", "", "write each case to `DIR`/NAME.txt")
 		program := fs.Bool("program", false, "the inputs are those of FuzzInPlace")
+		cache := fs.Bool("cache", false, "the inputs are those of props.FuzzCache: cases of target cache, before they are fitted to its options")
 		return func(ctx context.Context, e *env, args []string) (int, error) {
 			if err := noFiles(args); err != nil {
 				return 0, err
@@ -46,7 +47,12 @@ to standard output without -o. The folder of a target in the toolchain's cache:
 				if err != nil {
 					return 0, err
 				}
-				if cases[i], err = importCase(path, text, *program); err != nil {
+				if *cache {
+					cases[i], err = importCache(path, text)
+				} else {
+					cases[i], err = importCase(path, text, *program)
+				}
+				if err != nil {
 					return 0, err
 				}
 			}

@@ -253,6 +253,18 @@ func importCase(path string, text []byte, program bool) (*corpus.Case, error) {
 	return corpus.Decode(in), nil
 }
 
+// importCache is the case of an input of props.FuzzCache.
+func importCache(path string, text []byte) (*corpus.Case, error) {
+	in, err := corpus.ImportFuzzFile(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if c, err := corpus.Parse(path, in, 0); err == nil {
+		return c, nil // the text of a case is an input too
+	}
+	return corpus.DecodeCache(in), nil
+}
+
 // allInputFiles are the files that arguments name, and those in folders and below
 // that go test keeps inputs in; where cases are taken, files *.txt too. Hidden ones
 // are left out.
