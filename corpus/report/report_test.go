@@ -669,3 +669,17 @@ append 2
 append 1
 expect op=2 tensor=keys hazard=WAR     # or: expect ok
 `
+
+// A select of an entry that there is not must be refused: where a cache took it, the
+// strip shows that nothing was selected.
+func TestStripOfWhatMustBeRefused(t *testing.T) {
+	c, err := corpus.ParseShort("case", "window=2 dim=1 dtype=U8; append 2; select 1,0; append 1", 0)
+	require.NoError(t, err)
+	d := &corpus.Divergence{
+		Op: 2, OpKind: "select", Tensor: "-", Fault: corpus.FaultAccepted, Detail: "entries 1,0 of a batch of 1",
+		Said: []corpus.Said{corpus.Accepted, corpus.Accepted},
+	}
+	var page bytes.Buffer
+	require.NoError(t, Report{Case: c, Divergence: d}.WriteHTML(&page))
+	require.Contains(t, page.String(), "op 2: select 1,0")
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/oracle"
 )
 
 // strip is an SVG, in pixels, of what the window of one entry should hold after each
@@ -106,9 +107,11 @@ func (r Report) cacheStrip() *strip {
 		if said != corpus.NotAsked {
 			held.serial += o.Tokens()
 		}
-		if said == corpus.Accepted && !o.Mismatched(corpus.Now(shape, held)) {
+		// What must be refused changes nothing here, though the cache took it.
+		x := o.Kind.Operation()
+		if said == corpus.Accepted && !o.Mismatched(corpus.Now(shape, held)) && x.Answer(o, shape, held, oracle.Chunks) != corpus.MustRefuse {
 			held.first = first
-			o.Kind.Operation().Effect(o, held)
+			x.Effect(o, held)
 		}
 		if i < last-stripLines {
 			s.Skipped++
