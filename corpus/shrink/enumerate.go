@@ -94,6 +94,14 @@ func Enumerate(t window.Target, b Bounds, yield func(*corpus.Case) bool) {
 	(&enumeration{b, formsWithin(b), oneBlock, yield}).all(t, b.Ops, b.Tokens)
 }
 
+// EnumerateOrders calls yield with each sequence of appends alone within bounds, in each
+// number of blocks, ascending and with each block first, until it returns false. The case
+// is reused between calls.
+func EnumerateOrders(t window.Target, b Bounds, yield func(*corpus.Case) bool) {
+	appends := slices.DeleteFunc(formsWithin(b), func(f form) bool { return f.op.Kind != corpus.Append || f.op.Each != nil })
+	(&enumeration{b, appends, enumerateSchedules, yield}).all(t, b.Ops, b.Tokens)
+}
+
 // enumeration is one under way. schedules calls yield with each order of the blocks of
 // a case that it tries.
 type enumeration struct {

@@ -2,7 +2,6 @@ package hunt
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -21,16 +20,16 @@ var (
 	// entryBounds is those of two entries that go their own ways, of caches in Go that
 	// can.
 	entryBounds = shrink.Bounds{Ops: 3, Tokens: 6, Window: 3, Heads: 1, Dim: 1, Batch: 2}
-	// orderBounds is the two appends, in each number of blocks, and each block first.
-	orderBounds = shrink.Bounds{Ops: 2, Tokens: 4}
+	// orderBounds is the two appends, in each number of blocks, and each block first:
+	// with as many tokens and rows as the sequences have, so that no step of those has
+	// another kernel.
+	orderBounds = shrink.Bounds{Ops: 2, Tokens: 7, Window: 4, Heads: 2, Dim: 2}
 )
 
 // ExhaustiveBounds are those of every sequence of one entry, of those of two, and
 // of the appends whose blocks run in each order.
 func ExhaustiveBounds() (sequences, entries, orders shrink.Bounds) {
-	orders = shrink.Scope()
-	orders.Ops, orders.Tokens = orderBounds.Ops, orderBounds.Tokens
-	return sequenceBounds, entryBounds, orders
+	return sequenceBounds, entryBounds, orderBounds
 }
 
 // Exhausted is what an exhaustive hunt in one target came to. Small is the first case
@@ -95,10 +94,7 @@ func Exhaustive(ctx context.Context, b *run.Backends, t window.Target) (x Exhaus
 		}
 	}
 	if x.Small == nil && err == nil && t.Device != window.Go && t.Update != "program" {
-		shrink.EnumerateScope(t, orderBounds.Ops, orderBounds.Tokens, func(c *corpus.Case) bool {
-			appends := func(o corpus.Op) bool { return o.Kind != corpus.Append }
-			return slices.ContainsFunc(c.Ops, appends) || try(c)
-		})
+		shrink.EnumerateOrders(t, orderBounds, try)
 	}
 	if ctx.Err() != nil {
 		return x, nil
