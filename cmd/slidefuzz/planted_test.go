@@ -17,6 +17,9 @@ var servedSample = []string{
 	"sinks-evicts-newest", "aligned-copies-16-bytes", "pages-writes-shared", "cells-one-mask", "beams-one-rollback", "beams-hit-keeps-position",
 }
 
+// shortSample is how many of servedSample are hunted in with -short.
+const shortSample = 3
+
 // Planted bugs are caught behind the protocol too, and the sound designs are silent
 // there. Caches with layers are not served.
 func TestPlantedBehindTheProtocol(t *testing.T) {
@@ -29,10 +32,14 @@ func TestPlantedBehindTheProtocol(t *testing.T) {
 		}
 		require.NoError(t, err)
 		require.Equal(t, i.Name, hello.Name)
-		if !i.Sound && !slices.Contains(servedSample, i.Name) {
+		at := slices.Index(servedSample, i.Name)
+		if !i.Sound && at < 0 {
 			continue
 		}
 		served++
+		if at >= shortSample && testing.Short() {
+			continue
+		}
 		t.Run(i.Name, func(t *testing.T) {
 			t.Parallel()
 			cases, status := "300", 1
