@@ -20,7 +20,7 @@ func TestEachBugIsCaught(t *testing.T) {
 	o := KillOptions{Seeds: 3, Cases: killCases, Replays: 100}
 	b := run.Local()
 	for i, bug := range window.Bugs() {
-		if testing.Short() && i%5 > 0 {
+		if testing.Short() && i%15 > 0 {
 			continue
 		}
 		t.Run(bug.Target.String(), func(t *testing.T) {

@@ -97,6 +97,9 @@ func covered(p *Program, s cover.Seen) (all []string) {
 // A target of anybody's: what each input covers and how it fails, with panics,
 // hangs and exits between, in the order of the inputs.
 func TestFuzzTarget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a program with counters")
+	}
 	inModule(t)
 	target, err := FindTarget(t.Context(), ".FuzzSteps")
 	require.NoError(t, err)
