@@ -36,8 +36,13 @@ func (c *Case) Short() string {
 // block and schedule may be missing: the target is then [window.CacheTarget]. name
 // and limit are as for Parse.
 func ParseShort(name, text string, limit int64) (*Case, error) {
-	if strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), header) {
-		return Parse(name, []byte(text), limit)
+	for line := range strings.Lines(text) { // the first that says something
+		line, _, _ = strings.Cut(line, "#")
+		if line = strings.TrimSpace(line); line == header {
+			return Parse(name, []byte(text), limit)
+		} else if line != "" {
+			break
+		}
 	}
 	if limit == 0 {
 		limit = DefaultLimit

@@ -31,7 +31,7 @@ func TestParseShort(t *testing.T) {
 	for _, same := range []string{
 		"shape window=2 dim=8 dtype=U8\nappend 4   # a prefill\nappend 1\n",
 		"window=2 dim=8 dtype=U8;\n\n append 4;append 1;",
-		"slidefuzz case v1\nshape batch=1 heads=1 window=2 dim=8 dtype=U8 layout=heads-first\ntarget cache\nblock 1\nschedule ascending\nappend 4\nappend 1\n",
+		"# why it is kept\n\nslidefuzz case v1\nshape batch=1 heads=1 window=2 dim=8 dtype=U8 layout=heads-first\ntarget cache\nblock 1\nschedule ascending\nappend 4\nappend 1\n",
 	} {
 		c, err := ParseShort("short", same, 0)
 		require.NoError(t, err, same)

@@ -93,7 +93,7 @@ func (s *suite) keep(t *testing.T, c *corpus.Case, d *corpus.Divergence) string 
 	if keepsArtifacts() {
 		how = fmt.Sprintf("cp '%s' %s/%s", filepath.Join(t.ArtifactDir(), "case.txt"), dir, keptName(c, d))
 	}
-	return fmt.Sprintf("keep it, so that %s begins with it:\n\tmkdir -p %s && %s", s.test, dir, how)
+	return fmt.Sprintf("keep it, so that %s begins with it (in the package's folder):\n\tmkdir -p %s && %s", s.test, dir, how)
 }
 
 // keepsArtifacts reports whether the folders of t.ArtifactDir stay after the test.

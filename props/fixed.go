@@ -29,6 +29,19 @@ var fixedChecks = [...]fixedCheck{
 func (s *suite) testFixed(t *testing.T, c fixedCheck) {
 	var first, failed []string
 	tried := 0
+	// Deferred, since the constructor or the cache may end the test.
+	defer func() {
+		switch {
+		case len(failed) == 1 && tried > 1:
+			t.Errorf("%s\nall other element types and layouts pass", first[0])
+		case len(failed) == tried && tried > 1:
+			t.Errorf("%s\nand so for every element type and layout", first[0])
+		case len(failed) > 1:
+			t.Errorf("%s\nand so for %s", first[0], strings.Join(failed[1:], ", "))
+		case len(failed) == 1:
+			t.Error(first[0])
+		}
+	}()
 	for _, dtype := range s.dtypes {
 		for _, layout := range s.layouts {
 			shape := s.shape()
@@ -49,16 +62,6 @@ func (s *suite) testFixed(t *testing.T, c fixedCheck) {
 				failed = append(failed, fmt.Sprintf("%s %s", dtype, layout))
 			}
 		}
-	}
-	switch {
-	case len(failed) == 1 && tried > 1:
-		t.Errorf("%s\nall other element types and layouts pass", first[0])
-	case len(failed) == tried && tried > 1:
-		t.Errorf("%s\nand so for every element type and layout", first[0])
-	case len(failed) > 1:
-		t.Errorf("%s\nand so for %s", first[0], strings.Join(failed[1:], ", "))
-	case len(failed) == 1:
-		t.Error(first[0])
 	}
 }
 

@@ -2,6 +2,7 @@ package props
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ func (s *suite) hint(t *testing.T, d *corpus.Divergence, seed int64) string {
 	end := time.Now().Add(hintTime)
 	for _, other := range s.others() {
 		o := *s
+		o.options = slices.Clone(s.options)
 		other.change(&o)
 		b := o.backend(t)
 		next := corpus.Draws(window.CacheTarget(), uint64(seed))
@@ -40,7 +42,7 @@ func (s *suite) hint(t *testing.T, d *corpus.Divergence, seed int64) string {
 			agrees = d == nil && err == nil
 		}
 		if agrees {
-			return fmt.Sprintf("\nhint: %s the cache agrees with the oracle in %d cases. If that is what it promises, say so; else it has a fault.", other.text, tried)
+			return fmt.Sprintf("hint: %s the cache agrees with the oracle in %d cases. If that is what it promises, say so; else it has a fault.", other.text, tried)
 		}
 	}
 	return ""

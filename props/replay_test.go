@@ -132,3 +132,19 @@ func TestPanicsHaveAStack(t *testing.T) {
 }
 
 func panics(rows int) { panic(fmt.Sprintf("a chunk of %d rows", rows)) }
+
+// What was found is told though the constructor skips the rest of the subtest.
+func TestFoundThoughTheRestIsSkipped(t *testing.T) {
+	if os.Getenv(verdictVar) != "" {
+		wrong := wrongOn(func(impls.Shape) bool { return true })
+		props.TestCache(t, func(t *testing.T, s impls.Shape) (impls.Cache, error) {
+			if s.DType == impls.U8 {
+				t.Skip("no bytes here")
+			}
+			return wrong(t, s)
+		}, props.Chunks())
+		return
+	}
+	out := failing(t, "skips", "-test.run=^TestFoundThoughTheRestIsSkipped$/^KeepsNothing$")
+	require.Contains(t, out, "op 1 (append), keys returned: lane 0 row 0 holds nothing (zeros), expected token 0")
+}

@@ -15,11 +15,18 @@ import (
 	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
+// deadlineSlack is left of the time that go test has, for the shrinker and the other
+// subtests.
+const deadlineSlack = shrinkTime + 30*time.Second
+
 // testOracle runs random sequences: as many as -slidefuzz.cases says, and again with
 // another seed until the time of -slidefuzz.time is over.
 func (s *suite) testOracle(t *testing.T) {
 	b := s.backend(t)
 	end := time.Now().Add(*timeFlag)
+	if deadline, ok := t.Deadline(); ok && end.After(deadline.Add(-deadlineSlack)) {
+		end = deadline.Add(-deadlineSlack)
+	}
 	from := seedOf(t)
 	cases := casesOf(t)
 	for round := int64(0); ; round++ {
@@ -81,7 +88,10 @@ func (b *backend) sequences(t *testing.T, seed int64, cases int) bool {
 	}
 	failed = nil
 	text := b.s.failed(t, small, d, stats, "after "+plural(tried, "case"))
-	t.Errorf("%s%s\n%s\nfind it again:\n\t%s", text, b.s.hint(t, d, seed), b.s.keep(t, small, d), again(t, seed, cases))
+	t.Errorf("%s\n%s\nfind it again:\n\t%s", text, b.s.keep(t, small, d), again(t, seed, cases))
+	if hint := b.s.hint(t, d, seed); hint != "" { // afterwards, since it makes caches
+		t.Error(hint)
+	}
 	return false
 }
 
@@ -107,7 +117,7 @@ func (s *suite) testConcurrent(t *testing.T) {
 		}
 		d, err := s.together(t, pair)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v\n%s\nand at once\n%s\nfind it again:\n\t%s", err, b.s.text(pair[0], nil), b.s.text(pair[1], nil), again(t, seedOf(t), casesOf(t)))
 		}
 		for i, c := range pair {
 			if d[i] == nil || s.alone(t, b, c) {

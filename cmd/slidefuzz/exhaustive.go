@@ -43,6 +43,7 @@ func (o *huntOptions) exhaust(ctx context.Context, e *env, args []string) (int, 
 	for range min(o.parallel, len(jobs)) {
 		go func() {
 			backends := run.Local()
+			backends.Limit = int64(*o.memory)
 			for i := range turn {
 				x, err := hunt.Exhaustive(ctx, backends, jobs[i].target)
 				done[i] <- result{x, err}
@@ -59,7 +60,7 @@ func (o *huntOptions) exhaust(ctx context.Context, e *env, args []string) (int, 
 		what := "agrees in all"
 		switch {
 		case x.Small != nil && j.target.Sound():
-			what, status = "DIVERGES: "+x.Small.Short()+": "+x.Divergence.String(), exitUnexpected
+			what, status = "DIVERGES: "+x.Divergence.String()+"\n"+indent(x.Small.Text()), exitUnexpected
 		case x.Small != nil:
 			what = "caught: " + x.Small.Short()
 			caught++

@@ -25,8 +25,8 @@ does all its loads, then all its stores. Exits with 1 if there is a pair.
   x[0:48] = x[16:64]      # cells 0 to 47: each reads one element and writes one
   x[48:64] = new[0:16]    # cells 48 to 63
 
-A line "repeat 8 x 64 new 16" runs the lines after it 8 times, x 64 elements further
-each time and new 16.`,
+A line "repeat 8 x 64 new 16" runs the lines after it, up to the next repeat, 8
+times, x 64 elements further each time and new 16; "repeat 1" ends it.`,
 	flags: func(*flag.FlagSet) action {
 		return func(ctx context.Context, e *env, args []string) (int, error) {
 			if len(args) != 1 {
@@ -54,7 +54,11 @@ each time and new 16.`,
 				fmt.Fprintln(e.out, "no two blocks collide: every order gives the same result")
 				return exitOK, nil
 			}
-			fmt.Fprintf(e.out, "%s of blocks collide\n", plural(len(all), "pair"))
+			more := ""
+			if len(all) == inplace.MaxCollisions {
+				more = " or more"
+			}
+			fmt.Fprintf(e.out, "%s%s of blocks collide\n", plural(len(all), "pair"), more)
 			return exitUnexpected, nil
 		}
 	},

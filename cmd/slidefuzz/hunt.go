@@ -435,7 +435,7 @@ func (o huntOptions) ahead(ctx context.Context, jobs []job, start time.Time) []c
 			backends := run.Local() // two goroutines cannot share them
 			backends.Limit = o.backends.Limit
 			for i := range turn {
-				all[i] <- o.one(ctx, backends, jobs[i], len(jobs)-i, start, nil)
+				all[i] <- o.one(ctx, backends, jobs[i], (len(jobs)-i+o.parallel-1)/o.parallel, start, nil)
 			}
 		}()
 	}

@@ -29,8 +29,8 @@ const (
 //	x[0:48] = x[16:64]      # cells 0 to 47: each reads one element and writes one
 //	x[48:64] = new[0:16]    # cells 48 to 63
 //
-// A line "repeat 8 x 64 new 16" runs the lines that follow it 8 times; each time x is 64
-// elements further and new 16. Cells are numbered in the order of the lines. Errors
+// A line "repeat 8 x 64 new 16" runs the lines that follow it, up to the next repeat, 8
+// times; each time x is 64 elements further and new 16. "repeat 1" ends it. Cells are numbered in the order of the lines. Errors
 // are told with file and line, as name:line.
 func ParseMap(name, text string) (*Map, error) {
 	p := &mapParser{sizes: map[string]int{}, store: map[string]int{}}
@@ -228,8 +228,11 @@ type Collision struct {
 	Cells  int // how many cells they share so
 }
 
+// MaxCollisions bounds the pairs that Collisions lists: no more are looked for.
+const MaxCollisions = 1 << 16
+
 // Collisions lists the pairs of blocks that must not change places, in the order in
-// which they are met.
+// which they are met, MaxCollisions of them at most.
 func (k *Kernel) Collisions() []Collision {
 	type key struct {
 		kind                   HazardKind
@@ -241,7 +244,9 @@ func (k *Kernel) Collisions() []Collision {
 		x := key{h.Kind, h.Storage, h.Writer, h.Other}
 		i, ok := at[x]
 		if !ok {
-			i = len(all)
+			if i = len(all); i == MaxCollisions {
+				return false
+			}
 			at[x] = i
 			all = append(all, Collision{Hazard: h})
 		}
