@@ -89,3 +89,40 @@ func TestWhatIsLost(t *testing.T) {
 	_, err = Distil(t.Context(), make([]int64, 4), func(context.Context, []int) ([]Seen, error) { return nil, broken })
 	require.ErrorIs(t, err, broken)
 }
+
+// An input that is kept for a failure which came and went is not counted in the lower
+// bound: what all runs show, one input shows.
+func TestBoundWithoutWhatComesAndGoes(t *testing.T) {
+	runs := 0
+	run := func(_ context.Context, inputs []int) ([]Seen, error) {
+		runs++
+		seen := make([]Seen, len(inputs))
+		for k, i := range inputs {
+			seen[k].Blocks = []int32{0}
+			if i == 1 && runs == 1 {
+				seen[k].Failures = []string{"flaky"}
+			}
+		}
+		return seen, nil
+	}
+	r, err := Distil(t.Context(), []int64{1, 1}, run)
+	require.NoError(t, err)
+	require.Equal(t, []int{1}, r.Kept)
+	require.Equal(t, 1, r.Bound)
+	require.Equal(t, []string{"flaky"}, r.Flaky)
+
+	// Two such: both are kept, and one would do.
+	runs = 0
+	r, err = Distil(t.Context(), []int64{1, 1}, func(ctx context.Context, inputs []int) ([]Seen, error) {
+		seen, err := run(ctx, inputs)
+		for k, i := range inputs {
+			if i == 0 && runs == 1 {
+				seen[k].Failures = []string{"another"}
+			}
+		}
+		return seen, err
+	})
+	require.NoError(t, err)
+	require.Equal(t, []int{0, 1}, r.Kept)
+	require.Equal(t, 1, r.Bound)
+}
