@@ -27,10 +27,22 @@ var (
 // take less than a millisecond.
 const maxWideCells = 1 << 16
 
+// maxCacheBytes bounds the memory of a case in an input's text, so that an execution
+// stays quick whatever is made of it.
+const maxCacheBytes = 1 << 20
+
 // DecodeCache makes a case of a user's cache from any bytes, with all that one may
 // have: it is Decode of what WidePrefix comes before, for the target of such caches,
-// which have no blocks.
+// which have no blocks. The text of a case of a cache is that case.
 func DecodeCache(in []byte) *Case {
+	if bytes.HasPrefix(in, []byte(header)) {
+		if c, err := Parse("input", in, maxCacheBytes); err == nil {
+			if _, program := c.TheProgram(); !program {
+				c.Target, c.Block, c.Schedule, c.Orders, c.Expect = window.CacheTarget(), 1, inplace.Schedule{}, nil, nil
+				return c
+			}
+		}
+	}
 	c := decodeWide(bytes.TrimPrefix(in, []byte(WidePrefix)))
 	c.Target, c.Block, c.Schedule = window.CacheTarget(), 1, inplace.Schedule{}
 	return c

@@ -51,6 +51,19 @@ func TestParseShort(t *testing.T) {
 	}
 }
 
+// The text of a case is an input of a user's fuzz target, as its own target's case; that
+// of a program is bytes like others.
+func TestDecodeCacheOfText(t *testing.T) {
+	text := []byte("slidefuzz case v1\nshape batch=1 heads=1 window=2 dim=1 dtype=U8 layout=heads-first\ntarget roll/fused/sim\nblock 3\nschedule descending\nappend 2\nappend 1\n")
+	c := DecodeCache(text)
+	require.Equal(t, "window=2 dim=1 dtype=U8; append 2; append 1", c.Short())
+	require.Equal(t, window.CacheTarget(), c.Target)
+	require.Equal(t, 1, c.Block)
+	program := DecodeCache([]byte("slidefuzz case v1\nshape batch=1 heads=1 window=1 dim=1 dtype=U8 layout=heads-first\ntarget program/fused/sim\nblock 1\nschedule ascending\nbuffer x 2\nx[0:1] = x[1:2]\n"))
+	require.Equal(t, window.CacheTarget(), program.Target)
+	require.NotEmpty(t, program.Ops)
+}
+
 // Every wide input is a case, and the choices that are new are among them.
 func TestWideInputsAreCases(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))

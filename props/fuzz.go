@@ -1,7 +1,6 @@
 package props
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"testing"
@@ -34,7 +33,7 @@ func FuzzCache(f *testing.F, newCache func(t *testing.T, s impls.Shape) (impls.C
 	f.Fuzz(func(t *testing.T, in []byte) {
 		executions++
 		b := s.backend(t)
-		c := cacheCase(in)
+		c := corpus.DecodeCache(in)
 		b.Fit(c)
 		d, err := b.runner().One(t.Context(), c)
 		if err != nil {
@@ -60,19 +59,3 @@ var cacheSeeds = []string{
 	"\x01\x00\x04\x00\x01\x00\x00\x00\x00\x02" + "\x0b\x01\x02\x0d\x01\x00\x00\x00\x00",
 	"\x01\x02\x04\x00\x01\x00\x00\x00\x00\x02" + "\x00\x00\x00\x09\x01\x00\x00\x00\x00",
 }
-
-// cacheCase is the case of an input: its text, or what its bytes decode to.
-func cacheCase(in []byte) *corpus.Case {
-	if bytes.HasPrefix(in, []byte("slidefuzz case ")) {
-		if c, err := corpus.Parse("input", in, fuzzLimit); err == nil {
-			if _, program := c.TheProgram(); !program {
-				return c
-			}
-		}
-	}
-	return corpus.DecodeCache(in)
-}
-
-// fuzzLimit bounds the bytes of a case in an input's text, so that an execution stays
-// quick whatever is made of it.
-const fuzzLimit = 1 << 20

@@ -33,23 +33,15 @@ func (o *huntOptions) exhaust(ctx context.Context, e *env, args []string) (int, 
 		err error
 	}
 	done := make([]chan result, len(jobs))
-	turn := make(chan int, len(jobs))
+	numbers := make([]int, len(jobs))
 	for i := range jobs {
-		done[i] = make(chan result, 1)
-		turn <- i
+		done[i], numbers[i] = make(chan result, 1), i
 	}
-	close(turn)
 	start := time.Now()
-	for range min(o.parallel, len(jobs)) {
-		go func() {
-			backends := run.Local()
-			backends.Limit = int64(*o.memory)
-			for i := range turn {
-				x, err := hunt.Exhaustive(ctx, backends, jobs[i].target)
-				done[i] <- result{x, err}
-			}
-		}()
-	}
+	o.inTurn(numbers, func(on *run.Backends, i int) {
+		x, err := hunt.Exhaustive(ctx, on, jobs[i].target)
+		done[i] <- result{x, err}
+	})
 	status, cases, sound, caught, outside := exitOK, 0, 0, 0, 0
 	for i, j := range jobs {
 		x := <-done[i]

@@ -401,13 +401,10 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 
 // bound is how many cases a job has at most, 0 without a number.
 func (o huntOptions) bound(j job) int {
-	switch {
-	case j.scenario != nil:
+	if j.scenario != nil {
 		return len(j.cases)
-	case o.cases > 0 && !j.target.Sound():
-		return o.caught
 	}
-	return o.cases
+	return hunt.Options{Cases: o.cases, UntilCaught: o.caught}.Bound(j.target)
 }
 
 // ahead runs the jobs that need nothing but a core, several at once and each in its
@@ -424,22 +421,32 @@ func (o huntOptions) ahead(ctx context.Context, jobs []job, start time.Time) []c
 	if o.parallel == 1 || len(next) < 2 {
 		return all
 	}
-	turn := make(chan int, len(next))
 	for _, i := range next {
 		all[i] = make(chan *outcome, 1)
+	}
+	o.inTurn(next, func(on *run.Backends, i int) {
+		all[i] <- o.one(ctx, on, jobs[i], (len(jobs)-i+o.parallel-1)/o.parallel, start, nil)
+	})
+	return all
+}
+
+// inTurn calls do with each number, in their order, on as many goroutines as --jobs
+// says. Each has backends of its own: two cannot share them.
+func (o huntOptions) inTurn(numbers []int, do func(on *run.Backends, i int)) {
+	turn := make(chan int, len(numbers))
+	for _, i := range numbers {
 		turn <- i
 	}
 	close(turn)
-	for range min(o.parallel, len(next)) {
+	for range min(o.parallel, len(numbers)) {
 		go func() {
-			backends := run.Local() // two goroutines cannot share them
+			backends := run.Local()
 			backends.Limit = o.backends.Limit
 			for i := range turn {
-				all[i] <- o.one(ctx, backends, jobs[i], (len(jobs)-i+o.parallel-1)/o.parallel, start, nil)
+				do(backends, i)
 			}
 		}()
 	}
-	return all
 }
 
 // one runs a job on backends; left is the number of jobs not done, this one included.

@@ -27,6 +27,15 @@ type Options struct {
 	ShrinkTime time.Duration
 }
 
+// Bound is how many cases of a target are run at most, 0 for no bound.
+func (o Options) Bound(t window.Target) int {
+	race := window.OrdersItself(t.Device) && t.Racy() // which need not show there
+	if o.Cases > 0 && o.UntilCaught > 0 && !t.Sound() && !race {
+		return o.UntilCaught
+	}
+	return o.Cases
+}
+
 // Finding is one failure of a target.
 type Finding struct {
 	Found      *corpus.Case // as the hunt drew it
@@ -167,9 +176,7 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	if err != nil {
 		return nil, err
 	}
-	if o.UntilCaught > 0 && !t.Sound() && !(window.OrdersItself(t.Device) && t.Racy()) { // a race need not show there
-		o.Cases = o.UntilCaught
-	}
+	o.Cases = o.Bound(t)
 	h := &hunter{
 		r: &Runner{Backends: b, ShrinkTime: o.ShrinkTime}, traits: backend.Traits(t), o: o, result: result, draw: corpus.Draws(t, o.Seed),
 		most: maxFindings, start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{},
