@@ -301,8 +301,9 @@ func (j *Judge) rowFault(x *impls.Tensor, t oracle.Tensor, where string) *corpus
 		}
 	}
 	j.explain(d, t, j.cache.LastPlan())
+	y := *x // as in look
 	j.look(d, x, t, func(lane, row int) int {
-		n, live := j.history.Len(lane/x.Heads), j.live(x, t, lane, where)
+		n, live := j.history.Len(lane/y.Heads), j.live(&y, t, lane, where)
 		if row < live {
 			return n - live + row
 		}

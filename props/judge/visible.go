@@ -71,8 +71,9 @@ func (j *Judge) checkSingle(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *cor
 		n, of := j.history.Len(lane/x.Heads), o.Of(lane/x.Heads)
 		for i := range of {
 			if d := j.checkRow(x, t, lane, o.N-of+i, n-of+i); d != nil {
+				heads := x.Heads
 				j.look(d, x, t, func(lane, row int) int {
-					if b := lane / x.Heads; row >= o.N-o.Of(b) {
+					if b := lane / heads; row >= o.N-o.Of(b) {
 						return j.history.Len(b) - o.N + row
 					}
 					return anything // padding
@@ -226,10 +227,11 @@ func (j *Judge) checkRow(x *impls.Tensor, t oracle.Tensor, lane, row, position i
 // claims is the position that each row should have by what the cache says, for look:
 // anything where it says none, and where no query attends to the row.
 func (j *Judge) claims(x *impls.Tensor) func(lane, row int) int {
+	heads, rows := x.Heads, x.Rows
 	return func(lane, row int) int {
-		b := lane / x.Heads
+		b := lane / heads
 		n := j.history.Len(b)
-		p := n - min(n, x.Rows) + row
+		p := n - min(n, rows) + row
 		if j.lists != nil {
 			p = j.lists[min(b, len(j.lists)-1)][row]
 		}
