@@ -54,8 +54,8 @@ func ParseShort(name, text string, limit int64) (*Case, error) {
 	p.c.Target, p.c.Block = window.CacheTarget(), 1
 	for i, line := range strings.Split(text, "\n") {
 		p.line = i + 1
-		line, _, _ = strings.Cut(line, "#")
-		for part := range strings.SplitSeq(line, ";") {
+		for part := range strings.SplitSeq(line, ";") { // which ends a comment too
+			part, _, _ = strings.Cut(part, "#")
 			if part = strings.TrimSpace(part); part == "" {
 				continue
 			}
@@ -82,6 +82,11 @@ func ParseShort(name, text string, limit int64) (*Case, error) {
 
 // shortShape reads a shape of which batch, heads and layout may be left out.
 func (p *parser) shortShape(text string) error {
+	for _, need := range [...]string{"window=", "dim=", "dtype="} {
+		if !strings.Contains(" "+text, " "+need) {
+			return fmt.Errorf("%q: want a shape first, with %s… in it, as in window=2 dim=8 dtype=U8", text, need)
+		}
+	}
 	for _, usual := range [...]struct{ key, rest string }{{"batch=", "1"}, {"heads=", "1"}, {"layout=", impls.HeadsFirst.String()}} {
 		given := false
 		for _, f := range strings.Fields(text) {

@@ -31,6 +31,7 @@ func TestParseShort(t *testing.T) {
 	for _, same := range []string{
 		"shape window=2 dim=8 dtype=U8\nappend 4   # a prefill\nappend 1\n",
 		"window=2 dim=8 dtype=U8;\n\n append 4;append 1;",
+		"window=2 dim=8 dtype=U8; append 4 # a prefill; append 1 # a decode",
 		"# why it is kept\n\nslidefuzz case v1\nshape batch=1 heads=1 window=2 dim=8 dtype=U8 layout=heads-first\ntarget cache\nblock 1\nschedule ascending\nappend 4\nappend 1\n",
 	} {
 		c, err := ParseShort("short", same, 0)
@@ -39,8 +40,8 @@ func TestParseShort(t *testing.T) {
 	}
 	for text, problem := range map[string]string{
 		"":                                     "short:1: an empty text: want a shape and operations",
-		"append 4":                             "short:1: \"append\": want batch=",
-		"window=2 dim=8":                       "short:1: shape: want all of",
+		"append 4":                             "short:1: \"append 4\": want a shape first, with window=… in it",
+		"window=2 dim=8":                       "short:1: \"window=2 dim=8\": want a shape first, with dtype=… in it",
 		"window=2 dim=8 dtype=U8;\nappend two": "short:2: append: \"two\" is not a number",
 		"window=2 dim=8 dtype=U8; select 9,9,9,9,9,9,9,9,9":      "short:1: ",
 		"window=2 dim=8 dtype=U8; append 1; append 1 pad=1,1":    "short:1: operation 2: pad: 2 numbers for a batch of 1",

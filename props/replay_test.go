@@ -148,3 +148,22 @@ func TestFoundThoughTheRestIsSkipped(t *testing.T) {
 	out := failing(t, "skips", "-test.run=^TestFoundThoughTheRestIsSkipped$/^KeepsNothing$")
 	require.Contains(t, out, "op 1 (append), keys returned: lane 0 row 0 holds nothing (zeros), expected token 0")
 }
+
+// Where there never was a cache, nothing passes: a constructor that always skips skips the
+// test, and one that returns nothing is told so.
+func TestWithoutACache(t *testing.T) {
+	if os.Getenv(verdictVar) != "" {
+		props.TestCache(t, func(*testing.T, impls.Shape) (impls.Cache, error) { return nil, nil })
+		return
+	}
+	require.Contains(t, failing(t, "nil"), "newCache returned a nil cache of batch=")
+	var inner *testing.T
+	t.Run("skips", func(t *testing.T) {
+		inner = t
+		props.TestCache(t, func(t *testing.T, _ impls.Shape) (impls.Cache, error) {
+			t.Skip("no device")
+			return nil, nil
+		})
+	})
+	require.True(t, inner.Skipped())
+}
