@@ -126,7 +126,8 @@ func (s *each) drop(gone []*request) error {
 
 func (s *each) log(r *request) *logged { return s.caches[r] }
 
-// together is one cache whose batch is the requests.
+// together is one cache whose batch is the requests, and behind them a blank entry, of
+// which new ones are copies.
 type together struct {
 	layer   int
 	shape   impls.Shape
@@ -152,33 +153,18 @@ func newTogether(layer int, k *kind, s impls.Shape) (*together, error) {
 }
 
 func (s *together) begin(r *request) error {
-	i := slices.Index(s.entries, r)
-	if i < 0 && len(s.entries) > 0 { // a copy of any, without its tokens
-		if err := s.choose(append(numbers(len(s.entries)), 0), append(slices.Clone(s.entries), r)); err != nil {
-			return err
-		}
-		i = len(s.entries) - 1
+	entries, now, blank := numbers(len(s.entries)), s.entries, len(s.entries)
+	if i := slices.Index(s.entries, r); i >= 0 {
+		entries[i] = blank
+	} else {
+		entries, now = append(entries, blank), append(slices.Clone(now), r)
 	}
-	if i < 0 {
-		s.cache.reset()
-		s.entries = []*request{r}
-		return nil
-	}
-	return s.cropEntry(i, 0)
+	return s.choose(entries, now)
 }
 
-// cropEntry crops one entry, and the others to as many tokens as they have.
-func (s *together) cropEntry(i, n int) error {
-	lengths := make([]int, len(s.entries))
-	for b, r := range s.entries {
-		lengths[b] = len(r.tokens)
-	}
-	lengths[i] = n
-	return s.cache.crop(lengths)
-}
-
+// choose makes the batch anew of its own entries, the blank one last.
 func (s *together) choose(entries []int, now []*request) error {
-	if err := s.cache.choose(entries); err != nil {
+	if err := s.cache.choose(append(entries, len(s.entries))); err != nil {
 		return err
 	}
 	s.entries = now
@@ -187,16 +173,16 @@ func (s *together) choose(entries []int, now []*request) error {
 
 func (s *together) update(parts []part, keys, values []float32, see func(*view) error) error {
 	width := s.shape.Heads * s.shape.Dim
-	spans := [2][]span{make([]span, len(s.entries)), make([]span, len(s.entries))}
-	lengths, most := make([]int, len(s.entries)), 0
+	batch := s.shape
+	batch.Batch = len(s.entries) + 1
+	spans := [2][]span{make([]span, batch.Batch), make([]span, batch.Batch)}
+	lengths, most := make([]int, batch.Batch), 0
 	for _, p := range parts {
 		b := slices.Index(s.entries, p.request)
 		lo, hi := p.at*width, (p.at+p.n)*width
 		spans[0][b], spans[1][b] = span{keys[lo:hi], p.n}, span{values[lo:hi], p.n}
 		lengths[b], most = p.n, max(most, p.n)
 	}
-	batch := s.shape
-	batch.Batch = len(s.entries)
 	k, v, err := s.cache.append(tensorOf(batch, spans[0], most), tensorOf(batch, spans[1], most), lengths)
 	if err != nil {
 		return fmt.Errorf("layer %d: %w", s.layer, err)
@@ -210,7 +196,12 @@ func (s *together) update(parts []part, keys, values []float32, see func(*view) 
 }
 
 func (s *together) crop(r *request, n int) error {
-	return s.cropEntry(slices.Index(s.entries, r), n)
+	lengths := make([]int, len(s.entries)+1)
+	for b, x := range s.entries {
+		lengths[b] = len(x.tokens)
+	}
+	lengths[slices.Index(s.entries, r)] = n
+	return s.cache.crop(lengths)
 }
 
 func (s *together) fork(r, as *request) error {
