@@ -160,6 +160,7 @@ func addTo(to, x []float32) {
 func (e *Engine) forward(ctx context.Context, tokens []int, parts []part) error {
 	d := e.decoder
 	d.begin(tokens)
+	e.parts = parts
 	positions := make([]int, len(tokens))
 	for layer := range d.layer {
 		if err := ctx.Err(); err != nil {

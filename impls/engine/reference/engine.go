@@ -42,6 +42,7 @@ type Engine struct {
 	requests map[string]*request
 	order    []*request // as they came
 	names    map[rowName]engine.Token
+	parts    []part             // of the forward under way
 	views    map[viewName]*view // of the last forward
 }
 
@@ -58,9 +59,11 @@ func New(o Options) (*Engine, error) {
 		if !ok {
 			return nil, fmt.Errorf("no fault of the reference engine is called %q; want one of %v", o.Fault, faultNames())
 		}
-		e.plant = f.hooks
-		if f.cache != "" {
-			o.Cache, o.Together, o.Order = f.cache, f.together, f.order
+		if f.plant != nil {
+			e.plant = f.plant()
+		}
+		if f.under.Cache != "" {
+			o.Cache, o.Together, o.Order = f.under.Cache, f.under.Together, f.under.Order
 		}
 	}
 	if o.Cache == "" {
@@ -208,12 +211,8 @@ func (e *Engine) Crop(ctx context.Context, name string, length int) error {
 		return refuse("crop", "request %s to %d of %d tokens", name, length, len(r.tokens))
 	}
 	refused := false
-	for layer, s := range e.stores {
-		err := s.crop(r, length)
-		if err != nil && e.plant.cropRefused != nil {
-			err = e.plant.cropRefused(e, layer, r, length)
-		}
-		refused = refused || err != nil
+	for _, s := range e.stores {
+		refused = s.crop(r, length) != nil || refused
 	}
 	tokens := r.tokens[:length]
 	if !refused {

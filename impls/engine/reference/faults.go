@@ -1,10 +1,8 @@
 package reference
 
-import "github.com/slidefuzz/slidefuzz/impls/inplace"
-
 // hooks is where a fault acts. A sound engine has none of them.
 type hooks struct {
-	// window is the window of a layer, 0 for none.
+	// window is the window of a layer, 0 for none. It acts when a checkpoint is loaded.
 	window func(c *config, layer int) int
 	// rotary is the position by which a token is turned, padding counted.
 	rotary func(e *Engine, layer int, p part, position int) int
@@ -20,17 +18,16 @@ type hooks struct {
 	fork func(e *Engine, layer int, r *request) *request
 	// drop reports whether it has dropped requests in a layer itself.
 	drop func(e *Engine, layer int, gone []*request) bool
-	// cropRefused may grant a crop that a layer refused.
-	cropRefused func(e *Engine, layer int, r *request, n int) error
 }
 
 // fault is something wrong that was planted.
 type fault struct {
 	Fault
-	hooks    hooks
-	cache    string // of the sliding layers, "" for the engine's own
-	together bool
-	order    inplace.Schedule
+	// plant makes the hooks of one engine, which may share what they remember. Nil is
+	// none.
+	plant func() hooks
+	// under is what lies under the sliding layers, the engine's own where Cache is "".
+	under Options
 }
 
 // Fault is something wrong that was planted in the engine on purpose. A suite that does
@@ -73,19 +70,30 @@ func faultNames() []string {
 	return all
 }
 
+// faults lists all: a fault is a variable of one of the files fault_*.go, and a line here.
 var faults = []fault{
 	windowPlusOne,
-}
-
-var windowPlusOne = fault{
-	Fault: Fault{
-		Name: "window-plus-one", ID: "E1", Reference: "huggingface/transformers#26792, vllm-project/vllm#3385", Visible: true,
-		Mechanism: "the mask of the window is one token too wide",
-	},
-	hooks: hooks{window: func(c *config, layer int) int {
-		if w := c.windowOf(layer); w > 0 {
-			return w + 1
-		}
-		return 0
-	}},
+	windowOnFull,
+	layersSwapped,
+	earlyQueries,
+	paddingSeen,
+	paddingOfShortest,
+	positionsOffByOne,
+	lengthOfLayer0,
+	keyRowMoved,
+	valueRowMoved,
+	keyRowOff,
+	keyElementZeroed,
+	keyRowScaled,
+	keyHeadsSwapped,
+	valueHeadsSwapped,
+	lastTokenLost,
+	rowShared,
+	rowsOfOther,
+	reorderLeavesWindows,
+	misalignedAfterDrop,
+	oneRollback,
+	layersDisagree,
+	raceDescending,
+	raceOnHost,
 }
