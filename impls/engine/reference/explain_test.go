@@ -29,6 +29,8 @@ func TestExplain(t *testing.T) {
 	require.Equal(t, `slidefuzz case v1
 shape batch=1 heads=2 window=3 dim=6 dtype=BF16 layout=heads-first
 target go/beams
+block 1
+schedule ascending
 select 0,0
 select 0,1,1
 append 4,2,0

@@ -18,8 +18,8 @@ type kind struct {
 	make func(impls.Shape) (impls.Cache, error)
 	// cut is how many of the next q tokens, after n, go into one chunk.
 	cut func(n, q, window int) int
-	// order is the schedule of a case, "" where the cache has no blocks.
-	order string
+	// order is the schedule of a case.
+	order inplace.Schedule
 }
 
 func whole(_, q, _ int) int { return q }
@@ -71,7 +71,7 @@ func newKind(name string, order inplace.Schedule) (*kind, error) {
 	if t.IsProgram() || t.Foreign() || window.OnGPU(t.Device) {
 		return nil, fmt.Errorf("%s is no cache of this process: want go/NAME or UPDATE/LOWERING/sim or host", name)
 	}
-	k.cut, k.order = fillsOrLong, order.String()
+	k.cut, k.order = fillsOrLong, order
 	k.make = func(s impls.Shape) (impls.Cache, error) {
 		c, err := window.New(t, s, 1)
 		if err == nil && order.Kind != inplace.Native {
@@ -197,10 +197,7 @@ func inOrder(rows, tokens int) []int {
 func (c *logged) text() string {
 	var b strings.Builder
 	s := c.shape
-	fmt.Fprintf(&b, "slidefuzz case v1\nshape batch=1 heads=%d window=%d dim=%d dtype=%s layout=heads-first\ntarget %s\n", s.Heads, s.Window, s.Dim, s.DType, c.kind.name)
-	if c.kind.order != "" {
-		fmt.Fprintf(&b, "block 1\nschedule %s\n", c.kind.order)
-	}
+	fmt.Fprintf(&b, "slidefuzz case v1\nshape batch=1 heads=%d window=%d dim=%d dtype=%s layout=heads-first\ntarget %s\nblock 1\nschedule %s\n", s.Heads, s.Window, s.Dim, s.DType, c.kind.name, c.kind.order)
 	for _, op := range c.ops {
 		b.WriteString(op + "\n")
 	}
