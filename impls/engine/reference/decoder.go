@@ -3,6 +3,7 @@ package reference
 import (
 	"context"
 	"math"
+	"slices"
 )
 
 // decoder is the working memory of a model: the tokens of one forward, row by row.
@@ -91,10 +92,13 @@ func (d *decoder) mix(t int, v *view, sees func(row int) bool) {
 	d.attention.attend(d.mixed[t*q:(t+1)*q], x)
 }
 
-// finish is what follows attention in a layer, for each token.
-func (d *decoder) finish(layer, tokens int) {
+// finish is what follows attention in a layer, for each token that is asked for.
+func (d *decoder) finish(layer int, asked []bool) {
 	l, h, q := d.layer[layer], d.config.hidden, d.heads*d.headDim
-	for t := range tokens {
+	for t, ask := range asked {
+		if !ask {
+			continue
+		}
 		x := d.x[t*h : (t+1)*h]
 		l.output.mul(d.out, d.mixed[t*q:(t+1)*q])
 		if l.afterAttention != nil {
@@ -156,12 +160,13 @@ func addTo(to, x []float32) {
 }
 
 // forward runs the parts through all layers. tokens are those of all parts, one after
-// the other.
+// the other. In the last layer it computes those alone whose logits are asked for.
 func (e *Engine) forward(ctx context.Context, tokens []int, parts []part) error {
 	d := e.decoder
 	d.begin(tokens)
 	e.parts = parts
 	positions := make([]int, len(tokens))
+	e.asked = slices.Repeat([]bool{true}, len(tokens))
 	for layer := range d.layer {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -172,6 +177,11 @@ func (e *Engine) forward(ctx context.Context, tokens []int, parts []part) error 
 			}
 		}
 		d.project(layer, positions)
+		if layer == len(d.layer)-1 {
+			for _, p := range parts {
+				clear(e.asked[p.at : p.at+p.ask])
+			}
+		}
 		e.nameRows(layer, parts)
 		if e.plant.written != nil {
 			e.plant.written(e, layer, parts)
@@ -179,7 +189,7 @@ func (e *Engine) forward(ctx context.Context, tokens []int, parts []part) error 
 		if err := e.stores[layer].update(parts, d.keys, d.values, e.attend); err != nil {
 			return err
 		}
-		d.finish(layer, len(tokens))
+		d.finish(layer, e.asked)
 	}
 	return nil
 }
@@ -200,6 +210,9 @@ func (e *Engine) attend(v *view) error {
 	}
 	seen := make([]bool, v.rows)
 	for i := range v.n {
+		if !e.asked[v.at+i] {
+			continue
+		}
 		for row := range seen {
 			seen[row] = e.sees(v, i, row)
 		}

@@ -43,6 +43,7 @@ type Engine struct {
 	order    []*request // as they came
 	names    map[rowName]engine.Token
 	parts    []part             // of the forward under way
+	asked    []bool             // of its tokens, those that are computed in the layer under way
 	views    map[viewName]*view // of the last forward
 }
 
@@ -137,7 +138,11 @@ func (e *Engine) Forward(ctx context.Context, chunks []engine.Chunk, all bool) (
 				return nil, err
 			}
 		}
-		parts = append(parts, part{r, len(c.Tokens), len(r.tokens), len(tokens)})
+		p := part{request: r, n: len(c.Tokens), first: len(r.tokens), at: len(tokens)}
+		if !all {
+			p.ask = p.n - 1
+		}
+		parts = append(parts, p)
 		tokens = append(tokens, c.Tokens...)
 	}
 	e.views = map[viewName]*view{}
@@ -147,12 +152,8 @@ func (e *Engine) Forward(ctx context.Context, chunks []engine.Chunk, all bool) (
 	var rows [][]float32
 	for i, p := range parts {
 		p.request.tokens = append(p.request.tokens, chunks[i].Tokens...)
-		from := p.n - 1
-		if all {
-			from = 0
-		}
-		for ; from < p.n; from++ {
-			rows = append(rows, e.decoder.logits(p.at+from))
+		for i := p.ask; i < p.n; i++ {
+			rows = append(rows, e.decoder.logits(p.at+i))
 		}
 	}
 	return rows, nil
@@ -230,7 +231,7 @@ func (e *Engine) recompute(ctx context.Context, r *request, tokens []int) error 
 		}
 	}
 	r.tokens = nil
-	if err := e.forward(ctx, tokens, []part{{r, len(tokens), 0, 0}}); err != nil {
+	if err := e.forward(ctx, tokens, []part{{request: r, n: len(tokens), ask: len(tokens)}}); err != nil {
 		return err
 	}
 	r.tokens = slices.Clone(tokens)

@@ -43,7 +43,9 @@ func (e *Engine) nameRows(layer int, parts []part) {
 // remember keeps a view until the next forward.
 func (e *Engine) remember(v *view) {
 	for i := range v.n {
-		e.views[viewName{v.layer, v.request.name, v.first + i}] = v
+		if e.asked[v.at+i] {
+			e.views[viewName{v.layer, v.request.name, v.first + i}] = v
+		}
 	}
 }
 

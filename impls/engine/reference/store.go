@@ -21,6 +21,7 @@ type part struct {
 	n       int // how many
 	first   int // the position of the first
 	at      int // its place among the tokens of the forward
+	ask     int // logits are asked for from this one of the n on
 }
 
 // view is the rows that some queries of a request attend over in one layer.
@@ -91,7 +92,7 @@ func (s *each) update(parts []part, keys, values []float32, see func(*view) erro
 			if err != nil {
 				return fmt.Errorf("layer %d, request %s: %w", s.layer, p.request.name, err)
 			}
-			if err := see(c.view(s.layer, part{p.request, n, p.first + done, p.at + done}, 0, &k, &v)); err != nil {
+			if err := see(c.view(s.layer, part{request: p.request, n: n, first: p.first + done, at: p.at + done}, 0, &k, &v)); err != nil {
 				return err
 			}
 			done += n

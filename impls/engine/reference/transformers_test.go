@@ -23,6 +23,10 @@ import (
 // SLIDEFUZZ_REQUIRE names it.
 func pythonWith(t *testing.T, what string) string {
 	t.Helper()
+	required := slices.Contains(strings.Split(os.Getenv("SLIDEFUZZ_REQUIRE"), ","), what)
+	if testing.Short() && !required {
+		t.Skipf("%s takes 15 seconds to start", what)
+	}
 	requirements, err := os.ReadFile(filepath.Join("..", "..", "worker", "python", what+".txt"))
 	require.NoError(t, err)
 	root := os.Getenv("SLIDEFUZZ_CACHE")
@@ -34,7 +38,7 @@ func pythonWith(t *testing.T, what string) string {
 	sum := sha256.Sum256(requirements)
 	venv := filepath.Join(root, what+"-"+hex.EncodeToString(sum[:])[:12])
 	if _, err := os.Stat(filepath.Join(venv, "complete")); err != nil {
-		if slices.Contains(strings.Split(os.Getenv("SLIDEFUZZ_REQUIRE"), ","), what) {
+		if required {
 			t.Fatalf("%s is missing: run impls/worker/python/install.sh %s.txt", venv, what)
 		}
 		t.Skipf("SKIPPED, NOT TESTED: %s is missing: run impls/worker/python/install.sh %s.txt", venv, what)
