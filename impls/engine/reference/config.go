@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,22 +62,8 @@ type configFile struct {
 	RopeScaling       json.RawMessage            `json:"rope_scaling"`
 	Bias              bool                       `json:"attention_bias"`
 	Bidirectional     bool                       `json:"use_bidirectional_attention"`
-	DType, TorchDType string
-}
-
-// UnmarshalJSON reads dtype and torch_dtype, of which old and new files have one.
-func (f *configFile) UnmarshalJSON(data []byte) error {
-	type plain configFile
-	aux := struct {
-		*plain
-		DType string `json:"dtype"`
-		Torch string `json:"torch_dtype"`
-	}{plain: (*plain)(f)}
-	if err := json.Unmarshal(data, &aux); err != nil {
-		return err
-	}
-	f.DType, f.TorchDType = aux.DType, aux.Torch
-	return nil
+	DType             string                     `json:"dtype"`
+	TorchDType        string                     `json:"torch_dtype"` // in older files
 }
 
 // sliding and full are the names of kinds of layer in config.json.
@@ -165,7 +152,7 @@ func (f *configFile) config() (*config, error) {
 		c.tied = *f.Tied
 	}
 	var err error
-	if c.dtype, err = parseTorchType(f.DType + f.TorchDType); err != nil {
+	if c.dtype, err = parseTorchType(cmp.Or(f.DType, f.TorchDType)); err != nil {
 		return nil, err
 	}
 	return c, f.setLayers(c)
