@@ -2,6 +2,7 @@ package corpus
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -9,6 +10,26 @@ import (
 
 // Fault is what went wrong.
 type Fault string
+
+// EngineFaults lists those of an engine alone: what a query sees that it must not, or
+// does not see.
+func EngineFaults() []Fault { return slices.Clone(engineFaults) }
+
+var engineFaults = []Fault{FaultForeign, FaultStale, FaultFuture, FaultPadding, FaultEmpty, FaultMissing, FaultCounts, FaultPaired, FaultPosition, FaultLogits}
+
+// The faults of engines.
+const (
+	FaultForeign  Fault = "foreign"  // a query sees a token of another request
+	FaultStale    Fault = "stale"    // a query sees a token that left the window, was cropped off or is of a request that ended
+	FaultFuture   Fault = "future"   // a query sees a token that comes after it, or that nobody has
+	FaultPadding  Fault = "padding"  // a query sees padding
+	FaultEmpty    Fault = "empty"    // a query sees rows that hold no token
+	FaultMissing  Fault = "missing"  // a query does not see a token that it must see
+	FaultCounts   Fault = "counts"   // a query sees the right tokens, and not each as often as it must
+	FaultPaired   Fault = "paired"   // a lookup finds another token's values with a token's keys
+	FaultPosition Fault = "position" // a token is not at the distance where it must be
+	FaultLogits   Fault = "logits"   // logits that are no numbers, or of another vocabulary
+)
 
 // The faults. Only FaultRows has a row and may have a hazard.
 const (
@@ -27,7 +48,8 @@ const (
 	FaultProtocol Fault = "protocol"  // a worker answered what its protocol does not allow
 )
 
-var faults = []Fault{FaultRows, FaultShape, FaultVisible, FaultGrows, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic, FaultCrash, FaultHang, FaultProtocol}
+var faults = []Fault{FaultRows, FaultShape, FaultVisible, FaultGrows, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic, FaultCrash, FaultHang, FaultProtocol,
+	FaultForeign, FaultStale, FaultFuture, FaultPadding, FaultEmpty, FaultMissing, FaultCounts, FaultPaired, FaultPosition, FaultLogits}
 
 // Expect is the outcome that a case file promises.
 type Expect struct {
