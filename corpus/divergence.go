@@ -48,8 +48,10 @@ const (
 	FaultProtocol Fault = "protocol"  // a worker answered what its protocol does not allow
 )
 
-var faults = []Fault{FaultRows, FaultShape, FaultVisible, FaultGrows, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic, FaultCrash, FaultHang, FaultProtocol,
-	FaultForeign, FaultStale, FaultFuture, FaultPadding, FaultEmpty, FaultMissing, FaultCounts, FaultPaired, FaultPosition, FaultLogits}
+var faults = []Fault{
+	FaultRows, FaultShape, FaultVisible, FaultGrows, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic, FaultCrash, FaultHang, FaultProtocol,
+	FaultForeign, FaultStale, FaultFuture, FaultPadding, FaultEmpty, FaultMissing, FaultCounts, FaultPaired, FaultPosition, FaultLogits,
+}
 
 // Expect is the outcome that a case file promises.
 type Expect struct {
@@ -112,6 +114,9 @@ type Divergence struct {
 	// Before what a program's buffers should hold after each statement.
 	Said   []Said
 	Before []Held
+	// Attended is, of an engine, what the query saw and must see, for the table of a
+	// report. Nil where nobody can say.
+	Attended []Attended
 	// Smallest is, of a worker, the smallest case that failed, where that failed
 	// too rarely to be the one reported. Nil where it is the one reported.
 	Smallest *Case
@@ -123,6 +128,13 @@ func (d *Divergence) like() inplace.Lowering {
 		return inplace.Eager
 	}
 	return d.Sim.Target.Lowering
+}
+
+// Attended is how often a query saw some token, by its name in words, and how often it
+// must see it.
+type Attended struct {
+	Token     string
+	Want, Got int
 }
 
 // WholeCase is the OpKind of a fault that no one operation is to blame for.
