@@ -15,7 +15,7 @@ type Fault string
 // does not see.
 func EngineFaults() []Fault { return slices.Clone(engineFaults) }
 
-var engineFaults = []Fault{FaultForeign, FaultStale, FaultFuture, FaultPadding, FaultEmpty, FaultMissing, FaultCounts, FaultPaired, FaultPosition, FaultLogits}
+var engineFaults = []Fault{FaultForeign, FaultStale, FaultFuture, FaultPadding, FaultAdded, FaultEmpty, FaultMissing, FaultCounts, FaultKeys, FaultPaired, FaultPosition, FaultLogits}
 
 // The faults of engines.
 const (
@@ -26,6 +26,8 @@ const (
 	FaultEmpty    Fault = "empty"    // a query sees rows that hold no token
 	FaultMissing  Fault = "missing"  // a query does not see a token that it must see
 	FaultCounts   Fault = "counts"   // a query sees the right tokens, and not each as often as it must
+	FaultAdded    Fault = "added"    // a query sees a token that the engine added itself
+	FaultKeys     Fault = "keys"     // the key of a token is not what was computed
 	FaultPaired   Fault = "paired"   // a lookup finds another token's values with a token's keys
 	FaultPosition Fault = "position" // a token is not at the distance where it must be
 	FaultLogits   Fault = "logits"   // logits that are no numbers, or of another vocabulary
@@ -50,7 +52,7 @@ const (
 
 var faults = []Fault{
 	FaultRows, FaultShape, FaultVisible, FaultGrows, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic, FaultCrash, FaultHang, FaultProtocol,
-	FaultForeign, FaultStale, FaultFuture, FaultPadding, FaultEmpty, FaultMissing, FaultCounts, FaultPaired, FaultPosition, FaultLogits,
+	FaultForeign, FaultStale, FaultFuture, FaultPadding, FaultAdded, FaultEmpty, FaultMissing, FaultCounts, FaultKeys, FaultPaired, FaultPosition, FaultLogits,
 }
 
 // Expect is the outcome that a case file promises.

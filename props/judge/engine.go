@@ -16,6 +16,7 @@ type Role uint8
 // The roles.
 const (
 	Uniform  Role = iota // attends to all that it sees alike: the tokens seen, and how often
+	Balanced             // the same, as long as their keys are whole
 	Lookup               // attends to the identity Offset below, which it knows by its key
 	Distance             // attends to the token Offset before, which it knows by its position
 )
@@ -25,13 +26,19 @@ type Attention struct {
 	Role   Role
 	Offset int       // of Lookup and Distance, in tokens
 	Shares []float64 // by identity: the part of the attention that went to its tokens
-	// Padding and Empty are the parts that went to padding and to rows without a token.
-	Padding, Empty float64
+	// Padding and Other are the parts that went to padding and to what is no identity.
+	// With Shares they add up to 1.
+	Padding, Other float64
+	// Empty is the part of the attention, besides those, that rows without a token got.
+	Empty float64
 }
 
 // Reading is what a row of logits says: what its query attended to, by layer and query
-// head.
-type Reading [][]Attention
+// head; or why it says nothing.
+type Reading struct {
+	Heads [][]Attention
+	Err   error
+}
 
 // Tokens is what a request gets in one forward: ids of the checkpoint.
 type Tokens struct {
@@ -237,9 +244,15 @@ func (j *EngineJudge) rows(batch []Tokens, rows []Reading, all bool) *corpus.Div
 	return nil
 }
 
+// noLayer is the layer of a row that says nothing.
+const noLayer = -1
+
 // row judges what one query saw. open is whether that could not be told of some head.
 func (j *EngineJudge) row(r *request, position int, row Reading) (worst *wrong, open bool) {
-	for layer, heads := range row {
+	if row.Err != nil {
+		return &wrong{q: &query{r: r, position: position, layer: noLayer}, fault: corpus.FaultLogits, detail: row.Err.Error()}, false
+	}
+	for layer, heads := range row.Heads {
 		window := 0
 		if j.point.Sliding[layer] {
 			window = j.c.Shape.Window

@@ -63,7 +63,7 @@ func (f *fake) read(request string) Reading {
 	if f.extra != nil {
 		in = slices.Concat(in, f.extra(f, request))
 	}
-	return Reading{f.heads(in), f.heads(rows)}
+	return Reading{Heads: [][]Attention{f.heads(in), f.heads(rows)}}
 }
 
 // heads are two uniform heads and a lookup of the token two before.

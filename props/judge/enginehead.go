@@ -22,6 +22,11 @@ const (
 	// A lookup whose target is visible finds it with found of its attention or more. What
 	// lies between the two is undecided: quantised keys make a lookup less sharp.
 	found, notFound = 0.9, 0.6
+	// unbalanced is how far from its count a token of a balanced head is that is wrong.
+	unbalanced = 0.5
+	// leastEmpty is the least part of the attention that is taken for rows without a
+	// token: the norms that it is read through are rounded too.
+	leastEmpty = 0.03
 )
 
 // query is a query and what it must see.
@@ -67,11 +72,11 @@ func (w *wrong) rank() int { return slices.Index(corpus.EngineFaults(), w.fault)
 
 // head judges what a head saw. open is whether that cannot be told.
 func (j *EngineJudge) head(q *query, a *Attention) (w *wrong, open bool) {
-	if bad := firstBad(a); bad != "" {
-		return &wrong{q: q, fault: corpus.FaultLogits, detail: bad}, false
-	}
-	if a.Role == Uniform {
+	switch a.Role {
+	case Uniform:
 		return j.uniform(q, a)
+	case Balanced:
+		return j.balanced(q, a)
 	}
 	target := q.target(a)
 	if target < 0 {
@@ -86,21 +91,12 @@ func (j *EngineJudge) head(q *query, a *Attention) (w *wrong, open bool) {
 	return j.notFound(q, a, target), false
 }
 
-func firstBad(a *Attention) string {
-	for _, x := range append([]float64{a.Padding, a.Empty}, a.Shares...) {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return "logits that are not finite numbers"
-		}
-	}
-	return ""
-}
-
 // uniform judges a head that attends to all that it sees alike.
 func (j *EngineJudge) uniform(q *query, a *Attention) (w *wrong, open bool) {
 	n := q.position - q.first + 1
 	want := oracle.CountIdentities(q.must(), q.identities)
 	got := countShares(a, n)
-	if got.off <= margin && got.padding == 0 && got.empty == 0 && slices.Equal(got.tokens, want) {
+	if got.off <= margin && got.padding+got.other+got.empty == 0 && slices.Equal(got.tokens, want) {
 		j.Worst = max(j.Worst, got.off)
 		return nil, false
 	}
@@ -116,12 +112,36 @@ func (j *EngineJudge) uniform(q *query, a *Attention) (w *wrong, open bool) {
 	return j.seen(q, want, got), false
 }
 
+// balanced judges a head whose shares are those of a uniform one where keys are whole.
+// What the uniform heads see that they must not is told of those.
+func (j *EngineJudge) balanced(q *query, a *Attention) (w *wrong, open bool) {
+	n := float64(q.position - q.first + 1)
+	want := oracle.CountIdentities(q.must(), q.identities)
+	most, at := 0., 0
+	for t, share := range a.Shares {
+		if off := math.Abs(n*share - float64(want[t])); off > most {
+			most, at = off, t
+		}
+	}
+	switch {
+	case most <= margin:
+		return nil, false
+	case most < unbalanced:
+		return nil, true
+	}
+	name := fmt.Sprintf("identity %d", at)
+	if want[at] > 0 {
+		name = fmt.Sprintf("token %d", q.lastOf(at))
+	}
+	return &wrong{q: q, fault: corpus.FaultKeys, detail: fmt.Sprintf("gives %s %.2f of a token's share, not %d: its key, or another's, is not what was computed", name, n*a.Shares[at], want[at])}, false
+}
+
 // counts is how often a head saw each identity, where it saw sum rows.
 type headCounts struct {
-	tokens         []int
-	padding, empty int
-	sum            int     // tokens and padding
-	off            float64 // how far from whole numbers they were
+	tokens                []int
+	padding, other, empty int
+	sum                   int     // of all but empty
+	off                   float64 // how far from whole numbers they were
 }
 
 // countShares is the counts of a head that saw n tokens.
@@ -136,10 +156,11 @@ func countShares(a *Attention, n int) headCounts {
 		c.tokens[t] = whole(share)
 		c.sum += c.tokens[t]
 	}
-	c.padding = whole(a.Padding)
-	c.sum += c.padding
-	if a.Empty < 1 {
-		c.empty = whole(a.Empty / (1 - a.Empty)) // Empty is of all rows, the others of those that hold something
+	c.padding, c.other = whole(a.Padding), whole(a.Other)
+	c.sum += c.padding + c.other
+	if a.Empty >= leastEmpty && a.Empty < 1 {
+		// Empty is of all rows, the others of those that hold something.
+		c.empty = int(math.Floor(float64(n)*a.Empty/(1-a.Empty) + margin))
 	}
 	return c
 }
@@ -182,6 +203,10 @@ func (j *EngineJudge) seen(q *query, want []int, got headCounts) *wrong {
 	if got.padding > 0 {
 		worse(corpus.FaultPadding, "sees padding")
 		w.seen = append(w.seen, corpus.Attended{Token: "padding", Got: got.padding})
+	}
+	if got.other > 0 {
+		worse(corpus.FaultAdded, "sees a token that nobody gave it, as the begin of a text")
+		w.seen = append(w.seen, corpus.Attended{Token: "what is no identity", Got: got.other})
 	}
 	if got.empty > 0 {
 		worse(corpus.FaultEmpty, fmt.Sprintf("sees %d rows without a token", got.empty))
@@ -281,6 +306,10 @@ func (j *EngineJudge) notFound(q *query, a *Attention, target int) *wrong {
 // divergence says what is wrong in words.
 func (j *EngineJudge) divergence(w *wrong) *corpus.Divergence {
 	d := &corpus.Divergence{Tensor: "full", Fault: w.fault, Attended: w.seen}
+	if w.q.layer == noLayer {
+		d.Tensor, d.Detail = "-", fmt.Sprintf("request %s, step %d: %s", w.q.r.name, w.q.r.steps, w.detail)
+		return d
+	}
 	if j.point.Sliding[w.q.layer] {
 		d.Tensor = "sliding"
 	}
@@ -293,7 +322,7 @@ func (j *EngineJudge) divergence(w *wrong) *corpus.Divergence {
 		step += fmt.Sprintf(", token %d", w.q.position)
 	}
 	d.Detail = fmt.Sprintf("%s, %s %s", step, where, w.detail)
-	if w.fault != corpus.FaultLogits && w.fault != corpus.FaultPaired && w.fault != corpus.FaultPosition {
+	if w.seen != nil {
 		d.Detail += "; must see " + listed(w.q.first, w.q.position)
 	}
 	return d
