@@ -39,3 +39,38 @@ func (c *counts) pause() {
 		}
 	}
 }
+
+// steps adds up what a backend has judged by steps while it is not paused.
+type steps struct {
+	of     run.Stepper // nil where nobody counts
+	from   judge.EngineCounts
+	paused bool
+	sum    *judge.EngineCounts
+}
+
+func stepsOf(b run.Backend, r *Result) *steps {
+	of, _ := b.(run.Stepper)
+	return &steps{of: of, paused: true, sum: &r.Steps}
+}
+
+func (s *steps) resume() {
+	if s.of != nil && s.paused {
+		s.from, s.paused = s.of.Steps(), false
+	}
+}
+
+func (s *steps) pause() {
+	*s.sum, s.paused = s.now(), true
+}
+
+// now is the sum so far.
+func (s *steps) now() judge.EngineCounts {
+	if s.of == nil || s.paused {
+		return *s.sum
+	}
+	n, sum := s.of.Steps(), *s.sum
+	sum.Steps += n.Steps - s.from.Steps
+	sum.Undecided += n.Undecided - s.from.Undecided
+	sum.Worst = max(sum.Worst, n.Worst)
+	return sum
+}
