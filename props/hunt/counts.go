@@ -30,47 +30,17 @@ func (c *counts) pause() {
 	if c.of == nil {
 		return
 	}
-	for name, n := range c.of.Counts() {
-		sum, was := c.all[name], c.from[name]
-		sum.Accepted += n.Accepted - was.Accepted
-		sum.Refused += n.Refused - was.Refused
-		if sum != (judge.Count{}) {
-			c.all[name] = sum
-		}
+	addCounts(c.all, c.of.Counts(), c.from)
+}
+
+// stepsSince is what a backend has judged by steps beyond from, nothing where it does
+// not count them. Worst is that of all.
+func stepsSince(of run.Stepper, from judge.EngineCounts) judge.EngineCounts {
+	if of == nil {
+		return judge.EngineCounts{}
 	}
-}
-
-// steps adds up what a backend has judged by steps while it is not paused.
-type steps struct {
-	of     run.Stepper // nil where nobody counts
-	from   judge.EngineCounts
-	paused bool
-	sum    *judge.EngineCounts
-}
-
-func stepsOf(b run.Backend, r *Result) *steps {
-	of, _ := b.(run.Stepper)
-	return &steps{of: of, paused: true, sum: &r.Steps}
-}
-
-func (s *steps) resume() {
-	if s.of != nil && s.paused {
-		s.from, s.paused = s.of.Steps(), false
-	}
-}
-
-func (s *steps) pause() {
-	*s.sum, s.paused = s.now(), true
-}
-
-// now is the sum so far.
-func (s *steps) now() judge.EngineCounts {
-	if s.of == nil || s.paused {
-		return *s.sum
-	}
-	n, sum := s.of.Steps(), *s.sum
-	sum.Steps += n.Steps - s.from.Steps
-	sum.Undecided += n.Undecided - s.from.Undecided
-	sum.Worst = max(sum.Worst, n.Worst)
-	return sum
+	n := of.Steps()
+	n.Steps -= from.Steps
+	n.Undecided -= from.Undecided
+	return n
 }
