@@ -21,7 +21,10 @@ type Options struct {
 	// the batch in which it is caught. 0 is for Cases, and all of them.
 	UntilCaught int
 	Time        time.Duration // at most so long; 0 for no bound
-	Progress    func(casesDone int)
+	// Steps ends a hunt in what is judged by steps once there were so many, 0 for no
+	// bound.
+	Steps    int
+	Progress func(casesDone int)
 	// ShrinkTime bounds the shrinking of one finding in what is not ours, 0 for
 	// DefaultShrinkTime.
 	ShrinkTime time.Duration
@@ -67,6 +70,9 @@ type Result struct {
 	// Counts says what became of the operations of the cases, by name, where a
 	// cache may refuse them: nil elsewhere. What the shrinker asked is left out.
 	Counts map[string]judge.Count
+	// Steps is what was judged by steps, of a backend that counts them: what the shrinker
+	// asked is left out.
+	Steps judge.EngineCounts
 	// Missed counts the cases of a scenario in which a known-bad target agreed and
 	// should not have.
 	Missed   int
@@ -88,6 +94,15 @@ const maxForeignFindings = 16
 // takes the whole time limit, and a fourth tells nothing new.
 const maxHangs = 3
 
+// mostUndecided is the share of steps that may be undecided: of more nobody can say that
+// they were right.
+const mostUndecided = 0.01
+
+// Undecided reports whether so many steps are undecided that nothing can be said.
+func (r Result) Undecided() bool {
+	return float64(r.Steps.Undecided) > mostUndecided*float64(r.Steps.Steps)
+}
+
 // Unexpected says why the result is a bad one, or is empty: a sound target
 // diverged, a known-bad one was not caught, or the target could not be judged. A
 // race is never required to show on a device with an order of its own.
@@ -100,6 +115,8 @@ func (r Result) Unexpected() string {
 		return ""
 	case r.Ended != "" && !found:
 		return "not all cases could be run: " + r.Ended
+	case sound && r.Undecided():
+		return fmt.Sprintf("it could not be judged: %d of %d steps are undecided", r.Steps.Undecided, r.Steps.Steps)
 	case r.Missed > 0:
 		return fmt.Sprintf("a known-bad target was not caught in %s of the scenario", plural(r.Missed, "case"))
 	case r.scenario:
@@ -183,8 +200,8 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	if err := t.Check(); err != nil {
 		return nil, err
 	}
-	if o.Cases <= 0 && o.Time <= 0 {
-		return nil, fmt.Errorf("a hunt needs a number of cases or a time")
+	if o.Cases <= 0 && o.Time <= 0 && o.Steps <= 0 {
+		return nil, fmt.Errorf("a hunt needs a number of cases or of steps, or a time")
 	}
 	backend, err := b.Of(t)
 	if err != nil {
@@ -195,6 +212,9 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 		r: &Runner{Backends: b, ShrinkTime: o.ShrinkTime}, backend: backend, traits: backend.Traits(t), o: o, result: result, draw: corpus.Draws(t, o.Seed),
 		most: maxFindings, start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{},
 		counts: countsOf(backend),
+	}
+	if x, ok := backend.(run.Drawer); ok {
+		h.draw = x.Draws(t, o.Seed)
 	}
 	if f, ok := backend.(run.Fitter); ok {
 		draw := h.draw
@@ -228,7 +248,8 @@ func (h *hunter) caught() bool {
 func (h *hunter) goesOn(ctx context.Context) bool {
 	return ctx.Err() == nil && h.result.Ended == "" && !h.caught() &&
 		(h.o.Cases <= 0 || h.last < h.o.Cases) &&
-		(h.o.Time <= 0 || time.Since(h.start) < h.o.Time)
+		(h.o.Time <= 0 || time.Since(h.start) < h.o.Time) &&
+		(h.o.Steps <= 0 || h.result.Steps.Steps < h.o.Steps)
 }
 
 // next draws the cases that are run next: those of its own shard among them.
