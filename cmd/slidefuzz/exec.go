@@ -157,11 +157,15 @@ func aboutWorker(h *client.Hello) string {
 }
 
 // shapeFlag is what every case has of its shape, as in a case file.
-type shapeFlag struct{ worker.FixedShape }
+type shapeFlag struct {
+	worker.FixedShape
+	text string // as it was given
+}
 
 func (s *shapeFlag) String() string { return "" }
 
 func (s *shapeFlag) Set(text string) error {
+	s.text = text
 	seen := map[string]bool{}
 	for field := range strings.SplitSeq(text, ",") {
 		key, value, _ := strings.Cut(strings.TrimSpace(field), "=")
@@ -207,13 +211,23 @@ func (w *workerFlags) limits() string {
 type reporter struct {
 	client *client.Client
 	flags  *workerFlags
+	keep   func(*keptReport) // is told of each report, nil where nobody keeps it
 }
 
 // report is the report of a case, for a folder.
 func (r reporter) report(ctx context.Context, dir string, c *corpus.Case, d *corpus.Divergence) *report.Report {
+	kept := r.kept(ctx, dir, c, d)
+	if r.keep != nil {
+		r.keep(kept)
+	}
+	return kept.Report
+}
+
+func (r reporter) kept(ctx context.Context, dir string, c *corpus.Case, d *corpus.Divergence) *keptReport {
 	rep := &report.Report{Case: c, Divergence: d, Versions: versions(), ModuleVersion: moduleVersion(), Limits: r.flags.limits()}
+	kept := &keptReport{Report: rep, Exec: r.flags.exec}
 	if r.client == nil {
-		return rep
+		return kept
 	}
 	rep.Worker = seenFrom(dir, r.flags.exec)
 	if h, err := r.client.Hello(ctx); err == nil {
@@ -223,23 +237,35 @@ func (r reporter) report(ctx context.Context, dir string, c *corpus.Case, d *cor
 			rep.ScriptName, rep.Script = s.Name, s.Text
 		}
 		if len(rep.Script) == 0 {
-			r.python(rep, h)
+			seconds := int(cmp.Or(r.flags.timeout, scriptTimeout).Seconds())
+			kept.Foreign = &report.Foreign{Contract: h.Contract, Sinks: h.Sinks, Slack: h.Slack, Select: h.Select, Seconds: max(1, seconds)}
+			kept.python()
 		}
 	}
-	return rep
+	return kept
 }
 
 // python gives a report the script that any worker's cache has.
-func (r reporter) python(rep *report.Report, h *client.Hello) {
-	words, err := splitCommand(rep.Worker)
+func (k *keptReport) python() {
+	words, err := splitCommand(k.Report.Worker)
 	if err != nil {
 		return // it was split before
 	}
-	seconds := int(cmp.Or(r.flags.timeout, scriptTimeout).Seconds())
-	f := report.Foreign{Command: words, Contract: h.Contract, Sinks: h.Sinks, Slack: h.Slack, Select: h.Select, Seconds: max(1, seconds)}
-	if rep.Script = rep.Python(f); rep.Script != nil {
-		rep.ScriptName = report.ReproduceName
+	k.Foreign.Command = words
+	if k.Report.Script = k.Report.Python(*k.Foreign); k.Report.Script != nil {
+		k.Report.ScriptName = report.ReproduceName
 	}
+}
+
+// in is the report for another folder, from where paths look otherwise.
+func (k *keptReport) in(dir string) *report.Report {
+	if k.Exec != "" {
+		k.Report.Worker = seenFrom(dir, k.Exec)
+		if k.Foreign != nil {
+			k.python()
+		}
+	}
+	return k.Report
 }
 
 // scriptTimeout is that of workers.

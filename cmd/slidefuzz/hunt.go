@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"path"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -54,6 +52,8 @@ type huntOptions struct {
 	shape    shapeFlag
 	without  featuresFlag
 	shrink   *time.Duration
+	shard    shardFlag
+	record   *record // of a shard
 	backends *run.Backends
 	seed     uint64
 	cases    int
@@ -82,6 +82,7 @@ func huntFlags(fs *flag.FlagSet) action {
 	fs.Var(&o.without, "without", "leave a comma-separated `LIST` out of a worker's cases: "+featureNames)
 	fs.StringVar(&o.out, "o", "", "write a report folder for each finding under `DIR`, and DIR/index.html")
 	fs.StringVar(&o.out, "out", "", "") // as -o was called before
+	fs.Var(&o.shard, "shard", "run part `I/N` of the cases, from 1/N to N/N, for slidefuzz merge; env, env/N: the part that Kubernetes, Slurm or "+shardIndexEnv+" says")
 	fs.StringVar(&o.junit, "junit", "", "write the results to `FILE` as JUnit XML")
 	fs.BoolVar(&o.json, "json", false, "print one object a line; go doc of this command lists the fields")
 	return func(ctx context.Context, e *env, args []string) (int, error) {
@@ -106,8 +107,11 @@ func huntFlags(fs *flag.FlagSet) action {
 		if o.workers = o.parallel; o.time > 0 && !isSet(fs, "jobs") {
 			o.parallel = 1
 		}
+		if err := o.checkShard(fs); err != nil {
+			return 0, err
+		}
 		if o.exhaustive {
-			for _, name := range []string{"seed", "cases", "time", "o", "out", "junit", "json", "exec", "engine", "steps"} {
+			for _, name := range []string{"shard", "seed", "cases", "time", "o", "out", "junit", "json", "exec", "engine", "steps"} {
 				if isSet(fs, name) {
 					return 0, fmt.Errorf("--exhaustive and --%s do not go together: it runs every case within its bounds once, and prints what came of it", name)
 				}
@@ -352,23 +356,15 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 		return 0, err
 	}
 	defer o.worker.kill()
-	to := reporter{o.worker.client, o.worker}
-	// What cannot be written is better known before the hunt than after.
-	if o.out != "" {
-		if err := os.MkdirAll(o.out, 0o755); err != nil {
+	to := reporter{client: o.worker.client, flags: o.worker}
+	if err := o.checkOutput(); err != nil {
+		return 0, err
+	}
+	p := o.printer(e)
+	if o.shard.Of > 0 {
+		if o.record, err = newRecord(o.out, o.recordHead(ctx, jobs)); err != nil {
 			return 0, fmt.Errorf("-o: %w", err)
 		}
-	}
-	if o.junit != "" {
-		if info, err := os.Stat(filepath.Dir(o.junit)); err != nil || !info.IsDir() {
-			return 0, fmt.Errorf("--junit %s: there is no folder %s; make it first", o.junit, filepath.Dir(o.junit))
-		}
-	}
-	var p printer = &textPrinter{w: e.out, err: e.err}
-	if o.json {
-		enc := json.NewEncoder(e.out)
-		enc.SetEscapeHTML(false)
-		p = &jsonPrinter{enc}
 	}
 	start := time.Now()
 	live := newLiveLine(e.err)
@@ -384,10 +380,14 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 		if ahead[i] != nil {
 			out = <-ahead[i]
 		} else {
-			out = o.one(ctx, o.backends, j, len(jobs)-i, start, far.ran)
+			out = o.one(ctx, o.backends, j, i, len(jobs)-i, start, far.ran)
 		}
 		far.end(out.Cases, len(out.Findings))
 		live.clear()
+		o.record.target(i, out)
+		if o.record != nil {
+			to.keep = func(k *keptReport) { o.record.report(i, k) }
+		}
 		if o.out != "" {
 			for _, f := range out.Findings {
 				dir, err := to.write(ctx, o.out, f.Small, f.Divergence)
@@ -399,23 +399,43 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 		p.target(out)
 	}
 	end := summarize(all, ctx.Err() != nil, time.Since(start))
-	if o.out != "" {
-		if err := o.writeIndex(all, end); err != nil {
-			e.complain(fmt.Errorf("hunt: -o: %w", err))
-			end.status = worse(end.status, exitUsage)
-		}
+	if err := o.record.close(end.elapsed, end.Interrupted); err != nil {
+		e.complain(fmt.Errorf("hunt: -o: %w", err))
+		end.status = worse(end.status, exitUsage)
 	}
-	if o.junit != "" {
-		if err := writeJUnit(o.junit, o.seed, all, end); err != nil {
-			e.complain(fmt.Errorf("hunt: --junit: %w", err))
-			end.status = worse(end.status, exitUsage)
-		}
-	}
+	o.conclude(e, "hunt", all, &end)
 	if s, ended := endedBy(ctx); ended {
 		end.status = s
 	}
 	p.end(all, end)
 	return end.status, nil
+}
+
+// printer is how the hunt is told.
+func (o *huntOptions) printer(e *env) printer {
+	if !o.json {
+		return &textPrinter{w: e.out, err: e.err}
+	}
+	enc := json.NewEncoder(e.out)
+	enc.SetEscapeHTML(false)
+	return &jsonPrinter{enc}
+}
+
+// conclude writes the index page and the results as JUnit XML, where they are asked
+// for.
+func (o *huntOptions) conclude(e *env, command string, all []*outcome, end *huntEnd) {
+	if o.out != "" {
+		if err := o.writeIndex(all, *end); err != nil {
+			e.complain(fmt.Errorf("%s: -o: %w", command, err))
+			end.status = worse(end.status, exitUsage)
+		}
+	}
+	if o.junit != "" {
+		if err := writeJUnit(o.junit, o.seed, all, *end); err != nil {
+			e.complain(fmt.Errorf("%s: --junit: %w", command, err))
+			end.status = worse(end.status, exitUsage)
+		}
+	}
 }
 
 // bound is how many cases a job has at most, 0 without a number.
@@ -444,7 +464,7 @@ func (o huntOptions) ahead(ctx context.Context, jobs []job, start time.Time) []c
 		all[i] = make(chan *outcome, 1)
 	}
 	o.inTurn(next, func(on *run.Backends, i int) {
-		all[i] <- o.one(ctx, on, jobs[i], (len(jobs)-i+o.parallel-1)/o.parallel, start, nil)
+		all[i] <- o.one(ctx, on, jobs[i], i, (len(jobs)-i+o.parallel-1)/o.parallel, start, nil)
 	})
 	return all
 }
@@ -468,8 +488,9 @@ func (o huntOptions) inTurn(numbers []int, do func(on *run.Backends, i int)) {
 	}
 }
 
-// one runs a job on backends; left is the number of jobs not done, this one included.
-func (o huntOptions) one(ctx context.Context, on *run.Backends, j job, left int, start time.Time, progress func(int)) *outcome {
+// one runs a job, the one with this index, on backends; left is the number of jobs not
+// done, this one included.
+func (o huntOptions) one(ctx context.Context, on *run.Backends, j job, index, left int, start time.Time, progress func(int)) *outcome {
 	out := &outcome{job: j}
 	out.Target, out.Seed, out.bound = j.target, o.seed, o.bound(j)
 	slice := time.Duration(0)
@@ -484,7 +505,7 @@ func (o huntOptions) one(ctx context.Context, on *run.Backends, j job, left int,
 		out.notRun = true
 		return out
 	}
-	options := hunt.Options{Seed: o.seed, Cases: o.cases, UntilCaught: o.caught, Time: slice, Progress: progress, ShrinkTime: *o.shrink, Jobs: o.workers, Steps: o.steps}
+	options := hunt.Options{Seed: o.seed, Cases: o.cases, UntilCaught: o.caught, Time: slice, Progress: o.record.progress(index, progress), ShrinkTime: *o.shrink, Jobs: o.workers, Steps: o.steps, Shard: o.shard.Shard, Note: o.record.notes(index)}
 	var r hunt.Result
 	var err error
 	if j.scenario != nil {

@@ -23,7 +23,7 @@ func (p *textPrinter) start(o huntOptions, jobs []job) {
 	for _, j := range jobs {
 		p.width = max(p.width, len(j.name()))
 	}
-	fmt.Fprintf(p.w, "%s, seed %d\n", plural(len(jobs), "target"), o.seed)
+	fmt.Fprintf(p.w, "%s, seed %d%s\n", plural(len(jobs), "target"), o.seed, o.shard.words())
 }
 
 func (p *textPrinter) target(o *outcome) {
@@ -156,10 +156,11 @@ type startEvent struct {
 	Targets int     `json:"targets"`
 	Cases   int     `json:"cases,omitempty"`
 	Time    float64 `json:"time,omitempty"`
+	Shard   string  `json:"shard,omitempty"`
 }
 
 func (p *jsonPrinter) start(o huntOptions, jobs []job) {
-	p.print(startEvent{"start", versions()[0], o.seed, len(jobs), o.cases, o.time.Seconds()})
+	p.print(startEvent{"start", versions()[0], o.seed, len(jobs), o.cases, o.time.Seconds(), o.shard.name()})
 }
 
 type findingEvent struct {
@@ -192,11 +193,11 @@ func newFindingEvent(o *outcome, f hunt.Finding) findingEvent {
 	}
 }
 
-func (o *outcome) scenarioName() string {
-	if o.job.scenario == nil {
+func (j job) scenarioName() string {
+	if j.scenario == nil {
 		return ""
 	}
-	return o.job.scenario.Name
+	return j.scenario.Name
 }
 
 type targetEvent struct {

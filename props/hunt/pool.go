@@ -159,7 +159,7 @@ func (h *hunter) counter() run.Counter {
 
 // countsAll reports whether what the backend counts is counted as a whole: apart
 // from all else each batch takes longer.
-func (h *hunter) countsAll() bool { return h.pool == nil && h.o.Shard.Whole() }
+func (h *hunter) countsAll() bool { return h.pool == nil && h.o.Shard.Of == 0 }
 
 // alone has the hunt's own backends to itself, uncounted, until the result is called.
 func (h *hunter) alone() func() {
