@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,6 +40,9 @@ func (p *textPrinter) target(o *outcome) {
 	if len(o.Met) > 0 {
 		fmt.Fprintf(p.w, "  cases with %s\n", o.met())
 	}
+	for _, name := range slices.Sorted(maps.Keys(o.Variants)) {
+		fmt.Fprintf(p.w, "  %s\n", variantText(name, o.Variants[name]))
+	}
 	if len(o.Counts) > 0 {
 		fmt.Fprintf(p.w, "  %s\n", judge.CountsText(o.Counts))
 	}
@@ -61,6 +66,22 @@ func (p *textPrinter) target(o *outcome) {
 	for _, dir := range o.dirs() {
 		fmt.Fprintf(p.w, "  report: %s\n", dir)
 	}
+}
+
+// variantText is what came of a variant of a worker that runs programs.
+func variantText(name string, v hunt.Variant) string {
+	var b strings.Builder
+	if name != "" {
+		fmt.Fprintf(&b, "variant %s: ", name)
+	}
+	fmt.Fprintf(&b, "%s, %d wrong", plural(v.Cases, "program"), v.Wrong)
+	if v.Skipped > 0 {
+		fmt.Fprintf(&b, ", %d skipped by a documented limit", v.Skipped)
+	}
+	if v.Running > 0 {
+		fmt.Fprintf(&b, ", %.3g a second", float64(v.Cases)/v.Running.Seconds())
+	}
+	return b.String()
 }
 
 // casesNotRun is how many cases of a target that could not be judged were not
@@ -180,8 +201,17 @@ type targetEvent struct {
 
 	Met        map[corpus.Feature]int `json:"met,omitempty"`
 	Operations map[string]operations  `json:"operations,omitempty"`
+	Variants   map[string]variant     `json:"variants,omitempty"`
 	NotRun     int                    `json:"not_run,omitempty"`
 	Ended      string                 `json:"ended,omitempty"`
+}
+
+// variant is of a worker that runs programs; Seconds is how long they ran.
+type variant struct {
+	Cases   int     `json:"cases"`
+	Wrong   int     `json:"wrong"`
+	Skipped int     `json:"skipped"`
+	Seconds float64 `json:"seconds"`
 }
 
 type operations struct {
@@ -206,6 +236,12 @@ func (p *jsonPrinter) target(o *outcome) {
 			v.Operations = map[string]operations{}
 		}
 		v.Operations[name] = operations(n)
+	}
+	for name, x := range o.Variants {
+		if v.Variants == nil {
+			v.Variants = map[string]variant{}
+		}
+		v.Variants[name] = variant{x.Cases, x.Wrong, x.Skipped, x.Running.Seconds()}
 	}
 	if (o.Ended != "" || o.Interrupted || o.notRun) && o.bound > 0 {
 		v.NotRun = o.bound - o.Cases

@@ -16,6 +16,9 @@ type Target struct {
 	Update   string // or the name of the cache or worker
 	Lowering inplace.Lowering
 	Device   string
+	// Variant is one of the ways in which a worker runs programs, by the name that its
+	// hello gives it; empty for the worker's first, and for every other target.
+	Variant string
 }
 
 // Worker is the device of the targets that are processes of their own.
@@ -60,6 +63,8 @@ func (t Target) String() string {
 		return GoCache
 	case t.Device == Go:
 		return Go + "/" + t.Update
+	case t.Device == Worker && t.Update == "program" && t.Variant != "":
+		return "program/worker/" + t.Variant
 	case t.Device == Worker && t.Update == "program":
 		return "program/worker"
 	case t.Device == Worker:
@@ -72,12 +77,29 @@ func (t Target) String() string {
 // target's text cannot hold becomes a dash.
 func WorkerTarget(name string) Target {
 	clean := strings.Map(func(r rune) rune {
-		if r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.+:", r)) {
+		if inName(r) {
 			return r
 		}
 		return '-'
 	}, name)
-	return Target{Update: clean[:min(len(clean), 80)], Device: Worker}
+	return Target{Update: clean[:min(len(clean), maxName)], Device: Worker}
+}
+
+// maxName bounds the name of a worker and of a variant, in bytes: it is part of a
+// line that people read.
+const maxName = 80
+
+// inName reports whether a character may stand in such a name.
+func inName(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r != 0 && strings.ContainsRune("-_.+:", r)
+}
+
+// CheckVariant reports a name of a variant that a target's text cannot hold.
+func CheckVariant(name string) error {
+	if name == "" || len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return !inName(r) }) {
+		return fmt.Errorf("%q: want the name of a variant: letters, digits and any of -_.+: in it, at most %d of them", name, maxName)
+	}
+	return nil
 }
 
 // ParseTarget is the inverse of String.
@@ -87,6 +109,12 @@ func ParseTarget(s string) (Target, error) {
 	}
 	if s == "program/worker" {
 		return Target{Update: "program", Device: Worker}, nil
+	}
+	if variant, ok := strings.CutPrefix(s, "program/worker/"); ok {
+		if err := CheckVariant(variant); err != nil {
+			return Target{}, fmt.Errorf("target %q: %w", s, err)
+		}
+		return Target{Update: "program", Device: Worker, Variant: variant}, nil
 	}
 	if name, ok := strings.CutPrefix(s, "worker/"); ok {
 		t := WorkerTarget(name)
@@ -107,7 +135,7 @@ func ParseTarget(s string) (Target, error) {
 	if err != nil {
 		return Target{}, fmt.Errorf("target %q: %w", s, err)
 	}
-	t := Target{f[0], how, f[2]}
+	t := Target{Update: f[0], Lowering: how, Device: f[2]}
 	return t, t.Check()
 }
 
@@ -183,7 +211,7 @@ func Harmful(device string) []Target {
 	var all []Target
 	for _, u := range updates {
 		if u.Harmful() && (device == "opencl" || device == "cuda") {
-			all = append(all, Target{u.Name, inplace.Fused, device})
+			all = append(all, Target{Update: u.Name, Lowering: inplace.Fused, Device: device})
 		}
 	}
 	return all
@@ -208,7 +236,7 @@ func TargetsOn(device string) []Target {
 		for _, how := range inplace.Lowerings() {
 			planted := how == inplace.Fused && (!OnGPU(device) || device == "cuda-graph" && u.bug == newBuffers)
 			if u.Sound() || planted {
-				all = append(all, Target{u.Name, how, device})
+				all = append(all, Target{Update: u.Name, Lowering: how, Device: device})
 			}
 		}
 	}
@@ -217,7 +245,7 @@ func TargetsOn(device string) []Target {
 	}
 	for _, name := range append(slices.Clone(builtinPrograms), "program") {
 		for _, how := range inplace.Lowerings() {
-			all = append(all, Target{name, how, device})
+			all = append(all, Target{Update: name, Lowering: how, Device: device})
 		}
 	}
 	return all

@@ -62,6 +62,9 @@ type Result struct {
 	// Counts says what became of the operations of the cases, by name, where a
 	// cache may refuse them: nil elsewhere. What the shrinker asked is left out.
 	Counts map[string]judge.Count
+	// Variants says what came of each variant of a worker that runs programs, by name,
+	// empty where it has none; nil elsewhere.
+	Variants map[string]Variant
 	// Missed counts the cases of a scenario in which a known-bad target agreed and
 	// should not have.
 	Missed   int
@@ -69,6 +72,16 @@ type Result struct {
 	// Ended says why the hunt ended before its last case, where the target is to
 	// blame: it failed or hung too often, or took too long for one case.
 	Ended string
+}
+
+// Variant is what came of the programs that a worker ran in one of its variants.
+type Variant struct {
+	Cases, Wrong int
+	// Skipped is how many of them the worker need not run, by its documentation.
+	Skipped int
+	// Running is how long they ran, those that were run again to be sure counted in,
+	// and those of the shrinker left out.
+	Running time.Duration
 }
 
 // maxFindings bounds the different failures that one hunt shrinks. A target
@@ -118,6 +131,8 @@ type hunter struct {
 	seen      map[corpus.Failure]int // the finding's index
 	hangs     map[string]int         // by kind of operation
 	counts    *counts
+	batches   int           // drawn
+	perCase   time.Duration // that the last batch took
 }
 
 // Hunt runs random cases of one target against the oracle and shrinks what it
@@ -132,9 +147,8 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 	defer func() { result.Elapsed = time.Since(h.start) }()
 	h.counts.resume()
 	defer func() {
-		if h.counts.pause(); len(h.counts.all) > 0 {
-			result.Counts = h.counts.all
-		}
+		h.counts.pause()
+		h.counted()
 	}()
 	timed := ctx
 	if o.Time > 0 && h.traits.Foreign {
@@ -145,7 +159,7 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 	}
 	for h.goesOn(timed) {
 		cases := h.next()
-		found, err := b.Run(timed, cases)
+		found, err := h.run(timed, b, cases)
 		if err != nil && timed.Err() == nil {
 			return result, fmt.Errorf("cases %d to %d of seed %d: %w", result.Cases+1, result.Cases+len(cases), o.Seed, err)
 		}
@@ -192,7 +206,9 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	}
 	if h.traits.Foreign {
 		h.most = maxForeignFindings
-		if !t.IsProgram() {
+		if t.IsProgram() {
+			result.Variants = map[string]Variant{}
+		} else {
 			result.Met = map[corpus.Feature]int{}
 		}
 	}
@@ -222,6 +238,7 @@ func (h *hunter) next() []*corpus.Case {
 	if h.o.Cases > 0 {
 		n = min(n, h.o.Cases-h.result.Cases)
 	}
+	n = h.inTime(n)
 	cases := make([]*corpus.Case, 0, n)
 	for size := int64(0); len(cases) < n && (h.traits.BatchBytes == 0 || size < h.traits.BatchBytes); {
 		c := h.draw()
@@ -230,12 +247,13 @@ func (h *hunter) next() []*corpus.Case {
 			size += c.Shape.Bytes(b.Rows)
 		}
 	}
+	h.turn(cases)
 	return cases
 }
 
 // judged takes note of what a case came to, and shrinks a new failure.
 func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergence) error {
-	t, result := h.result.Target, h.result
+	t, result := c.Target, h.result
 	result.Cases++
 	if result.Met != nil {
 		for _, f := range corpus.FeaturesOf(c) {
@@ -247,6 +265,10 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergenc
 	}
 	if d == nil {
 		return nil
+	}
+	if v, ok := result.Variants[t.Variant]; ok {
+		v.Wrong++
+		result.Variants[t.Variant] = v
 	}
 	if d.Fault == corpus.FaultHang {
 		if h.hangs[d.OpKind]++; h.hangs[d.OpKind] == maxHangs && (h.o.Cases <= 0 || result.Cases < h.o.Cases) {
