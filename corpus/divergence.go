@@ -68,7 +68,7 @@ type Divergence struct {
 	Tensor string // "keys", "values" or a program's buffer; "-" where none is to blame
 	// Where is "stored" or "returned"; of a worker that calls what it compiled more than
 	// once, also by which call.
-	Where string
+	Where  string
 	Fault  Fault
 	Lane   int
 	Row    int

@@ -104,6 +104,10 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 			}
 			return runTestProgram(worker.Cloned(p), buffers, how, inplace.Ascending)
 		})
+	case "variants":
+		return serveVariants(in, out, 8)
+	case "variants, one at a time":
+		return serveVariants(in, out, 1)
 	case "index writes":
 		// Sound, but for writes by an index of two rows or more.
 		return worker.ServePrograms(context.Background(), in, out, hello, func(_ string, p inplace.Program, buffers []impls.Tensor) error {
