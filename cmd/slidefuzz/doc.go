@@ -41,7 +41,7 @@
 //	    operation by its name, as in {"append":{"accepted":120,"refused":7}}:
 //	    those of the hunt's cases, without what the shrinker asked. variants,
 //	    of a worker that runs programs, has {"cases", "wrong", "skipped",
-//	    "seconds"} for each of its variants by name, "" where it has none
+//	    "elapsed"} for each of its variants by name, "" where it has none
 //	{"event":"end", "targets", "cases", "findings", "unexpected", "not_run",
 //	 "errors", "interrupted", "elapsed", "exit"}
 //	    unexpected and the like count targets, exit is the exit status

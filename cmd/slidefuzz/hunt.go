@@ -57,7 +57,8 @@ type huntOptions struct {
 	seed     uint64
 	cases    int
 	caught   int // cases of a known-bad target, whose hunt ends once it is caught
-	parallel int
+	parallel int // targets at once
+	workers  int // of one target at once
 	time     time.Duration
 	out      string
 	junit    string
@@ -71,7 +72,7 @@ func huntFlags(fs *flag.FlagSet) action {
 	fs.Uint64Var(&o.seed, "seed", 0, "`N` decides the cases (default: another each time, printed)")
 	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target, fewer of a known-bad one: it is done once it is caught (default 2000, 20000 of a known-bad one; with --time no bound)")
 	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly; shrinking comes on top")
-	fs.IntVar(&o.parallel, "jobs", min(runtime.GOMAXPROCS(0), maxJobs), "hunt in `N` targets of sim and go at once (default: a core each, at most 8; with --time 1)")
+	fs.IntVar(&o.parallel, "jobs", min(runtime.GOMAXPROCS(0), maxJobs), "`N` targets of sim and go at once, and in one target N workers (default: a core each, at most 8; with --time 1 target); what is found is the same")
 	fs.BoolVar(&o.exhaustive, "exhaustive", false, "run every case within bounds instead of random ones")
 	fs.Var(&o.shape, "shape", "fix some of a worker's `SHAPE`, as in batch=2,heads=4,window=64,dim=8,dtype=F32; the rest is drawn")
 	fs.Var(&o.without, "without", "leave a comma-separated `LIST` out of a worker's cases: "+featureNames)
@@ -96,7 +97,7 @@ func huntFlags(fs *flag.FlagSet) action {
 		case o.time > 0 && !isSet(fs, "cases"):
 			o.cases = 0
 		}
-		if o.time > 0 && !isSet(fs, "jobs") {
+		if o.workers = o.parallel; o.time > 0 && !isSet(fs, "jobs") {
 			o.parallel = 1
 		}
 		if o.exhaustive {
@@ -465,7 +466,7 @@ func (o huntOptions) one(ctx context.Context, on *run.Backends, j job, left int,
 		out.notRun = true
 		return out
 	}
-	options := hunt.Options{Seed: o.seed, Cases: o.cases, UntilCaught: o.caught, Time: slice, Progress: progress, ShrinkTime: *o.shrink}
+	options := hunt.Options{Seed: o.seed, Cases: o.cases, UntilCaught: o.caught, Time: slice, Progress: progress, ShrinkTime: *o.shrink, Jobs: o.workers}
 	var r hunt.Result
 	var err error
 	if j.scenario != nil {

@@ -206,12 +206,12 @@ type targetEvent struct {
 	Ended      string                 `json:"ended,omitempty"`
 }
 
-// variant is of a worker that runs programs; Seconds is how long they ran.
+// variant is of a worker that runs programs; Elapsed is how many seconds they ran.
 type variant struct {
 	Cases   int     `json:"cases"`
 	Wrong   int     `json:"wrong"`
 	Skipped int     `json:"skipped"`
-	Seconds float64 `json:"seconds"`
+	Elapsed float64 `json:"elapsed"`
 }
 
 type operations struct {

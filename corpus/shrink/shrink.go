@@ -318,13 +318,13 @@ func (s *shrinker) shrinkSchedule(ctx context.Context) {
 	// A hazard's witness is one block that runs first; among many blocks the
 	// first ones are as good as any, since every window has the same hazards
 	// all along.
-	for b := range min(s.best.Blocks(), 64) {
+	for b := range min(s.best.Blocks()+moreBlocks(s.best), 64) {
 		if set(inplace.Schedule{Kind: inplace.List, Blocks: []int{b}}) {
 			return
 		}
 	}
 	if s.best.Schedule.Kind != inplace.List {
-		n := min(s.best.Blocks(), 64)
+		n := min(s.best.Blocks()+moreBlocks(s.best), 64)
 		order := s.best.Schedule.Order(n)
 		list := make([]int, len(order))
 		for i, b := range order {

@@ -18,7 +18,6 @@ const (
 
 // parsePrograms reads what hello says of programs.
 func (h *Hello) parsePrograms(meta map[string]string) (err error) {
-	h.Grammar, h.Runs = 1, 1
 	for _, x := range []struct {
 		key  string
 		most int
@@ -46,6 +45,9 @@ func (h *Hello) parsePrograms(meta map[string]string) (err error) {
 	}
 	return nil
 }
+
+// Calls is how often the worker calls what it compiled: Runs, or once.
+func (h *Hello) Calls() int { return max(1, h.Runs) }
 
 // above is a number as hello has it, empty where it is what holds without it.
 func above(n, usual int) string {

@@ -68,8 +68,8 @@ func (c *Client) RunPrograms(ctx context.Context, variant string, jobs []*Job) e
 		if len(j.Program.Stmts) == 0 {
 			return fmt.Errorf("program %d has no statements: a worker is asked for none that does nothing", i)
 		}
-		if len(j.Again)+1 != hello.Runs {
-			return fmt.Errorf("program %d has buffers for %d calls, the worker wants %d", i, len(j.Again)+1, hello.Runs)
+		if len(j.Again)+1 != hello.Calls() {
+			return fmt.Errorf("program %d has buffers for %d calls, the worker wants %d", i, len(j.Again)+1, hello.Calls())
 		}
 		source.WriteString(pyTorch(j.Program, fmt.Sprintf("p%d", i)))
 		if key := fmt.Sprintf("program.%d", i); hello.Grammar > 1 {

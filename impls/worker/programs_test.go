@@ -95,7 +95,7 @@ func TestHelloOfPrograms(t *testing.T) {
 	meta := map[string]string{"name": "x", "version": "1", "contract": "single", "dtypes": "U8", "device": "cpu", "capabilities": "programs"}
 	h, err := parseHello(meta)
 	require.NoError(t, err)
-	require.Equal(t, []int{0, 1, 1}, []int{h.ProgramsAtOnce, h.Grammar, h.Runs})
+	require.Equal(t, []int{0, 0, 0}, []int{h.ProgramsAtOnce, h.Grammar, h.Runs})
 	for _, x := range []struct{ key, value, says string }{
 		{"programs_at_once", "0", "want a number from 1 to 256"},
 		{"programs_at_once", "257", "want a number from 1 to 256"},

@@ -30,12 +30,5 @@ func (c *counts) pause() {
 	if c.of == nil {
 		return
 	}
-	for name, n := range c.of.Counts() {
-		sum, was := c.all[name], c.from[name]
-		sum.Accepted += n.Accepted - was.Accepted
-		sum.Refused += n.Refused - was.Refused
-		if sum != (judge.Count{}) {
-			c.all[name] = sum
-		}
-	}
+	addCounts(c.all, c.of.Counts(), c.from)
 }

@@ -25,6 +25,11 @@ type Options struct {
 	// ShrinkTime bounds the shrinking of one finding in what is not ours, 0 for
 	// DefaultShrinkTime.
 	ShrinkTime time.Duration
+	// Jobs is how many cases run at once where the backend is a run.Spawner, 0 for
+	// one. What is found is the same: results are taken in the order of the cases.
+	Jobs int
+	// Shard is the part of the cases that is run, all where it is the zero value.
+	Shard Shard
 }
 
 // Bound is how many cases of a target are run at most, 0 for no bound.
@@ -74,16 +79,6 @@ type Result struct {
 	Ended string
 }
 
-// Variant is what came of the programs that a worker ran in one of its variants.
-type Variant struct {
-	Cases, Wrong int
-	// Skipped is how many of them the worker need not run, by its documentation.
-	Skipped int
-	// Running is how long they ran, those that were run again to be sure counted in,
-	// and those of the shrinker left out.
-	Running time.Duration
-}
-
 // maxFindings bounds the different failures that one hunt shrinks. A target
 // has at most a handful: the operations × keys or values × hazards.
 const maxFindings = 4
@@ -121,17 +116,21 @@ func (r Result) Unexpected() string {
 // hunter is one hunt under way.
 type hunter struct {
 	r         *Runner
+	backend   run.Backend
 	traits    run.Traits
 	o         Options
 	result    *Result
 	draw      func() *corpus.Case
 	most      int // findings
+	unit      int // cases that go to one shard together
+	drawn     int // cases so far, the other shards' among them
+	last      int // the number of the last case whose batch was taken
+	pool      *pool
 	start     time.Time
 	shrinking time.Duration
 	seen      map[corpus.Failure]int // the finding's index
 	hangs     map[string]int         // by kind of operation
 	counts    *counts
-	batches   int           // drawn
 	perCase   time.Duration // that the last batch took
 }
 
@@ -145,11 +144,7 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 		return result, err
 	}
 	defer func() { result.Elapsed = time.Since(h.start) }()
-	h.counts.resume()
-	defer func() {
-		h.counts.pause()
-		h.counted()
-	}()
+	defer result.skipped() // once all is counted
 	timed := ctx
 	if o.Time > 0 && h.traits.Foreign {
 		// One case may take longer than that.
@@ -157,23 +152,34 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 		timed, stop = context.WithDeadline(ctx, h.start.Add(o.Time))
 		defer stop()
 	}
-	for h.goesOn(timed) {
-		cases := h.next()
-		found, err := h.run(timed, b, cases)
-		if err != nil && timed.Err() == nil {
-			return result, fmt.Errorf("cases %d to %d of seed %d: %w", result.Cases+1, result.Cases+len(cases), o.Seed, err)
+	h.pool = newPool(timed, b, h.backend, t, o.Jobs)
+	defer h.pool.close()
+	if h.countsAll() {
+		h.counts.resume()
+		defer func() {
+			if h.counts.pause(); len(h.counts.all) > 0 {
+				result.Counts = h.counts.all
+			}
+		}()
+	}
+	for x := range h.batches(timed, b, func() bool { return h.goesOn(timed) }) {
+		if x.err != nil && timed.Err() == nil {
+			return result, fmt.Errorf("cases %d to %d of seed %d: %w", x.numbers[0], x.last, o.Seed, x.err)
 		}
-		for i, d := range found {
-			if err := h.judged(ctx, cases[i], d); err != nil {
+		h.counted(x)
+		h.timed(x)
+		h.last = x.last
+		for i, d := range x.found {
+			if err := h.judged(ctx, x.cases[i], x.numbers[i], d); err != nil {
 				return result, err
 			}
 		}
-		if len(found) < len(cases) && timed.Err() == nil {
+		if len(x.found) < len(x.cases) && timed.Err() == nil {
 			result.Ended = "the device failed too often"
 		}
 	}
 	result.Interrupted = ctx.Err() != nil
-	if result.Cases == 0 && result.Ended == "" && !result.Interrupted {
+	if result.Cases == 0 && result.Ended == "" && !result.Interrupted && h.drawsOn() {
 		result.Ended = fmt.Sprintf("no case came to its end in %s", o.Time)
 	}
 	return result, nil
@@ -192,7 +198,7 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	}
 	o.Cases = o.Bound(t)
 	h := &hunter{
-		r: &Runner{Backends: b, ShrinkTime: o.ShrinkTime}, traits: backend.Traits(t), o: o, result: result, draw: corpus.Draws(t, o.Seed),
+		r: &Runner{Backends: b, ShrinkTime: o.ShrinkTime}, backend: backend, traits: backend.Traits(t), o: o, result: result, draw: corpus.Draws(t, o.Seed),
 		most: maxFindings, start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{},
 		counts: countsOf(backend),
 	}
@@ -204,7 +210,8 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 			return c
 		}
 	}
-	if h.traits.Foreign {
+	if h.unit = 1; h.traits.Foreign {
+		h.unit = max(1, h.traits.Batch) // what is compiled as one
 		h.most = maxForeignFindings
 		if t.IsProgram() {
 			result.Variants = map[string]Variant{}
@@ -228,31 +235,39 @@ func (h *hunter) caught() bool {
 
 func (h *hunter) goesOn(ctx context.Context) bool {
 	return ctx.Err() == nil && h.result.Ended == "" && !h.caught() &&
-		(h.o.Cases <= 0 || h.result.Cases < h.o.Cases) &&
+		(h.o.Cases <= 0 || h.last < h.o.Cases) &&
 		(h.o.Time <= 0 || time.Since(h.start) < h.o.Time)
 }
 
-// next draws the cases that are run next.
-func (h *hunter) next() []*corpus.Case {
+// next draws the cases that are run next: those of its own shard among them.
+func (h *hunter) next() *batch {
 	n := max(1, h.traits.Batch)
 	if h.o.Cases > 0 {
-		n = min(n, h.o.Cases-h.result.Cases)
+		n = min(n, h.o.Cases-h.drawn)
 	}
 	n = h.inTime(n)
-	cases := make([]*corpus.Case, 0, n)
-	for size := int64(0); len(cases) < n && (h.traits.BatchBytes == 0 || size < h.traits.BatchBytes); {
+	if h.unit > 1 {
+		n = min(n, h.unit-h.drawn%h.unit)
+	}
+	x, first := &batch{}, h.drawn
+	drawn := 0
+	for size := int64(0); drawn < n && (h.traits.BatchBytes == 0 || size < h.traits.BatchBytes); drawn++ {
 		c := h.draw()
-		cases = append(cases, c)
+		h.drawn++
 		for _, b := range c.Program.Buffers {
 			size += c.Shape.Bytes(b.Rows)
 		}
+		if h.o.Shard.has(h.drawn, h.unit) {
+			x.cases, x.numbers = append(x.cases, c), append(x.numbers, h.drawn)
+		}
 	}
-	h.turn(cases)
-	return cases
+	h.turn(x, first)
+	x.last = h.drawn
+	return x
 }
 
 // judged takes note of what a case came to, and shrinks a new failure.
-func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergence) error {
+func (h *hunter) judged(ctx context.Context, c *corpus.Case, number int, d *corpus.Divergence) error {
 	t, result := c.Target, h.result
 	result.Cases++
 	if result.Met != nil {
@@ -271,22 +286,21 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergenc
 		result.Variants[t.Variant] = v
 	}
 	if d.Fault == corpus.FaultHang {
-		if h.hangs[d.OpKind]++; h.hangs[d.OpKind] == maxHangs && (h.o.Cases <= 0 || result.Cases < h.o.Cases) {
+		if h.hangs[d.OpKind]++; h.hangs[d.OpKind] == maxHangs && (h.o.Cases <= 0 || number < h.o.Cases) {
 			result.Ended = fmt.Sprintf("it hung %d times at %s", maxHangs, d.OpKind)
 		}
 	}
 	if i, ok := h.seen[d.Failure(t)]; ok {
 		f := &result.Findings[i]
 		f.Seen++
-		return h.showsMore(ctx, f, c, d)
+		return h.showsMore(ctx, f, c, number, d)
 	}
 	if len(result.Findings) == h.most {
 		return nil
 	}
-	f := Finding{Found: c, At: result.Cases, Seen: 1, After: time.Since(h.start) - h.shrinking}
+	f := Finding{Found: c, At: number, Seen: 1, After: time.Since(h.start) - h.shrinking}
 	from := time.Now()
-	h.counts.pause()
-	defer h.counts.resume()
+	defer h.alone()()
 	var err error
 	f.Small, f.Divergence, f.Stats, err = h.r.Minimize(ctx, c, d)
 	if err != nil && ctx.Err() != nil { // it was cut short: what was found stands
@@ -321,12 +335,13 @@ func rare(c *corpus.Case, d *corpus.Divergence) bool {
 
 // showsMore puts a case in the place of a finding of the same failure that shows
 // too rarely to be met again, if it shows more often.
-func (h *hunter) showsMore(ctx context.Context, f *Finding, c *corpus.Case, d *corpus.Divergence) error {
+func (h *hunter) showsMore(ctx context.Context, f *Finding, c *corpus.Case, number int, d *corpus.Divergence) error {
 	old := f.Divergence.Runs
 	if h.traits.Foreign || d.Race == nil || !rare(c, f.Divergence) || f.Seen > moreTries {
 		return nil
 	}
 	from := time.Now()
+	defer h.alone()()
 	small, d, stats, err := h.r.Minimize(ctx, c, d)
 	switch {
 	case ctx.Err() != nil: // it was cut short: what is known stands
@@ -335,7 +350,7 @@ func (h *hunter) showsMore(ctx context.Context, f *Finding, c *corpus.Case, d *c
 		return err
 	}
 	if n := d.Runs; n != nil && n.Wrong*old.Of > old.Wrong*n.Of {
-		f.Found, f.Small, f.Divergence, f.Stats, f.At = c, small, d, stats, h.result.Cases
+		f.Found, f.Small, f.Divergence, f.Stats, f.At = c, small, d, stats, number
 	}
 	f.Shrinking += time.Since(from)
 	h.shrinking += time.Since(from)

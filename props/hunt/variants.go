@@ -1,22 +1,27 @@
 package hunt
 
-import (
-	"context"
-	"errors"
-	"time"
+import "time"
 
-	"github.com/slidefuzz/slidefuzz/corpus"
-	"github.com/slidefuzz/slidefuzz/props/run"
-)
+// Variant is what came of the programs that a worker ran in one of its variants.
+type Variant struct {
+	Cases, Wrong int
+	// Skipped is how many of them the worker need not run, by its documentation.
+	Skipped int
+	// Running is how long they ran, those that were run again to be sure counted in,
+	// and those of the shrinker left out: of several workers at once the sum.
+	Running time.Duration
+}
 
-// turn gives a batch the variant whose turn it is.
-func (h *hunter) turn(cases []*corpus.Case) {
-	if n := len(h.traits.Variants); n > 0 {
-		for _, c := range cases {
-			c.Target.Variant = h.traits.Variants[h.batches%n]
-		}
+// turn gives a batch the variant whose turn it is, first being how many cases were
+// drawn before it: what is compiled as one has one variant, in every shard.
+func (h *hunter) turn(x *batch, first int) {
+	n := len(h.traits.Variants)
+	if n == 0 {
+		return
 	}
-	h.batches++
+	for _, c := range x.cases {
+		c.Target.Variant = h.traits.Variants[first/h.unit%n]
+	}
 }
 
 // inTime is how many of n cases of a batch are likely to be done before the hunt ends,
@@ -29,37 +34,29 @@ func (h *hunter) inTime(n int) int {
 	return max(1, min(n, int(left/h.perCase)))
 }
 
-// run runs a batch, and notes how long that took. A single case that need not be run is
-// one that agrees; the backend counts it.
-func (h *hunter) run(ctx context.Context, b *run.Backends, cases []*corpus.Case) ([]*corpus.Divergence, error) {
-	from := time.Now()
-	found, err := b.Run(ctx, cases)
-	var skipped *run.SkippedError
-	if errors.As(err, &skipped) {
-		found, err = make([]*corpus.Divergence, len(cases)), nil
-	}
-	took := time.Since(from)
-	h.perCase = took / time.Duration(len(cases))
-	if all := h.result.Variants; all != nil && ctx.Err() == nil {
-		v := all[cases[0].Target.Variant]
-		v.Cases += len(found)
-		v.Running += took
-		all[cases[0].Target.Variant] = v
-	}
-	return found, err
-}
-
-// counted puts what the backend counted into the result: of programs how many it need
-// not run, else what became of each operation.
-func (h *hunter) counted() {
-	if h.result.Variants == nil {
-		if len(h.counts.all) > 0 {
-			h.result.Counts = h.counts.all
-		}
+// timed notes how long the cases of a batch took, and of which variant they are.
+func (h *hunter) timed(x *batch) {
+	if len(x.found) == 0 {
 		return
 	}
-	for name, v := range h.result.Variants {
-		v.Skipped = h.counts.all[name].Refused
-		h.result.Variants[name] = v
+	h.perCase = x.took / time.Duration(len(x.found))
+	if all := h.result.Variants; all != nil {
+		v := all[x.cases[0].Target.Variant]
+		v.Cases += len(x.found)
+		v.Running += x.took
+		all[x.cases[0].Target.Variant] = v
 	}
+}
+
+// skipped puts how many programs of each variant need not be run in its place: the
+// backend counts them as what was refused.
+func (r *Result) skipped() {
+	if r.Variants == nil {
+		return
+	}
+	for name, v := range r.Variants {
+		v.Skipped = r.Counts[name].Refused
+		r.Variants[name] = v
+	}
+	r.Counts = nil
 }

@@ -451,7 +451,7 @@ func checkProgram(ctx context.Context, w *worker.Client, variant string, d impls
 	if err != nil {
 		return err
 	}
-	for range hello.Runs - 1 {
+	for range hello.Calls() - 1 {
 		j.Again = append(j.Again, []impls.Tensor{impls.NewTensor(s, 4)})
 	}
 	if err := w.RunPrograms(ctx, variant, []*worker.Job{j}); err != nil {

@@ -63,7 +63,7 @@ func (b *Backend) job(c *corpus.Case, p inplace.Program) (*worker.Job, []*judge.
 	}
 	j := &worker.Job{Program: p}
 	var all []*judge.Values
-	for call := range b.hello.Runs {
+	for call := range b.hello.Calls() {
 		mem := make([][]byte, len(p.Buffers))
 		var buffers []impls.Tensor
 		for i := range mem {

@@ -74,7 +74,7 @@ func (b *Backend) Traits(t window.Target) run.Traits {
 	traits := run.Traits{Batch: 1, Foreign: true}
 	if t.IsProgram() {
 		traits.Batch = cmp.Or(b.hello.ProgramsAtOnce, batch)
-		traits.BatchBytes = batchBytes / int64(b.hello.Runs)
+		traits.BatchBytes = batchBytes / int64(b.hello.Calls())
 		traits.Variants = b.hello.Variants
 	}
 	return traits
