@@ -11,7 +11,8 @@ import numpy as np
 
 from slidefuzz_worker.programs import Style, script_text, serve_programs
 
-# The rows are the first axis here, which is the one whose slices numba runs in parallel.
+# numba runs assignments to slices of one axis in parallel, so a program is run on each
+# column, the rows of one element of one lane.
 # numba has np.roll along no axis, and takes an index as an array.
 STYLE = Style(
     read="{x}[{rows}]",
@@ -39,8 +40,17 @@ def index_copy(base, index, rows):
 
 
 '''
+COLUMNS = '''def columns(f, buffers):
+    for lane in np.ndindex(*buffers[0].shape[:2]):
+        for e in range(buffers[0].shape[3]):
+            made = [np.ascontiguousarray(b[lane][:, e]) for b in buffers]
+            for b, rows in zip(buffers, f(*made)):
+                b[lane][:, e] = rows
+    return buffers
+'''
 SPACE = {"numba": numba, "np": np}
-exec(HELPERS, SPACE)
+exec(HELPERS + COLUMNS, SPACE)
+columns = SPACE["columns"]
 COMPILE = {"njit": "numba.njit(p0)", "parallel": "numba.njit(parallel=True)(p0)"}
 
 
@@ -48,15 +58,15 @@ def build(programs, variant):
     compiled = [eval(COMPILE[variant], {"numba": numba, "p0": STYLE.views(p).function(SPACE)}) for p in programs]
 
     def run(calls):
-        made = [f(*[np.ascontiguousarray(b.transpose(2, 0, 1, 3)) for b in x]) for f, x in zip(compiled, calls)]
-        return [[b.transpose(1, 2, 0, 3) for b in x] for x in made]
+        for f, x in zip(compiled, calls):
+            columns(f, x)
 
     return run
 
 
 def script(p, variant):
-    call = "[b.transpose(1, 2, 0, 3) for b in run_p0(*[np.ascontiguousarray(b.transpose(2, 0, 1, 3)) for b in buffers(run)])]"
-    return script_text(p, HELPERS + STYLE.views(p).source, "import numba", call, "numba.__version__", f"run_p0 = {COMPILE[variant]}\n")
+    setup = f"run_p0 = {COMPILE[variant]}\n"
+    return script_text(p, HELPERS + COLUMNS + "\n\n" + STYLE.views(p).source, "import numba", "columns(run_p0, buffers(run))", "numba.__version__", setup)
 
 
 def main():
