@@ -92,7 +92,9 @@ type Divergence struct {
 	Op     int    // counted from 1; for a program the statement
 	OpKind string // "append", …; for a program "statement"
 	Tensor string // "keys", "values" or a program's buffer; "-" where none is to blame
-	Where  string // "stored" or "returned"
+	// Where is "stored" or "returned"; of a worker that calls what it compiled more than
+	// once, also by which call.
+	Where  string
 	Fault  Fault
 	Lane   int
 	Row    int

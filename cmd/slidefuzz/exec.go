@@ -233,7 +233,7 @@ func (r reporter) kept(ctx context.Context, dir string, c *corpus.Case, d *corpu
 	if h, err := r.client.Hello(ctx); err == nil {
 		rep.Versions = append(rep.Versions, aboutWorker(h))
 		// A worker that cannot print a script leaves the case file.
-		if s, err := r.client.Reproducer(ctx, c.Text(), c.Program); err == nil {
+		if s, err := r.client.Reproducer(ctx, c.Text(), c.Program, c.Target.Variant); err == nil {
 			rep.ScriptName, rep.Script = s.Name, s.Text
 		}
 		if len(rep.Script) == 0 {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,6 +44,9 @@ func (p *textPrinter) target(o *outcome) {
 	fmt.Fprintf(p.w, "%-*s  %6d cases  %s%s\n", p.width, o.name(), o.Cases, steps, words)
 	if len(o.Met) > 0 {
 		fmt.Fprintf(p.w, "  cases with %s\n", o.met())
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Variants)) {
+		fmt.Fprintf(p.w, "  %s\n", variantText(name, o.Variants[name]))
 	}
 	if len(o.Counts) > 0 {
 		fmt.Fprintf(p.w, "  %s\n", judge.CountsText(o.Counts))
@@ -90,6 +95,22 @@ func thousands(n int) string {
 		text = text[:i] + "," + text[i:]
 	}
 	return text
+}
+
+// variantText is what came of a variant of a worker that runs programs.
+func variantText(name string, v hunt.Variant) string {
+	var b strings.Builder
+	if name != "" {
+		fmt.Fprintf(&b, "variant %s: ", name)
+	}
+	fmt.Fprintf(&b, "%s, %d wrong", plural(v.Cases, "program"), v.Wrong)
+	if v.Skipped > 0 {
+		fmt.Fprintf(&b, ", %d skipped by a documented limit", v.Skipped)
+	}
+	if v.Running > 0 {
+		fmt.Fprintf(&b, ", %.3g a second", float64(v.Cases)/v.Running.Seconds())
+	}
+	return b.String()
 }
 
 // casesNotRun is how many cases of a target that could not be judged were not
@@ -214,6 +235,7 @@ type targetEvent struct {
 
 	Met        map[corpus.Feature]int `json:"met,omitempty"`
 	Operations map[string]operations  `json:"operations,omitempty"`
+	Variants   map[string]variant     `json:"variants,omitempty"`
 	// Of an engine: forwards whose logits were judged, those of them that could not be
 	// decided, and how far from whole numbers the counts of the others were at most.
 	Steps     int     `json:"steps,omitempty"`
@@ -221,6 +243,14 @@ type targetEvent struct {
 	Worst     float64 `json:"worst,omitempty"`
 	NotRun    int     `json:"not_run,omitempty"`
 	Ended     string  `json:"ended,omitempty"`
+}
+
+// variant is of a worker that runs programs; Elapsed is how many seconds they ran.
+type variant struct {
+	Cases   int     `json:"cases"`
+	Wrong   int     `json:"wrong"`
+	Skipped int     `json:"skipped"`
+	Elapsed float64 `json:"elapsed"`
 }
 
 type operations struct {
@@ -246,6 +276,12 @@ func (p *jsonPrinter) target(o *outcome) {
 			v.Operations = map[string]operations{}
 		}
 		v.Operations[name] = operations(n)
+	}
+	for name, x := range o.Variants {
+		if v.Variants == nil {
+			v.Variants = map[string]variant{}
+		}
+		v.Variants[name] = variant{x.Cases, x.Wrong, x.Skipped, x.Running.Seconds()}
 	}
 	if (o.Ended != "" || o.Interrupted || o.notRun) && o.bound > 0 {
 		v.NotRun = o.bound - o.Cases

@@ -25,8 +25,21 @@ type Hello struct {
 	// Order is a capability too: blocks run in the order that comes with an update.
 	// See Client.Order.
 	Order bool
-	// Programs is a capability beside the caches: see Client.RunPrograms.
+	// Programs is a capability beside the caches: see Client.RunPrograms. What
+	// follows says how such a worker wants its programs.
 	Programs bool
+	// ProgramsAtOnce is how many programs one request is to have at most, 0 where the
+	// worker does not say: many for a compiler that makes one graph of them, one for a
+	// compiler that takes as long for each.
+	ProgramsAtOnce int
+	// Variants are the ways in which the worker runs programs, by name: those of a hunt
+	// take turns. The first is what it does where it is not told.
+	Variants []string
+	// Grammar is that of the programs it takes: 1, or 2 for buffer lines and ir.N. 0 is 1.
+	Grammar int
+	// Runs is how often it is to call what it compiled, each time with other inputs. 0
+	// is once.
+	Runs int
 	// Script is a capability too: see Client.Reproducer. Serve does not have it.
 	Script bool
 	// Model is what a worker can do that has an engine instead of a cache, nil for
@@ -262,6 +275,9 @@ func parseHello(meta map[string]string) (*Hello, error) {
 		}
 		h.Sinks = n
 	}
+	if err := h.parsePrograms(meta); err != nil {
+		return nil, err
+	}
 	return h, h.parseLimits(meta)
 }
 
@@ -327,7 +343,8 @@ func (h *Hello) message() *Message {
 	}
 	optional := map[string]string{
 		"capabilities": strings.Join(can, ","), "max_chunk": h.MaxChunk.String(), "without": strings.Join(h.Without, ","),
-		"dims": h.Dims.String(), "batches": formatList(h.Batches),
+		"dims": h.Dims.String(), "batches": formatList(h.Batches), "variants": strings.Join(h.Variants, ","),
+		"programs_at_once": above(h.ProgramsAtOnce, 0), "grammar": above(h.Grammar, 1), "runs": above(h.Runs, 1),
 	}
 	if h.Sinks > 0 {
 		optional["sinks"] = strconv.Itoa(h.Sinks)

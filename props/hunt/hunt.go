@@ -76,6 +76,9 @@ type Result struct {
 	// Steps is what was judged by steps, of a backend that counts them: what the shrinker
 	// asked is left out.
 	Steps judge.EngineCounts
+	// Variants says what came of each variant of a worker that runs programs, by name,
+	// empty where it has none; nil elsewhere.
+	Variants map[string]Variant
 	// Missed counts the cases of a scenario in which a known-bad target agreed and
 	// should not have.
 	Missed   int
@@ -155,8 +158,9 @@ type hunter struct {
 	unshrunk  map[corpus.Failure]bool
 	// shrink makes a case small that failed with d, and tells the note so. Nil means
 	// that there is nothing to tell.
-	shrink func(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error)
-	counts *counts
+	shrink  func(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error)
+	counts  *counts
+	perCase time.Duration // that the last batch took
 }
 
 // Hunt runs random cases of one target against the oracle and shrinks what it
@@ -169,6 +173,7 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 		return result, err
 	}
 	defer func() { result.Elapsed = time.Since(h.start) }()
+	defer result.skipped() // once all is counted
 	timed := ctx
 	if o.Time > 0 && h.traits.Foreign {
 		// One case may take longer than that.
@@ -191,6 +196,7 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 			return result, fmt.Errorf("cases %d to %d of seed %d: %w", x.numbers[0], x.last, o.Seed, x.err)
 		}
 		h.counted(x)
+		h.timed(x)
 		h.last = x.last
 		for i, d := range x.found {
 			if err := h.judged(ctx, x.cases[i], x.numbers[i], d); err != nil {
@@ -244,7 +250,9 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	if h.unit = 1; h.traits.Foreign {
 		h.unit = max(1, h.traits.Batch) // what is compiled as one
 		h.most = maxForeignFindings
-		if !t.IsProgram() {
+		if t.IsProgram() {
+			result.Variants = map[string]Variant{}
+		} else {
 			result.Met = map[corpus.Feature]int{}
 		}
 	}
@@ -275,10 +283,11 @@ func (h *hunter) next() *batch {
 	if h.o.Cases > 0 {
 		n = min(n, h.o.Cases-h.drawn)
 	}
+	n = h.inTime(n)
 	if h.unit > 1 {
 		n = min(n, h.unit-h.drawn%h.unit)
 	}
-	x := &batch{}
+	x, first := &batch{}, h.drawn
 	drawn := 0
 	for size := int64(0); drawn < n && (h.traits.BatchBytes == 0 || size < h.traits.BatchBytes); drawn++ {
 		c := h.draw()
@@ -290,13 +299,14 @@ func (h *hunter) next() *batch {
 			x.cases, x.numbers = append(x.cases, c), append(x.numbers, h.drawn)
 		}
 	}
+	h.turn(x, first)
 	x.last = h.drawn
 	return x
 }
 
 // judged takes note of what a case came to, and shrinks a new failure.
 func (h *hunter) judged(ctx context.Context, c *corpus.Case, number int, d *corpus.Divergence) error {
-	result := h.result
+	t, result := c.Target, h.result
 	result.Cases++
 	if result.Met != nil {
 		for _, f := range corpus.FeaturesOf(c) {
@@ -309,7 +319,11 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, number int, d *corp
 	if d == nil {
 		return nil
 	}
-	failure := d.Failure(result.Target)
+	if v, ok := result.Variants[t.Variant]; ok {
+		v.Wrong++
+		result.Variants[t.Variant] = v
+	}
+	failure := d.Failure(t)
 	n := Note{Last: h.last, Number: number, Failure: &failure}
 	err := h.failed(ctx, c, &n, d)
 	h.note(n)
@@ -342,7 +356,7 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 	if err != nil {
 		return err
 	}
-	small := f.Divergence.Failure(result.Target)
+	small := f.Divergence.Failure(failure.Target)
 	if i, ok := h.seen[small]; ok {
 		result.Findings[i].Seen++ // what was left of it is known
 		h.seen[failure] = i

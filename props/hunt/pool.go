@@ -2,7 +2,9 @@ package hunt
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -21,6 +23,7 @@ type batch struct {
 	// all others.
 	counts map[string]judge.Count
 	steps  judge.EngineCounts // that it judged in them
+	took   time.Duration
 	err    error
 	done   chan struct{} // closed once they have run; nil where the caller runs them
 }
@@ -38,8 +41,16 @@ func (x *batch) run(ctx context.Context, b *run.Backends, of run.Counter) {
 	backend, _ := b.Of(x.cases[0].Target) // Run says what is wrong with it
 	stepper, _ := backend.(run.Stepper)
 	steps := stepsSince(stepper, judge.EngineCounts{})
+	start := time.Now()
 	x.found, x.err = b.Run(ctx, x.cases)
+	x.took = time.Since(start)
 	x.steps = stepsSince(stepper, steps)
+	var skipped *run.SkippedError
+	if errors.As(x.err, &skipped) {
+		// A single case that need not be run: it neither agrees nor diverges, and
+		// the backend has counted it.
+		x.found, x.err = make([]*corpus.Divergence, len(x.cases)), nil
+	}
 	if of != nil {
 		x.counts = map[string]judge.Count{}
 		addCounts(x.counts, of.Counts(), from)

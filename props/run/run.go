@@ -25,6 +25,12 @@ type Backend interface {
 	Traits(t window.Target) Traits
 }
 
+// SkippedError is that of a case which what runs it need not run, by its
+// documentation: it neither agrees nor diverges.
+type SkippedError struct{ Reason string }
+
+func (e *SkippedError) Error() string { return "it is not run, by a documented limit: " + e.Reason }
+
 // Each runs cases one after the other, as Backend's Run does, until one fails.
 func Each(ctx context.Context, cases []*corpus.Case, one func(context.Context, *corpus.Case) (*corpus.Divergence, error)) ([]*corpus.Divergence, error) {
 	all := make([]*corpus.Divergence, 0, len(cases))
@@ -44,6 +50,9 @@ type Traits struct {
 	// BatchBytes how many bytes their programs' buffers may take, 0 for no bound.
 	Batch      int
 	BatchBytes int64
+	// Variants are the ways in which the target runs cases, of which those of a hunt
+	// take turns, batch by batch: see window.Target.
+	Variants []string
 	// AsSim: in the order of the case it fails exactly as sim does, and takes
 	// longer, so that sim shrinks for it.
 	AsSim bool

@@ -152,6 +152,10 @@ def serve(
     dims: Union[str, Sequence[int], None] = None,
     batches: Union[str, Sequence[int], None] = None,
     slack: Optional[int] = None,
+    variants: Union[str, Sequence[str], None] = None,
+    programs_at_once: Optional[int] = None,
+    grammar: Optional[int] = None,
+    runs: Optional[int] = None,
 ) -> None:
     """Answers requests until bye.
 
@@ -176,7 +180,8 @@ def serve(
     script(meta) -> (file name, text), programs(meta, tensors) -> (meta, tensors)
     are optional, and so are the limits that a maintainer chose: max_chunk (rows,
     "W" or "W+1"), without (kinds of chunk), dims (a list, or "8*"), batches (a
-    list), slack (rows).
+    list), slack (rows). variants, programs_at_once, grammar and runs are of programs:
+    the module programs has what a compiler needs.
     """
     cache: Any = None  # by its capabilities it has methods that Cache has not
     offers = list(capabilities)
@@ -187,6 +192,7 @@ def serve(
     if sinks:
         hello["sinks"] = str(sinks)
     hello |= limits(max_chunk=max_chunk, without=without, dims=dims, batches=batches, slack=slack)
+    hello |= limits(variants=variants, programs_at_once=programs_at_once, grammar=grammar, runs=runs)
 
     def answer(meta: Metadata, tensors: dict[str, Tensor]) -> tuple[Metadata, Any]:
         nonlocal cache
