@@ -155,7 +155,7 @@ func (t Target) Check() error {
 // IsProgram reports whether the target runs a program of its own, not an
 // update of a cache.
 func (t Target) IsProgram() bool {
-	return t.Update == "program" || !t.Foreign() && t.Device != Go && slices.Contains(builtinPrograms, t.Update)
+	return t.Update == "program" || !t.Foreign() && t.Device != Go && isBuiltinProgram(t.Update)
 }
 
 // Sound reports whether every case should agree with the oracle. The others
@@ -175,21 +175,14 @@ func (t Target) Sound() bool {
 	if ok && !u.Sound() {
 		return false
 	}
-	switch t.Lowering {
-	case inplace.DropWAR:
-		// A barrier between the read and the write spares these.
-		return t.Update == "shift-index" || t.Update == "shift-assign" || t.Update == "roll-index"
-	case inplace.DropClone:
-		return ok
-	}
-	return true
+	return t.Lowering.Sound() || t.Update != "program" && !slices.Contains(shows[t.Lowering], t.Update)
 }
 
 // Racy reports whether the target's only fault is a race: then a schedule
 // decides whether it shows.
 func (t Target) Racy() bool {
 	u, ok := LookupUpdate(t.Update)
-	return t.Device != Go && !t.Sound() && (!ok || u.Sound())
+	return t.Device != Go && !t.Sound() && (!ok || u.Sound()) && t.Lowering.Racy()
 }
 
 // Targets lists every built-in target of the devices host and sim. What a stored
@@ -209,8 +202,9 @@ func Harmful(device string) []Target {
 	return all
 }
 
-// TargetsOn lists every built-in target of a device: each sound update and
-// program under each lowering, and each known-bad update once. Faults of
+// TargetsOn lists every built-in target of a device: each sound update and program
+// under the sound lowerings and those that it is to be tried under, random programs
+// under all, and each known-bad update once. Faults of
 // bookkeeping are the same code everywhere and are left out on GPUs; what a
 // captured graph gets wrong is not. On Go it lists the built-in caches.
 func TargetsOn(device string) []Target {
@@ -225,7 +219,8 @@ func TargetsOn(device string) []Target {
 		if u.Harmful() {
 			continue
 		}
-		for _, how := range inplace.Lowerings() {
+		// Those of the updates' own report; programs stand for the others.
+		for _, how := range [...]inplace.Lowering{inplace.Eager, inplace.Fused, inplace.DropWAR, inplace.DropClone} {
 			planted := how == inplace.Fused && (!OnGPU(device) || device == "cuda-graph" && u.bug == newBuffers)
 			if u.Sound() || planted {
 				all = append(all, Target{u.Name, how, device})
@@ -235,9 +230,16 @@ func TargetsOn(device string) []Target {
 	if device == "cuda-graph" {
 		return all // a program runs once
 	}
-	for _, name := range append(slices.Clone(builtinPrograms), "program") {
-		for _, how := range inplace.Lowerings() {
-			all = append(all, Target{name, how, device})
+	for _, p := range programs {
+		for _, how := range append([]inplace.Lowering{inplace.Eager, inplace.Fused}, p.faults...) {
+			all = append(all, Target{p.name, how, device})
+		}
+	}
+	for _, how := range inplace.Lowerings() {
+		// A random program that assigns to what is still to be computed, in blocks of
+		// the one size, and uses it, is one of some 10,000.
+		if how != inplace.OneBlock {
+			all = append(all, Target{"program", how, device})
 		}
 	}
 	return all

@@ -38,6 +38,9 @@ func (j *Judge) Program(ctx context.Context, c *corpus.Case, p inplace.Program, 
 			return nil, err
 		}
 		v.Statement(stmt)
+		if !plan.Settled(i) {
+			continue
+		}
 		if d := v.Compare(mem); d != nil {
 			d = j.statementFault(d, p, plan, start, next, v.wrongBuffer)
 			v.look(d, mem)
