@@ -15,6 +15,11 @@ const llamaCppContext = 1024
 
 // NewLlamaCpp is the backend of llama.cpp's server, which command starts. end ends it.
 func NewLlamaCpp(command []string, models Choice) (b *Backend, end func(), err error) {
+	// A GGUF of Mistral is one of the architecture llama, whose layers llama.cpp gives no
+	// window.
+	if models.Archs, err = both("arch", models.Archs, []string{engine.Gemma2, engine.Gemma3}); err != nil {
+		return nil, nil, err
+	}
 	driver := &llamacpp.Driver{Command: command, Ahead: 4}
 	b, err = New(driver, Options{
 		Name: LlamaCppName, Format: engine.GGUF, Models: models,
