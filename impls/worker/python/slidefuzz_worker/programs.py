@@ -107,7 +107,7 @@ class _Parser:
         if self.at >= len(self.words) or not re.fullmatch(pattern, self.words[self.at]):
             self.fail(what)
         self.at += 1
-        return self.words[self.at - 1]
+        return str(self.words[self.at - 1])
 
     def name(self) -> str:
         return self.match(r"[A-Za-z_]\w*", "a name")
@@ -117,7 +117,7 @@ class _Parser:
 
     def numbers(self) -> tuple[int, ...]:
         self.expect("[")
-        all = []
+        all: list[int] = []
         while not self.accept("]"):
             if all:
                 self.expect(",")
@@ -138,7 +138,8 @@ class _Parser:
         if name not in ("cat", "roll", "gather", "clone", "index_copy"):
             raise ValueError(f"{self.text!r}: {name} is of another grammar; this package knows 2")
         self.expect("(")
-        args, index, k = [self.expr()], (), 0
+        args, k = [self.expr()], 0
+        index: tuple[int, ...] = ()
         while self.accept(","):
             if self.at < len(self.words) and self.words[self.at] == "[":
                 index = self.numbers()
@@ -257,7 +258,8 @@ class Style:
     def values(self, p: Program, name: str = "p0") -> Code:
         """The program of its steps: no name is a view, and writes may replace what a
         storage is called by."""
-        lines, value = [], {}
+        lines: list[str] = []
+        value: dict[str, str] = {}
         for s in p.steps:
             storage = s.out.replace(".", "_")
             args = [value.get(a, a.replace(".", "_")) for a in s.args]
