@@ -5,15 +5,15 @@ from tinygrad import Tensor, TinyJit
 
 
 # What it should do, in numpy: every right-hand side is read whole first.
-def index_copy(base, index, rows):
+def numpy_index_copy(base, index, rows):
     base = base.copy()
     base[:, :, index] = rows
     return base
 
 
 def want(x, y):
-    x[:, :, 1:4] = index_copy(y[:, :, 1:4], [0, 2], y[:, :, 2:4]).copy()
-    y[:, :, 1:4] = index_copy(index_copy(x[:, :, 0:3], [2], np.roll(y[:, :, 2:3], -2, 2)), [1, 2], x[:, :, 0:2]).copy()
+    x[:, :, 1:4] = numpy_index_copy(y[:, :, 1:4], [0, 2], y[:, :, 2:4]).copy()
+    y[:, :, 1:4] = numpy_index_copy(numpy_index_copy(x[:, :, 0:3], [2], np.roll(y[:, :, 2:3], -2, 2)), [1, 2], x[:, :, 0:2]).copy()
     return x, y,
 
 

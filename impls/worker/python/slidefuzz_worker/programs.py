@@ -287,14 +287,20 @@ INDEX_COPY = '''def index_copy(base, index, rows):
     return base
 '''
 
-REFERENCE = Style(write="{x}[:, :, {rows}] = {v}.copy()", scatter="{x}[:, :, {index}] = {v}.copy()")
+# Its helper has a name of its own, since in a script it stands beside the framework's.
+REFERENCE_COPY = INDEX_COPY.replace("def index_copy", "def numpy_index_copy")
+REFERENCE = Style(
+    write="{x}[:, :, {rows}] = {v}.copy()",
+    scatter="{x}[:, :, {index}] = {v}.copy()",
+    index_copy="numpy_index_copy({a}, {index}, {b})",
+)
 """The reference: numpy, every right-hand side read whole before anything is written."""
 
 
 def numpy_space() -> dict[str, Any]:
     """What code in numpy's style needs."""
     space: dict[str, Any] = {"np": np}
-    exec(INDEX_COPY, space)
+    exec(INDEX_COPY + REFERENCE_COPY, space)
     return space
 
 
@@ -435,7 +441,7 @@ def script_text(p: Program, code: str, imports: str, call: str, version: str, se
     the buffers afterwards, of buffers(run), numpy arrays; version one for its last line."""
     want = REFERENCE.views(p, "want").source.rstrip() + "\n"
     if "index_copy(" in want:
-        want = INDEX_COPY + "\n\n" + want
+        want = REFERENCE_COPY + "\n\n" + want
     made = []
     for i, name in enumerate(p.buffers):
         shape = p.shape(name)
