@@ -19,8 +19,10 @@
 // Each line of standard output is one object with the field "event". Fields
 // marked ? are left out where they say nothing; times are in seconds.
 //
-//	{"event":"start", "version", "seed", "targets", "cases"?, "time"?}
-//	    cases is the bound for each target, time that of the whole hunt
+//	{"event":"start", "version", "seed", "targets", "cases"?, "time"?,
+//	 "shard"?}
+//	    cases is the bound for each target, time that of the whole hunt,
+//	    shard is hunt --shard's, as 2/4
 //	{"event":"finding", "target", "scenario"?, "at", "seen", "divergence",
 //	 "op", "tensor", "fault", "hazard", "case", "minimal", "runs",
 //	 "after", "shrinking", "report"?}

@@ -53,9 +53,19 @@ var builtinCaches = func() map[string]caches.Info {
 	return all
 }()
 
+// EngineDevice is the device of the targets that are inference engines: programs that load a
+// checkpoint and answer with logits.
+const EngineDevice = "engine"
+
+// EngineTarget is the target of an engine that calls itself name. A colon and the name
+// of a fault follow that of an engine in which one was planted on purpose.
+func EngineTarget(name string) Target { return Target{Update: cleanName(name), Device: EngineDevice} }
+
 // Foreign reports whether the target is somebody else's: it has no updates and
 // lowerings of ours.
-func (t Target) Foreign() bool { return t.Device == Worker || t.Device == GoCache }
+func (t Target) Foreign() bool {
+	return t.Device == Worker || t.Device == GoCache || t.Device == EngineDevice
+}
 
 func (t Target) String() string {
 	switch {
@@ -67,22 +77,24 @@ func (t Target) String() string {
 		return "program/worker/" + t.Variant
 	case t.Device == Worker && t.Update == "program":
 		return "program/worker"
-	case t.Device == Worker:
-		return "worker/" + t.Update
+	case t.Device == Worker, t.Device == EngineDevice:
+		return t.Device + "/" + t.Update
 	}
 	return t.Update + "/" + t.Lowering.String() + "/" + t.Device
 }
 
 // WorkerTarget is the target of a worker that calls itself name; what a
 // target's text cannot hold becomes a dash.
-func WorkerTarget(name string) Target {
+func WorkerTarget(name string) Target { return Target{Update: cleanName(name), Device: Worker} }
+
+func cleanName(name string) string {
 	clean := strings.Map(func(r rune) rune {
 		if inName(r) {
 			return r
 		}
 		return '-'
 	}, name)
-	return Target{Update: clean[:min(len(clean), maxName)], Device: Worker}
+	return clean[:min(len(clean), maxName)]
 }
 
 // maxName bounds the name of a worker and of a variant, in bytes: it is part of a
@@ -123,13 +135,20 @@ func ParseTarget(s string) (Target, error) {
 		}
 		return t, nil
 	}
+	if name, ok := strings.CutPrefix(s, EngineDevice+"/"); ok {
+		t := EngineTarget(name)
+		if t.Update != name || name == "" {
+			return Target{}, fmt.Errorf("target %q: want the name of an engine: letters, digits and any of -_.+: in it", s)
+		}
+		return t, nil
+	}
 	f := strings.Split(s, "/")
 	if len(f) == 2 && f[0] == Go {
 		t := BuiltinCache(f[1])
 		return t, t.Check()
 	}
 	if len(f) != 3 || f[2] == Go {
-		return Target{}, fmt.Errorf("target %q: want update/lowering/device, as in roll/fused/sim, go/NAME, worker/NAME or cache", s)
+		return Target{}, fmt.Errorf("target %q: want update/lowering/device, as in roll/fused/sim, go/NAME, worker/NAME, engine/NAME or cache", s)
 	}
 	how, err := inplace.ParseLowering(f[1])
 	if err != nil {
@@ -141,7 +160,7 @@ func ParseTarget(s string) (Target, error) {
 
 // Check reports an update, a cache or a device that is not built in.
 func (t Target) Check() error {
-	if t.Device == Worker || t == CacheTarget() {
+	if t.Device == Worker || t.Device == EngineDevice || t == CacheTarget() {
 		return nil
 	}
 	if t.Device == Go {
@@ -172,6 +191,9 @@ func (t Target) IsProgram() bool {
 // Sound reports whether every case should agree with the oracle. The others
 // are known-bad.
 func (t Target) Sound() bool {
+	if t.Device == EngineDevice {
+		return !strings.Contains(t.Update, ":")
+	}
 	if t.Foreign() {
 		return true
 	}
@@ -262,12 +284,12 @@ var devices = []string{"host", "sim", Go, "opencl", "cuda", "cuda-graph"}
 
 // OnGPU reports whether a device is one of package gpu.
 func OnGPU(device string) bool {
-	return device != "host" && device != "sim" && device != Go && device != Worker && device != GoCache
+	return device != "host" && device != "sim" && device != Go && device != Worker && device != GoCache && device != EngineDevice
 }
 
 // OrdersItself reports whether a device runs blocks in an order of its own,
-// whatever a case asks for: host, a captured graph, a worker, and a user's cache,
-// so that a case may have another outcome each time.
+// whatever a case asks for: host, a captured graph, a worker, an engine, and a user's
+// cache, so that a case may have another outcome each time.
 func OrdersItself(device string) bool {
-	return device == "host" || device == "cuda-graph" || device == Worker || device == GoCache
+	return device == "host" || device == "cuda-graph" || device == Worker || device == GoCache || device == EngineDevice
 }

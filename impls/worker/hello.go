@@ -15,7 +15,7 @@ import (
 // Hello is what a worker says of itself.
 type Hello struct {
 	Name, Version string
-	// Contract is "single" or "chunks".
+	// Contract is "single" or "chunks", "" of an engine.
 	Contract string
 	DTypes   []impls.DType
 	Device   string
@@ -42,6 +42,9 @@ type Hello struct {
 	Runs int
 	// Script is a capability too: see Client.Reproducer. Serve does not have it.
 	Script bool
+	// Model is what a worker can do that has an engine instead of a cache, nil for
+	// others: see Client.Load.
+	Model *ModelHello
 	// Sinks is how many of the first tokens every query sees besides its
 	// window.
 	Sinks int
@@ -222,12 +225,13 @@ var kindsWithout = []string{"empty", "exact", "crossing", "long", "window-1"}
 
 func parseHello(meta map[string]string) (*Hello, error) {
 	h := &Hello{Name: printable.Line(meta["name"]), Version: printable.Line(meta["version"]), Contract: meta["contract"], Device: printable.Line(meta["device"])}
+	isModel := slices.Contains(strings.Split(meta["capabilities"], ","), "model")
 	for _, key := range []string{"name", "version", "contract", "dtypes", "device"} {
-		if meta[key] == "" {
+		if meta[key] == "" && !(isModel && key == "contract") {
 			return nil, fmt.Errorf("the reply lacks %s", key)
 		}
 	}
-	if h.Contract != "single" && h.Contract != "chunks" {
+	if !isModel && h.Contract != "single" && h.Contract != "chunks" {
 		return nil, fmt.Errorf("contract %q: want single or chunks", h.Contract)
 	}
 	for name := range strings.SplitSeq(meta["dtypes"], ",") {
@@ -236,6 +240,11 @@ func parseHello(meta map[string]string) (*Hello, error) {
 			return nil, fmt.Errorf("dtypes: %w", err)
 		}
 		h.DTypes = append(h.DTypes, d)
+	}
+	if isModel {
+		var err error
+		h.Model, err = parseModelHello(meta)
+		return h, err
 	}
 	if text := meta["capabilities"]; text != "" {
 		for name := range strings.SplitSeq(text, ",") {
@@ -255,7 +264,7 @@ func parseHello(meta map[string]string) (*Hello, error) {
 			case "order":
 				h.Order = true
 			default:
-				return nil, fmt.Errorf("capability %q: want crop, ragged, select, snapshot, programs, script or order", name)
+				return nil, fmt.Errorf("capability %q: want crop, ragged, select, snapshot, programs, script, order or model", name)
 			}
 		}
 	}
@@ -319,6 +328,13 @@ func (h *Hello) message() *Message {
 		names[i] = d.String()
 	}
 	meta := map[string]string{"name": h.Name, "version": h.Version, "contract": h.Contract, "dtypes": strings.Join(names, ","), "device": h.Device}
+	if h.Model != nil {
+		for key, text := range h.Model.metadata() {
+			meta[key] = text
+		}
+		delete(meta, "contract")
+		return &Message{Meta: meta}
+	}
 	var can []string
 	for _, c := range []string{"crop", "ragged", "select", "snapshot", "programs", "order"} {
 		if h.Offers(c) {

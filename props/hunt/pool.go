@@ -22,6 +22,7 @@ type batch struct {
 	// counts is what the backend counted in them, where that is known apart from
 	// all others.
 	counts map[string]judge.Count
+	steps  judge.EngineCounts // that it judged in them
 	took   time.Duration
 	err    error
 	done   chan struct{} // closed once they have run; nil where the caller runs them
@@ -37,9 +38,13 @@ func (x *batch) run(ctx context.Context, b *run.Backends, of run.Counter) {
 	if of != nil {
 		from = of.Counts()
 	}
+	backend, _ := b.Of(x.cases[0].Target) // Run says what is wrong with it
+	stepper, _ := backend.(run.Stepper)
+	steps := stepsSince(stepper, judge.EngineCounts{})
 	start := time.Now()
 	x.found, x.err = b.Run(ctx, x.cases)
 	x.took = time.Since(start)
+	x.steps = stepsSince(stepper, steps)
 	var skipped *run.SkippedError
 	if errors.As(x.err, &skipped) {
 		// A single case that need not be run: it neither agrees nor diverges, and
@@ -165,7 +170,7 @@ func (h *hunter) counter() run.Counter {
 
 // countsAll reports whether what the backend counts is counted as a whole: apart
 // from all else each batch takes longer.
-func (h *hunter) countsAll() bool { return h.pool == nil && h.o.Shard.Whole() }
+func (h *hunter) countsAll() bool { return h.pool == nil && h.o.Shard.Of == 0 }
 
 // alone has the hunt's own backends to itself, uncounted, until the result is called.
 func (h *hunter) alone() func() {
@@ -185,6 +190,10 @@ func (h *hunter) drawsOn() bool { return h.o.Cases <= 0 || h.drawn < h.o.Cases }
 
 // counted adds what the backend counted in a batch.
 func (h *hunter) counted(x *batch) {
+	sum := &h.result.Steps
+	sum.Steps += x.steps.Steps
+	sum.Undecided += x.steps.Undecided
+	sum.Worst = max(sum.Worst, x.steps.Worst)
 	if len(x.counts) == 0 {
 		return // counted as a whole, or not at all
 	}

@@ -73,6 +73,17 @@ type Fitter interface {
 	Takes(c *corpus.Case) bool
 }
 
+// Drawer is a Backend whose cases are drawn in a way of its own: the same for the same
+// seed.
+type Drawer interface {
+	Draws(t window.Target, seed uint64) func() *corpus.Case
+}
+
+// Stepper is a Backend that counts what it has judged by steps. Steps is all so far.
+type Stepper interface {
+	Steps() judge.EngineCounts
+}
+
 // Counter is a Backend whose caches may refuse operations. Counts says what became
 // of all that they were asked so far, by the name of the operation.
 type Counter interface {
@@ -123,6 +134,9 @@ func (b *Backends) Of(t window.Target) (Backend, error) {
 	}
 	if t.Device == window.Worker {
 		return nil, fmt.Errorf("%s is a worker: name its command with --exec 'COMMAND ARG …'", t)
+	}
+	if t.Device == window.EngineDevice {
+		return nil, fmt.Errorf("%s is an engine: name it with --engine NAME, or its command with --exec 'COMMAND ARG …'", t)
 	}
 	return nil, fmt.Errorf("%s: nothing here runs device %s; want one of %s", t, t.Device, strings.Join(slices.Sorted(maps.Keys(b.ByDevice)), ", "))
 }

@@ -183,9 +183,6 @@ def serve(
     list), slack (rows). variants, programs_at_once, grammar and runs are of programs:
     the module programs has what a compiler needs.
     """
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints is not a reply
-    requests = sys.stdin.buffer
     cache: Any = None  # by its capabilities it has methods that Cache has not
     offers = list(capabilities)
     offers += [c for c, f in (("script", script), ("programs", programs)) if f]
@@ -233,8 +230,24 @@ def serve(
             raise Refused(f"unknown op {op!r}")
         return {}, {}
 
+    replies(answer, update_reply)
+
+
+def own_output() -> BinaryIO:
+    """Standard output for replies alone: what a library prints goes to standard
+    error from now on."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return out
+
+
+def replies(answer: Callable[[Metadata, dict[str, Tensor]], tuple[Metadata, Any]], update: Callable[[Any], dict[str, Tensor]]) -> None:
+    """Answers each request with answer's metadata and tensors, until bye. Those of an
+    update go through update first: what it cannot read ends the worker, for it refuses
+    nothing."""
+    out = own_output()
     while True:
-        message = read_message(requests)
+        message = read_message(sys.stdin.buffer)
         if message is None:
             return
         op = message[0].get("op")
@@ -245,7 +258,7 @@ def serve(
                 traceback.print_exc()
             meta, tensors = {"error": f"{type(e).__name__}: {e}".split("\n")[0][:500]}, {}
         if op == "update" and "error" not in meta:
-            tensors = update_reply(tensors)
+            tensors = update(tensors)
         write_message(out, meta, tensors)
         if op == "bye":
             return
