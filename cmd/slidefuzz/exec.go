@@ -20,6 +20,7 @@ import (
 	client "github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props/hunt"
 	"github.com/slidefuzz/slidefuzz/props/run"
+	"github.com/slidefuzz/slidefuzz/props/run/engine"
 	"github.com/slidefuzz/slidefuzz/props/run/gpu"
 	"github.com/slidefuzz/slidefuzz/props/run/worker"
 )
@@ -30,11 +31,13 @@ type workerFlags struct {
 	memory  sizeFlag
 	timeout time.Duration
 	client  *client.Client // once it was asked for
+	engine  engineFlags
 }
 
 func execFlags(fs *flag.FlagSet) *workerFlags {
 	w := &workerFlags{}
 	fs.StringVar(&w.exec, "exec", "", "the worker: `'COMMAND ARG …'`, split at spaces outside quotes")
+	w.engine.add(fs)
 	fs.Var(&w.memory, "worker-memory", "`SIZE` that a worker may hold in memory (default 8GiB)")
 	fs.DurationVar(&w.timeout, "timeout", 0, "a device or worker that does not answer for `DURATION` has hung (default 1m, workers 2m)")
 	return w
@@ -44,19 +47,32 @@ func shrinkTimeFlag(fs *flag.FlagSet) *time.Duration {
 	return fs.Duration("shrink-time", 0, "at most `DURATION` to shrink a worker's finding (default 2m)")
 }
 
-// backend is that of the worker of the command line, nil if there is none.
+// backend is that of the worker of the command line, nil if there is none, or if it has
+// an engine: that is engine's.
 func (w *workerFlags) backend(ctx context.Context) (*worker.Backend, error) {
 	if w.timeout < 0 {
 		return nil, fmt.Errorf("--timeout %s: want more than nothing", w.timeout)
 	}
-	if w.exec == "" {
+	var args []string
+	if w.exec != "" {
+		var err error
+		if args, err = splitCommand(w.exec); err != nil {
+			return nil, fmt.Errorf("--exec: %w", err)
+		}
+	}
+	if w.engine.name != "" {
+		return nil, w.engine.start(args)
+	}
+	if args == nil {
 		return nil, nil
 	}
-	args, err := splitCommand(w.exec)
-	if err != nil {
-		return nil, fmt.Errorf("--exec: %w", err)
-	}
 	w.client = &client.Client{Args: args, Timeout: w.timeout, Memory: int64(w.memory)}
+	if is, err := w.startEngine(ctx); is || err != nil {
+		if err != nil {
+			w.kill()
+		}
+		return nil, err
+	}
 	b, err := worker.New(ctx, w.client)
 	if err != nil {
 		w.kill()
@@ -70,6 +86,9 @@ func (w *workerFlags) kill() {
 	if w.client != nil {
 		w.client.Kill()
 	}
+	if w.engine.close != nil {
+		w.engine.close()
+	}
 }
 
 // backends is all that can run cases here; b is the worker's, nil without one.
@@ -79,6 +98,10 @@ func (w *workerFlags) backends(limit int64, b *worker.Backend) *run.Backends {
 	gpu.Add(all, w.timeout)
 	if b != nil {
 		all.ByDevice[window.Worker] = b
+	}
+	all.ByDevice[window.EngineDevice] = &engine.References{}
+	if w.engine.backend != nil {
+		all.ByDevice[window.EngineDevice] = w.engine.backend
 	}
 	return all
 }
@@ -210,7 +233,7 @@ func (r reporter) kept(ctx context.Context, dir string, c *corpus.Case, d *corpu
 	if h, err := r.client.Hello(ctx); err == nil {
 		rep.Versions = append(rep.Versions, aboutWorker(h))
 		// A worker that cannot print a script leaves the case file.
-		if s, err := r.client.Reproducer(ctx, c.Text(), c.Program); err == nil {
+		if s, err := r.client.Reproducer(ctx, c.Text(), c.Program, c.Target.Variant); err == nil {
 			rep.ScriptName, rep.Script = s.Name, s.Text
 		}
 		if len(rep.Script) == 0 {

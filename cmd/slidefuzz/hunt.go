@@ -35,7 +35,8 @@ not shrunk. Default: every built-in target. OpenCL and CUDA devices take part
 where --device or the TARGET names them.
 
 With --exec the hunt is in a worker, anyone's cache in a process of its own: see
-slidefuzz help worker, and docs/workers.md.
+slidefuzz help worker, and docs/workers.md. With --engine it is in an inference
+engine, and so with --exec where the worker has one: see docs/engines.md.
 
 A sound target must agree, a known-bad one must be caught; but a race on a
 device that orders the blocks itself (host, cuda-graph) need not show. The same
@@ -56,6 +57,7 @@ type huntOptions struct {
 	backends *run.Backends
 	seed     uint64
 	cases    int
+	steps    int // of an engine, 0 for no bound
 	caught   int // cases of a known-bad target, whose hunt ends once it is caught
 	parallel int // targets at once
 	workers  int // of one target at once
@@ -73,6 +75,8 @@ func huntFlags(fs *flag.FlagSet) action {
 	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target, fewer of a known-bad one: it is done once it is caught (default 2000, 20000 of a known-bad one; with --time no bound)")
 	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly; shrinking comes on top")
 	fs.IntVar(&o.parallel, "jobs", min(runtime.GOMAXPROCS(0), maxJobs), "`N` targets of sim and go at once, and in one target N workers (default: a core each, at most 8; with --time 1 target); what is found is the same")
+	fs.IntVar(&o.steps, "steps", 0, "end a hunt in an engine after `N` steps, forwards whose logits were judged (then --cases has no bound unless it is given)")
+	o.worker.engine.addHunt(fs)
 	fs.BoolVar(&o.exhaustive, "exhaustive", false, "run every case within bounds instead of random ones")
 	fs.Var(&o.shape, "shape", "fix some of a worker's `SHAPE`, as in batch=2,heads=4,window=64,dim=8,dtype=F32; the rest is drawn")
 	fs.Var(&o.without, "without", "leave a comma-separated `LIST` out of a worker's cases: "+featureNames)
@@ -95,7 +99,9 @@ func huntFlags(fs *flag.FlagSet) action {
 			return 0, fmt.Errorf("--time %s: want more than nothing", o.time)
 		case o.parallel < 1:
 			return 0, fmt.Errorf("--jobs %d: want at least 1", o.parallel)
-		case o.time > 0 && !isSet(fs, "cases"):
+		case isSet(fs, "steps") && o.steps < 1:
+			return 0, fmt.Errorf("--steps %d: want at least 1", o.steps)
+		case (o.time > 0 || o.steps > 0) && !isSet(fs, "cases"):
 			o.cases = 0
 		}
 		if o.workers = o.parallel; o.time > 0 && !isSet(fs, "jobs") {
@@ -105,7 +111,7 @@ func huntFlags(fs *flag.FlagSet) action {
 			return 0, err
 		}
 		if o.exhaustive {
-			for _, name := range []string{"shard", "seed", "cases", "time", "o", "out", "junit", "json", "exec"} {
+			for _, name := range []string{"shard", "seed", "cases", "time", "o", "out", "junit", "json", "exec", "engine", "steps"} {
 				if isSet(fs, name) {
 					return 0, fmt.Errorf("--exhaustive and --%s do not go together: it runs every case within its bounds once, and prints what came of it", name)
 				}
@@ -254,6 +260,7 @@ const (
 	resultUnseen      = "nothing seen"
 	resultInterrupted = "interrupted"
 	resultNotRun      = "not run"
+	resultUndecided   = "undecided"
 	resultError       = "error"
 )
 
@@ -279,6 +286,8 @@ func (o *outcome) result() string {
 		return resultDiverged
 	case o.Ended != "" && !found:
 		return resultNotRun
+	case sound && o.Undecided():
+		return resultUndecided
 	case o.unexpected != "":
 		return resultNotCaught
 	case found:
@@ -310,6 +319,15 @@ func (o *huntOptions) jobs(ctx context.Context, e *env, args []string) ([]job, e
 		return nil, err
 	}
 	o.backends = o.worker.backends(int64(*o.memory), backend)
+	if b := o.worker.engine.backend; b != nil {
+		if len(args) > 0 || len(*o.devices) > 0 || o.shape.FixedShape != (worker.FixedShape{}) || o.without != nil {
+			return nil, errors.New("a hunt in an engine is in it alone: leave out targets, --device, --shape and --without; --window, --kind, --arch and --dtype choose its checkpoints")
+		}
+		return []job{{target: b.Target()}}, nil
+	}
+	if o.steps > 0 || o.worker.engine.given() {
+		return nil, errors.New("--steps, --fault, --window, --kind, --arch and --dtype are for an engine: name it with --engine, or with --exec a worker that has one")
+	}
 	if backend == nil {
 		if o.shape.FixedShape != (worker.FixedShape{}) || o.without != nil {
 			return nil, errors.New("--shape and --without are for a worker: name it with --exec")
@@ -487,7 +505,7 @@ func (o huntOptions) one(ctx context.Context, on *run.Backends, j job, index, le
 		out.notRun = true
 		return out
 	}
-	options := hunt.Options{Seed: o.seed, Cases: o.cases, UntilCaught: o.caught, Time: slice, Progress: o.record.progress(index, progress), ShrinkTime: *o.shrink, Jobs: o.workers, Shard: o.shard.Shard, Note: o.record.notes(index)}
+	options := hunt.Options{Seed: o.seed, Cases: o.cases, UntilCaught: o.caught, Time: slice, Progress: o.record.progress(index, progress), ShrinkTime: *o.shrink, Jobs: o.workers, Steps: o.steps, Shard: o.shard.Shard, Note: o.record.notes(index)}
 	var r hunt.Result
 	var err error
 	if j.scenario != nil {

@@ -41,6 +41,10 @@ func plural(n int, word string) string {
 // inWords is a case in a few words.
 func inWords(c *corpus.Case) string {
 	s := c.Shape
+	if e := c.Engine; e != nil {
+		return fmt.Sprintf("window %d, %s %s, %s, %s, %s", s.Window, e.Model.Arch, e.Model.Kind,
+			plural(len(e.Requests()), "request"), plural(len(e.Ops), "op"), plural(e.Tokens(), "token"))
+	}
 	rows := s.Window
 	var what string
 	if c.Target.Update == "program" {

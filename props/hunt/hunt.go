@@ -21,7 +21,10 @@ type Options struct {
 	// the batch in which it is caught. 0 is for Cases, and all of them.
 	UntilCaught int
 	Time        time.Duration // at most so long; 0 for no bound
-	Progress    func(casesDone int)
+	// Steps ends a hunt in what is judged by steps once there were so many, 0 for no
+	// bound.
+	Steps    int
+	Progress func(casesDone int)
 	// ShrinkTime bounds the shrinking of one finding in what is not ours, 0 for
 	// DefaultShrinkTime.
 	ShrinkTime time.Duration
@@ -70,6 +73,12 @@ type Result struct {
 	// Counts says what became of the operations of the cases, by name, where a
 	// cache may refuse them: nil elsewhere. What the shrinker asked is left out.
 	Counts map[string]judge.Count
+	// Steps is what was judged by steps, of a backend that counts them: what the shrinker
+	// asked is left out.
+	Steps judge.EngineCounts
+	// Variants says what came of each variant of a worker that runs programs, by name,
+	// empty where it has none; nil elsewhere.
+	Variants map[string]Variant
 	// Missed counts the cases of a scenario in which a known-bad target agreed and
 	// should not have.
 	Missed   int
@@ -96,6 +105,15 @@ const maxForeignFindings = 16
 // takes the whole time limit, and a fourth tells nothing new.
 const maxHangs = 3
 
+// mostUndecided is the share of steps that may be undecided: of more nobody can say that
+// they were right.
+const mostUndecided = 0.01
+
+// Undecided reports whether so many steps are undecided that nothing can be said.
+func (r Result) Undecided() bool {
+	return float64(r.Steps.Undecided) > mostUndecided*float64(r.Steps.Steps)
+}
+
 // Unexpected says why the result is a bad one, or is empty: a sound target
 // diverged, a known-bad one was not caught, or the target could not be judged. A
 // race is never required to show on a device with an order of its own.
@@ -108,6 +126,8 @@ func (r Result) Unexpected() string {
 		return ""
 	case r.Ended != "" && !found:
 		return "not all cases could be run: " + r.Ended
+	case sound && r.Undecided():
+		return fmt.Sprintf("it could not be judged: %d of %d steps are undecided", r.Steps.Undecided, r.Steps.Steps)
 	case r.Missed > 0:
 		return fmt.Sprintf("a known-bad target was not caught in %s of the scenario", plural(r.Missed, "case"))
 	case r.scenario, !r.Shard.Whole():
@@ -138,8 +158,9 @@ type hunter struct {
 	unshrunk  map[corpus.Failure]bool
 	// shrink makes a case small that failed with d, and tells the note so. Nil means
 	// that there is nothing to tell.
-	shrink func(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error)
-	counts *counts
+	shrink  func(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error)
+	counts  *counts
+	perCase time.Duration // that the last batch took
 }
 
 // Hunt runs random cases of one target against the oracle and shrinks what it
@@ -152,6 +173,7 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 		return result, err
 	}
 	defer func() { result.Elapsed = time.Since(h.start) }()
+	defer result.skipped() // once all is counted
 	timed := ctx
 	if o.Time > 0 && h.traits.Foreign {
 		// One case may take longer than that.
@@ -174,6 +196,7 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 			return result, fmt.Errorf("cases %d to %d of seed %d: %w", x.numbers[0], x.last, o.Seed, x.err)
 		}
 		h.counted(x)
+		h.timed(x)
 		h.last = x.last
 		for i, d := range x.found {
 			if err := h.judged(ctx, x.cases[i], x.numbers[i], d); err != nil {
@@ -198,8 +221,8 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	if err := t.Check(); err != nil {
 		return nil, err
 	}
-	if o.Cases <= 0 && o.Time <= 0 {
-		return nil, fmt.Errorf("a hunt needs a number of cases or a time")
+	if o.Cases <= 0 && o.Time <= 0 && o.Steps <= 0 {
+		return nil, fmt.Errorf("a hunt needs a number of cases or of steps, or a time")
 	}
 	backend, err := b.Of(t)
 	if err != nil {
@@ -210,6 +233,9 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 		r: &Runner{Backends: b, ShrinkTime: o.ShrinkTime}, backend: backend, traits: backend.Traits(t), o: o, result: result, draw: corpus.Draws(t, o.Seed),
 		most: maxFindings, start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{}, unshrunk: map[corpus.Failure]bool{},
 		counts: countsOf(backend),
+	}
+	if x, ok := backend.(run.Drawer); ok {
+		h.draw = x.Draws(t, o.Seed)
 	}
 	if f, ok := backend.(run.Fitter); ok {
 		draw := h.draw
@@ -224,7 +250,9 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	if h.unit = 1; h.traits.Foreign {
 		h.unit = max(1, h.traits.Batch) // what is compiled as one
 		h.most = maxForeignFindings
-		if !t.IsProgram() {
+		if t.IsProgram() {
+			result.Variants = map[string]Variant{}
+		} else {
 			result.Met = map[corpus.Feature]int{}
 		}
 	}
@@ -245,7 +273,8 @@ func (h *hunter) caught() bool {
 func (h *hunter) goesOn(ctx context.Context) bool {
 	return ctx.Err() == nil && h.result.Ended == "" && !h.caught() &&
 		(h.o.Cases <= 0 || h.last < h.o.Cases) &&
-		(h.o.Time <= 0 || time.Since(h.start) < h.o.Time)
+		(h.o.Time <= 0 || time.Since(h.start) < h.o.Time) &&
+		(h.o.Steps <= 0 || h.result.Steps.Steps < h.o.Steps)
 }
 
 // next draws the cases that are run next: those of its own shard among them.
@@ -254,10 +283,11 @@ func (h *hunter) next() *batch {
 	if h.o.Cases > 0 {
 		n = min(n, h.o.Cases-h.drawn)
 	}
+	n = h.inTime(n)
 	if h.unit > 1 {
 		n = min(n, h.unit-h.drawn%h.unit)
 	}
-	x := &batch{}
+	x, first := &batch{}, h.drawn
 	drawn := 0
 	for size := int64(0); drawn < n && (h.traits.BatchBytes == 0 || size < h.traits.BatchBytes); drawn++ {
 		c := h.draw()
@@ -269,13 +299,14 @@ func (h *hunter) next() *batch {
 			x.cases, x.numbers = append(x.cases, c), append(x.numbers, h.drawn)
 		}
 	}
+	h.turn(x, first)
 	x.last = h.drawn
 	return x
 }
 
 // judged takes note of what a case came to, and shrinks a new failure.
 func (h *hunter) judged(ctx context.Context, c *corpus.Case, number int, d *corpus.Divergence) error {
-	result := h.result
+	t, result := c.Target, h.result
 	result.Cases++
 	if result.Met != nil {
 		for _, f := range corpus.FeaturesOf(c) {
@@ -288,7 +319,11 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, number int, d *corp
 	if d == nil {
 		return nil
 	}
-	failure := d.Failure(result.Target)
+	if v, ok := result.Variants[t.Variant]; ok {
+		v.Wrong++
+		result.Variants[t.Variant] = v
+	}
+	failure := d.Failure(t)
 	n := Note{Last: h.last, Number: number, Failure: &failure}
 	err := h.failed(ctx, c, &n, d)
 	h.note(n)
@@ -321,7 +356,7 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 	if err != nil {
 		return err
 	}
-	small := f.Divergence.Failure(result.Target)
+	small := f.Divergence.Failure(failure.Target)
 	if i, ok := h.seen[small]; ok {
 		result.Findings[i].Seen++ // what was left of it is known
 		h.seen[failure] = i

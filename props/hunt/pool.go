@@ -2,7 +2,9 @@ package hunt
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -20,6 +22,8 @@ type batch struct {
 	// counts is what the backend counted in them, where that is known apart from
 	// all others.
 	counts map[string]judge.Count
+	steps  judge.EngineCounts // that it judged in them
+	took   time.Duration
 	err    error
 	done   chan struct{} // closed once they have run; nil where the caller runs them
 }
@@ -34,7 +38,19 @@ func (x *batch) run(ctx context.Context, b *run.Backends, of run.Counter) {
 	if of != nil {
 		from = of.Counts()
 	}
+	backend, _ := b.Of(x.cases[0].Target) // Run says what is wrong with it
+	stepper, _ := backend.(run.Stepper)
+	steps := stepsSince(stepper, judge.EngineCounts{})
+	start := time.Now()
 	x.found, x.err = b.Run(ctx, x.cases)
+	x.took = time.Since(start)
+	x.steps = stepsSince(stepper, steps)
+	var skipped *run.SkippedError
+	if errors.As(x.err, &skipped) {
+		// A single case that need not be run: it neither agrees nor diverges, and
+		// the backend has counted it.
+		x.found, x.err = make([]*corpus.Divergence, len(x.cases)), nil
+	}
 	if of != nil {
 		x.counts = map[string]judge.Count{}
 		addCounts(x.counts, of.Counts(), from)
@@ -174,6 +190,10 @@ func (h *hunter) drawsOn() bool { return h.o.Cases <= 0 || h.drawn < h.o.Cases }
 
 // counted adds what the backend counted in a batch.
 func (h *hunter) counted(x *batch) {
+	sum := &h.result.Steps
+	sum.Steps += x.steps.Steps
+	sum.Undecided += x.steps.Undecided
+	sum.Worst = max(sum.Worst, x.steps.Worst)
 	if len(x.counts) == 0 {
 		return // counted as a whole, or not at all
 	}

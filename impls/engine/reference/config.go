@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,46 +38,32 @@ func (c *config) gemma() bool { return c.arch != "mistral" }
 
 // configFile is the keys of config.json that are read. A null is a zero here.
 type configFile struct {
-	ModelType         string                     `json:"model_type"`
-	Vocabulary        int                        `json:"vocab_size"`
-	Hidden            int                        `json:"hidden_size"`
-	Inner             int                        `json:"intermediate_size"`
-	Layers            int                        `json:"num_hidden_layers"`
-	Heads             int                        `json:"num_attention_heads"`
-	KVHeads           int                        `json:"num_key_value_heads"`
-	HeadDim           int                        `json:"head_dim"`
-	Window            int                        `json:"sliding_window"`
-	LayerTypes        []string                   `json:"layer_types"`
-	Pattern           int                        `json:"sliding_window_pattern"`
-	Eps               float64                    `json:"rms_norm_eps"`
-	Scalar            float64                    `json:"query_pre_attn_scalar"`
-	ScoreCap          float32                    `json:"attn_logit_softcapping"`
-	LogitCap          float32                    `json:"final_logit_softcapping"`
-	Tied              *bool                      `json:"tie_word_embeddings"`
-	Act               string                     `json:"hidden_act"`
-	Activation        string                     `json:"hidden_activation"`
-	Theta             float64                    `json:"rope_theta"`
-	LocalTheta        float64                    `json:"rope_local_base_freq"`
-	Rope              map[string]json.RawMessage `json:"rope_parameters"`
-	RopeScaling       json.RawMessage            `json:"rope_scaling"`
-	Bias              bool                       `json:"attention_bias"`
-	Bidirectional     bool                       `json:"use_bidirectional_attention"`
-	DType, TorchDType string
-}
-
-// UnmarshalJSON reads dtype and torch_dtype, of which old and new files have one.
-func (f *configFile) UnmarshalJSON(data []byte) error {
-	type plain configFile
-	aux := struct {
-		*plain
-		DType string `json:"dtype"`
-		Torch string `json:"torch_dtype"`
-	}{plain: (*plain)(f)}
-	if err := json.Unmarshal(data, &aux); err != nil {
-		return err
-	}
-	f.DType, f.TorchDType = aux.DType, aux.Torch
-	return nil
+	ModelType     string                     `json:"model_type"`
+	Vocabulary    int                        `json:"vocab_size"`
+	Hidden        int                        `json:"hidden_size"`
+	Inner         int                        `json:"intermediate_size"`
+	Layers        int                        `json:"num_hidden_layers"`
+	Heads         int                        `json:"num_attention_heads"`
+	KVHeads       int                        `json:"num_key_value_heads"`
+	HeadDim       int                        `json:"head_dim"`
+	Window        int                        `json:"sliding_window"`
+	LayerTypes    []string                   `json:"layer_types"`
+	Pattern       int                        `json:"sliding_window_pattern"`
+	Eps           float64                    `json:"rms_norm_eps"`
+	Scalar        float64                    `json:"query_pre_attn_scalar"`
+	ScoreCap      float32                    `json:"attn_logit_softcapping"`
+	LogitCap      float32                    `json:"final_logit_softcapping"`
+	Tied          *bool                      `json:"tie_word_embeddings"`
+	Act           string                     `json:"hidden_act"`
+	Activation    string                     `json:"hidden_activation"`
+	Theta         float64                    `json:"rope_theta"`
+	LocalTheta    float64                    `json:"rope_local_base_freq"`
+	Rope          map[string]json.RawMessage `json:"rope_parameters"`
+	RopeScaling   json.RawMessage            `json:"rope_scaling"`
+	Bias          bool                       `json:"attention_bias"`
+	Bidirectional bool                       `json:"use_bidirectional_attention"`
+	DType         string                     `json:"dtype"`
+	TorchDType    string                     `json:"torch_dtype"` // in older files
 }
 
 // sliding and full are the names of kinds of layer in config.json.
@@ -165,7 +152,7 @@ func (f *configFile) config() (*config, error) {
 		c.tied = *f.Tied
 	}
 	var err error
-	if c.dtype, err = parseTorchType(f.DType + f.TorchDType); err != nil {
+	if c.dtype, err = parseTorchType(cmp.Or(f.DType, f.TorchDType)); err != nil {
 		return nil, err
 	}
 	return c, f.setLayers(c)

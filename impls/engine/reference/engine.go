@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -37,6 +39,7 @@ type Engine struct {
 	options  Options
 	kind     *kind
 	plant    hooks
+	models   map[string]kept // by path
 	decoder  *decoder
 	stores   []store // by layer
 	requests map[string]*request
@@ -54,7 +57,7 @@ var (
 
 // New makes an engine without a checkpoint. An error names an option that there is not.
 func New(o Options) (*Engine, error) {
-	e := &Engine{options: o}
+	e := &Engine{options: o, models: map[string]kept{}}
 	if o.Fault != "" {
 		f, ok := lookup(o.Fault)
 		if !ok {
@@ -83,7 +86,7 @@ func (e *Engine) Load(_ context.Context, path string, format engine.Format, wind
 	if format != engine.HF {
 		return fmt.Errorf("the reference engine reads %s alone, not %s", engine.HF, format)
 	}
-	m, err := load(path)
+	m, err := e.model(path)
 	if err != nil {
 		return err
 	}
@@ -92,6 +95,36 @@ func (e *Engine) Load(_ context.Context, path string, format engine.Format, wind
 	}
 	e.decoder = newDecoder(m, e.options.Attention)
 	return e.forget()
+}
+
+// kept is a model that was loaded, and what its file was then.
+type kept struct {
+	model *model
+	file  os.FileInfo
+}
+
+// mostKept bounds the models that are kept: a hunt goes back and forth between a
+// handful, and loads one anew after each case that was wrong.
+const mostKept = 16
+
+// model loads a model, unless it has it and its file is as it was.
+func (e *Engine) model(path string) (*model, error) {
+	file, err := os.Stat(filepath.Join(path, weightsFile))
+	if err != nil {
+		return nil, err
+	}
+	if k, ok := e.models[path]; ok && os.SameFile(k.file, file) && k.file.ModTime().Equal(file.ModTime()) && k.file.Size() == file.Size() {
+		return k.model, nil
+	}
+	m, err := load(path)
+	if err != nil {
+		return nil, err
+	}
+	if len(e.models) >= mostKept {
+		clear(e.models)
+	}
+	e.models[path] = kept{m, file}
+	return m, nil
 }
 
 // forget drops all requests.

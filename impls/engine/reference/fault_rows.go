@@ -90,7 +90,7 @@ var keyElementZeroed = fault{
 
 var keyRowScaled = fault{
 	Fault: Fault{
-		Name:      "key-row-scaled",
+		Name: "key-row-scaled", Visible: true,
 		Mechanism: "the keys of one token are half of what they are",
 	},
 	plant: ofKey(func(_ *Engine, _, _ int, key []float32) {

@@ -37,8 +37,8 @@ type Fault struct {
 	ID        string // its number among the real bugs of docs/bugs.md, "" for none
 	Reference string // public reports, as owner/repository#number, "" for none
 	Mechanism string // what goes wrong, in one line
-	// Visible says that it changes which tokens are seen, or how often, so that
-	// checkpoints of the kind visible show it. The kind full shows all.
+	// Visible says that checkpoints of the kind visible show it, as they do where it
+	// changes which tokens are seen or how much each counts. The kind full shows all.
 	Visible bool
 	// Racy says that it does not show in each run.
 	Racy bool

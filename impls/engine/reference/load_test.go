@@ -139,3 +139,23 @@ func TestSparseMatrix(t *testing.T) {
 		}
 	}
 }
+
+// A model that was loaded is loaded again where its file has changed, and only there.
+func TestModelsAreKept(t *testing.T) {
+	dir, other := tiny{"mistral", 4, impls.F32}.write(t), tiny{"mistral", 4, impls.F16}.write(t)
+	e := loaded(t, dir, Options{})
+	first := e.decoder.model
+	require.NoError(t, e.Load(t.Context(), other, engine.HF, 4))
+	require.NotSame(t, first, e.decoder.model)
+	require.NoError(t, e.Load(t.Context(), dir, engine.HF, 4))
+	require.Same(t, first, e.decoder.model)
+	for _, name := range []string{"config.json", weightsFile} {
+		data, err := os.ReadFile(filepath.Join(other, name))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o600))
+	}
+	require.NoError(t, e.Load(t.Context(), dir, engine.HF, 4))
+	require.Equal(t, impls.F16, e.decoder.dtype)
+	require.NoError(t, os.Remove(filepath.Join(dir, weightsFile)))
+	require.ErrorIs(t, e.Load(t.Context(), dir, engine.HF, 4), os.ErrNotExist)
+}

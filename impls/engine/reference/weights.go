@@ -30,13 +30,15 @@ type layer struct {
 	queryNorm, keyNorm                 []float32
 }
 
+const weightsFile = "model.safetensors"
+
 // load reads a Hugging Face folder: config.json and model.safetensors.
 func load(dir string) (*model, error) {
 	c, err := readConfig(filepath.Join(dir, "config.json"))
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(dir, "model.safetensors")
+	file := filepath.Join(dir, weightsFile)
 	t, err := readTensors(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)

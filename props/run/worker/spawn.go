@@ -11,5 +11,6 @@ func (b *Backend) Spawn() (run.Backend, func()) {
 	c := &worker.Client{Args: b.client.Args, Timeout: b.client.Timeout, Memory: b.client.Memory}
 	another := *b
 	another.client, another.judge, another.again, another.sim = c, judge.New(), judge.New(), run.Local()
+	another.programs = map[string]judge.Count{}
 	return &another, c.Kill
 }
