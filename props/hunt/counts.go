@@ -44,3 +44,8 @@ func stepsSince(of run.Stepper, from judge.EngineCounts) judge.EngineCounts {
 	n.Undecided -= from.Undecided
 	return n
 }
+
+// addSteps is what two parts of a hunt have judged by steps.
+func addSteps(a, b judge.EngineCounts) judge.EngineCounts {
+	return judge.EngineCounts{Steps: a.Steps + b.Steps, Undecided: a.Undecided + b.Undecided, Worst: max(a.Worst, b.Worst)}
+}

@@ -125,6 +125,8 @@ func together(result *Result, parts []Part) (all []noted) {
 		for f, n := range r.Met {
 			result.Met[f] += n
 		}
+		result.addVariants(r.Variants)
+		result.Steps = addSteps(result.Steps, r.Steps)
 		for _, n := range p.Notes {
 			all = append(all, noted{n, p})
 		}

@@ -60,3 +60,18 @@ func (r *Result) skipped() {
 	}
 	r.Counts = nil
 }
+
+// addVariants adds what came of the variants in another part of the hunt.
+func (r *Result) addVariants(more map[string]Variant) {
+	if more != nil && r.Variants == nil {
+		r.Variants = map[string]Variant{}
+	}
+	for name, m := range more {
+		v := r.Variants[name]
+		v.Cases += m.Cases
+		v.Wrong += m.Wrong
+		v.Skipped += m.Skipped
+		v.Running += m.Running
+		r.Variants[name] = v
+	}
+}
