@@ -125,6 +125,20 @@ func together(result *Result, parts []Part) (all []noted) {
 		for f, n := range r.Met {
 			result.Met[f] += n
 		}
+		result.Steps.Steps += r.Steps.Steps
+		result.Steps.Undecided += r.Steps.Undecided
+		result.Steps.Worst = max(result.Steps.Worst, r.Steps.Worst)
+		for name, v := range r.Variants {
+			if result.Variants == nil {
+				result.Variants = map[string]Variant{}
+			}
+			sum := result.Variants[name]
+			sum.Cases += v.Cases
+			sum.Wrong += v.Wrong
+			sum.Skipped += v.Skipped
+			sum.Running += v.Running
+			result.Variants[name] = sum
+		}
 		for _, n := range p.Notes {
 			all = append(all, noted{n, p})
 		}
@@ -149,6 +163,9 @@ func upTo(result *Result, all []noted, end int) {
 		for f, n := range x.note.Met {
 			result.Met[f] += n
 		}
+	}
+	if result.Variants != nil { // which count what was refused themselves
+		result.Counts = nil
 	}
 }
 
