@@ -38,6 +38,12 @@ var engines = []engineMaker{
 		b, err := engine.NewReference(f.fault, f.models)
 		return b, nil, err
 	}},
+	{engine.LlamaCppName, func(f *engineFlags, exec []string) (*engine.Backend, func(), error) {
+		if exec == nil {
+			return nil, nil, errors.New("--engine llama.cpp needs the command of its server: --exec 'llama-server --parallel 2', or impls/engine/hunt.sh llama.cpp, which installs one")
+		}
+		return engine.NewLlamaCpp(exec, f.models)
+	}},
 }
 
 func engineNames() []string {

@@ -107,7 +107,7 @@ class _Parser:
         if self.at >= len(self.words) or not re.fullmatch(pattern, self.words[self.at]):
             self.fail(what)
         self.at += 1
-        return self.words[self.at - 1]
+        return str(self.words[self.at - 1])
 
     def name(self) -> str:
         return self.match(r"[A-Za-z_]\w*", "a name")
@@ -117,7 +117,7 @@ class _Parser:
 
     def numbers(self) -> tuple[int, ...]:
         self.expect("[")
-        all = []
+        all: list[int] = []
         while not self.accept("]"):
             if all:
                 self.expect(",")
@@ -138,7 +138,8 @@ class _Parser:
         if name not in ("cat", "roll", "gather", "clone", "index_copy"):
             raise ValueError(f"{self.text!r}: {name} is of another grammar; this package knows 2")
         self.expect("(")
-        args, index, k = [self.expr()], (), 0
+        args, k = [self.expr()], 0
+        index: tuple[int, ...] = ()
         while self.accept(","):
             if self.at < len(self.words) and self.words[self.at] == "[":
                 index = self.numbers()
@@ -257,7 +258,8 @@ class Style:
     def values(self, p: Program, name: str = "p0") -> Code:
         """The program of its steps: no name is a view, and writes may replace what a
         storage is called by."""
-        lines, value = [], {}
+        lines: list[str] = []
+        value: dict[str, str] = {}
         for s in p.steps:
             storage = s.out.replace(".", "_")
             args = [value.get(a, a.replace(".", "_")) for a in s.args]
@@ -285,14 +287,20 @@ INDEX_COPY = '''def index_copy(base, index, rows):
     return base
 '''
 
-REFERENCE = Style(write="{x}[:, :, {rows}] = {v}.copy()", scatter="{x}[:, :, {index}] = {v}.copy()")
+# Its helper has a name of its own, since in a script it stands beside the framework's.
+REFERENCE_COPY = INDEX_COPY.replace("def index_copy", "def numpy_index_copy")
+REFERENCE = Style(
+    write="{x}[:, :, {rows}] = {v}.copy()",
+    scatter="{x}[:, :, {index}] = {v}.copy()",
+    index_copy="numpy_index_copy({a}, {index}, {b})",
+)
 """The reference: numpy, every right-hand side read whole before anything is written."""
 
 
 def numpy_space() -> dict[str, Any]:
     """What code in numpy's style needs."""
     space: dict[str, Any] = {"np": np}
-    exec(INDEX_COPY, space)
+    exec(INDEX_COPY + REFERENCE_COPY, space)
     return space
 
 
@@ -433,7 +441,7 @@ def script_text(p: Program, code: str, imports: str, call: str, version: str, se
     the buffers afterwards, of buffers(run), numpy arrays; version one for its last line."""
     want = REFERENCE.views(p, "want").source.rstrip() + "\n"
     if "index_copy(" in want:
-        want = INDEX_COPY + "\n\n" + want
+        want = REFERENCE_COPY + "\n\n" + want
     made = []
     for i, name in enumerate(p.buffers):
         shape = p.shape(name)
