@@ -29,8 +29,8 @@ type engineMaker struct {
 	make func(f *engineFlags, exec []string) (b *engine.Backend, end func(), err error)
 }
 
-// engines lists those that --engine knows. Others are workers, behind --exec.
-var engines = []engineMaker{
+// engineMakers lists those that --engine knows. Others are workers, behind --exec.
+var engineMakers = []engineMaker{
 	{engine.ReferenceName, func(f *engineFlags, exec []string) (*engine.Backend, func(), error) {
 		if exec != nil {
 			return nil, nil, errors.New("--engine reference is in this program: leave --exec out")
@@ -47,8 +47,8 @@ var engines = []engineMaker{
 }
 
 func engineNames() []string {
-	names := make([]string, len(engines))
-	for i, e := range engines {
+	names := make([]string, len(engineMakers))
+	for i, e := range engineMakers {
 		names[i] = e.name
 	}
 	return names
@@ -112,14 +112,14 @@ func (f *engineFlags) given() bool {
 
 // start makes the engine that --engine names; exec is the words of --exec.
 func (f *engineFlags) start(exec []string) (err error) {
-	i := slices.IndexFunc(engines, func(e engineMaker) bool { return e.name == f.name })
+	i := slices.IndexFunc(engineMakers, func(e engineMaker) bool { return e.name == f.name })
 	if i < 0 {
 		return fmt.Errorf("--engine %s: no engine is called so%s; want %s, or a worker that has one with --exec", f.name, didYouMean(f.name, engineNames()), strings.Join(engineNames(), ", "))
 	}
 	if f.fault != "" && f.name != engine.ReferenceName {
 		return fmt.Errorf("--fault %s: faults are planted in the reference engine alone: --engine %s", f.fault, engine.ReferenceName)
 	}
-	f.backend, f.close, err = engines[i].make(f, exec)
+	f.backend, f.close, err = engineMakers[i].make(f, exec)
 	return err
 }
 

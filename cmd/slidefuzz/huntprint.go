@@ -51,6 +51,9 @@ func (p *textPrinter) target(o *outcome) {
 	if len(o.Counts) > 0 {
 		fmt.Fprintf(p.w, "  %s\n", judge.CountsText(o.Counts))
 	}
+	if o.Steps.Steps > 0 {
+		fmt.Fprintf(p.w, "  counts of tokens at most %.2g from whole numbers\n", o.Steps.Worst)
+	}
 	for _, f := range o.Findings {
 		if f.Divergence.Runs != nil && !others(o.target) {
 			fmt.Fprintf(p.w, "  native: %s\n", f.Divergence.Runs)

@@ -5,15 +5,19 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/caches"
+	"github.com/slidefuzz/slidefuzz/impls/engine"
+	"github.com/slidefuzz/slidefuzz/impls/engine/reference"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props/run"
+	engines "github.com/slidefuzz/slidefuzz/props/run/engine"
 	backend "github.com/slidefuzz/slidefuzz/props/run/worker"
 )
 
@@ -26,7 +30,8 @@ Speaks the worker protocol on standard input and output, with a built-in target
 as the cache: the reference for anyone who writes a worker. A known-bad target
 is a worker that hunt --exec must catch. A TARGET is an update or program on
 sim, or go/NAME, a built-in cache in Go with all that it can do and the limits
-that it has; go/hybrid and its like are not served, for the protocol has no
+that it has, or engine/reference, the reference engine (engine/reference:FAULT
+with a fault); go/hybrid and its like are not served, for the protocol has no
 layers.`,
 	flags: func(fs *flag.FlagSet) action {
 		block := fs.Int("block", 1, "`N` cells a block (default 1)")
@@ -38,6 +43,9 @@ layers.`,
 			t, err := window.ParseTarget(args[0])
 			if err != nil {
 				return 0, fmt.Errorf("%w%s", err, didYouMean(args[0], targetNames()))
+			}
+			if t.Device == window.EngineDevice {
+				return exitOK, serveReference(ctx, e, t)
 			}
 			if t.Device == window.Go {
 				if isSet(fs, "block") || isSet(fs, "schedule") {
@@ -90,6 +98,23 @@ func serveCache(ctx context.Context, e *env, t window.Target) error {
 		return err
 	}
 	return worker.Serve(ctx, e.in, e.out, hello, func(s impls.Shape) (impls.Cache, error) { return caches.New(info.Name, s) })
+}
+
+// serveReference serves the reference engine.
+func serveReference(ctx context.Context, e *env, t window.Target) error {
+	name, fault, _ := strings.Cut(t.Update, ":")
+	if name != engines.ReferenceName {
+		return fmt.Errorf("%s: want engine/%s, or engine/%[2]s:FAULT", t, engines.ReferenceName)
+	}
+	driver, err := reference.New(reference.Options{Fault: fault})
+	if err != nil {
+		return err
+	}
+	hello := worker.Hello{
+		Name: t.Update, Version: buildVersion(), Device: "cpu", DTypes: []impls.DType{impls.F32, impls.F16, impls.BF16},
+		Model: &worker.ModelHello{Crop: true, Fork: true, Chunks: true, Join: true, Padding: true, All: true, Formats: []string{string(engine.HF)}},
+	}
+	return worker.ServeModel(ctx, e.in, e.out, hello, engine.Served{Driver: driver})
 }
 
 // helloOf is what the worker of a built-in cache in Go says of it.
@@ -171,7 +196,8 @@ var workerCheckCommand = command{
 	long: `
 Starts the worker and asks it everything once: hello, caches of each of its
 element types, chunks that it must take and such as it must refuse, crop and
-snapshot where it offers them, bye. Prints a line for each; the last, OK or
+snapshot where it offers them, bye. A worker with an engine is given checkpoints
+and asked for their logits. Prints a line for each; the last, OK or
 FAILED, says what came of it, and the exit status is 1 where the worker breaks
 the protocol. Whether its cache is right is for hunt --exec to say. Put -- before
 a command with flags.`,
@@ -187,7 +213,11 @@ a command with flags.`,
 			client := &worker.Client{Args: args, Timeout: *timeout}
 			defer client.Kill()
 			start, answers := time.Now(), 0
-			err := backend.Check(ctx, client, func(what string) {
+			check := backend.Check
+			if hello, err := client.Hello(ctx); err == nil && hello.Model != nil {
+				check = engines.Check
+			}
+			err := check(ctx, client, func(what string) {
 				answers++
 				fmt.Fprintln(e.out, what)
 			})
