@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -37,6 +38,9 @@ type EngineDrawer struct {
 	Models []WindowModel
 	// Identities is how many tokens a model can tell apart.
 	Identities func(WindowModel) int
+	// InRow is how many cases in a row have the same model, 25 if it is 0. Where a model
+	// is loaded in no time, few: then the first cases have all architectures.
+	InRow int
 }
 
 // What is drawn.
@@ -56,9 +60,9 @@ func (d *EngineDrawer) Cases(t window.Target, seed uint64) func() *Case {
 	h.Write([]byte(t.String()))
 	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
 	order := rng.Perm(len(d.Models))
-	n := 0
+	n, inRow := 0, cmp.Or(d.InRow, casesOfModel)
 	return func() *Case {
-		m := d.Models[order[n/casesOfModel%len(order)]]
+		m := d.Models[order[n/inRow%len(order)]]
 		n++
 		c := d.Draw(rng, m)
 		c.Target = t

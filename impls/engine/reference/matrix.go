@@ -5,9 +5,10 @@ package reference
 type matrix struct {
 	rows, cols int
 	dense      []float32 // nil where it is sparse
-	// Of a sparse one row r is the numbers start[r] … start[r+1]-1, at the columns at.
-	start, at []int32
-	value     []float32
+	// Of a sparse one row r is the numbers start[r] … start[r+1]-1, at the columns at;
+	// some are the rows that have any.
+	start, at, some []int32
+	value           []float32
 }
 
 // sparseBelow is the part of numbers that are not zero below which a matrix is kept
@@ -33,6 +34,9 @@ func newMatrix(rows, cols int, w []float32) *matrix {
 				m.at, m.value = append(m.at, int32(c)), append(m.value, x)
 			}
 		}
+		if int(m.start[r]) < len(m.at) {
+			m.some = append(m.some, int32(r))
+		}
 		m.start = append(m.start, int32(len(m.at)))
 	}
 	return m
@@ -48,7 +52,8 @@ func (m *matrix) mul(out, x []float32) {
 		}
 		return
 	}
-	for r := range out[:m.rows] {
+	clear(out[:m.rows])
+	for _, r := range m.some {
 		var sum float32
 		lo, hi := m.start[r], m.start[r+1]
 		value := m.value[lo:hi]

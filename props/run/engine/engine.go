@@ -76,8 +76,15 @@ func (b *Backend) Draws(t window.Target, seed uint64) func() *corpus.Case {
 		panic(err) // New has said so
 	}
 	d := &corpus.EngineDrawer{Can: b.o.Can, Models: models, Identities: func(m corpus.WindowModel) int { return toModel(m).Identities() }}
+	if b.o.Quick {
+		d.InRow = quickInRow
+	}
 	return d.Cases(t, seed)
 }
+
+// quickInRow is how many cases in a row have the same checkpoint where loading one again
+// takes no longer than a case.
+const quickInRow = 5
 
 // Fit implements run.Fitter: what Draws draws can be asked.
 func (b *Backend) Fit(*corpus.Case) {}

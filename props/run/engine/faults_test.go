@@ -1,0 +1,71 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls/engine"
+	"github.com/slidefuzz/slidefuzz/impls/engine/reference"
+)
+
+// referenceBackend is the reference engine with a fault, hunted on checkpoints of a kind.
+func referenceBackend(t *testing.T, fault, kind, folder string) *Backend {
+	t.Helper()
+	b, err := NewReference(fault, Choice{Kinds: []string{kind}})
+	require.NoError(t, err)
+	b.o.Folder = folder
+	return b
+}
+
+// until is the cases until one diverges, and that one; 0 if none of so many does.
+func until(t *testing.T, b *Backend, seed uint64, most int) (n int, c *corpus.Case, d *corpus.Divergence) {
+	t.Helper()
+	draw := b.Draws(b.Target(), seed)
+	for n = 1; n <= most; n++ {
+		c = draw()
+		d, err := b.one(context.Background(), c)
+		require.NoError(t, err)
+		if d != nil {
+			return n, c, d
+		}
+	}
+	return 0, nil, nil
+}
+
+// mostCases is the cases within which each fault is to be caught.
+const mostCases = 50
+
+// Each fault that is planted in the reference engine is caught in few cases by
+// checkpoints of the kind full, and by those of the kind visible if they see it; a sound
+// one never is.
+func TestPlantedFaultsAreCaught(t *testing.T) {
+	folder := t.TempDir()
+	seeds := uint64(3)
+	if testing.Short() {
+		seeds = 1
+	}
+	for _, kind := range []string{engine.Full, engine.Visible} {
+		for _, f := range append([]reference.Fault{{Visible: true}}, reference.Faults()...) {
+			if kind == engine.Visible && !f.Visible {
+				continue
+			}
+			var counts []string
+			for seed := uint64(1); seed <= seeds; seed++ {
+				b := referenceBackend(t, f.Name, kind, folder)
+				n, _, d := until(t, b, seed, mostCases)
+				counts = append(counts, fmt.Sprint(n))
+				if f.Name == "" {
+					require.Zero(t, n, "a sound engine: %v", d)
+				} else if !f.Racy {
+					require.Positive(t, n, "%s by %s, seed %d", f.Name, kind, seed)
+				}
+			}
+			t.Logf("%-8s %-24s %s", kind, f.Name, strings.Join(counts, "/"))
+		}
+	}
+}
