@@ -145,6 +145,7 @@ type Plan struct {
 	Rows    []int // rows of each storage: the program's buffers, then temporaries
 	Kernels []*Kernel
 	shape   impls.Shape
+	moves   []move // all kernels, nil where that cannot be
 }
 
 // Compile lowers a checked program and resolves it to cells of the given
@@ -156,6 +157,7 @@ func Compile(p Program, how Lowering, s impls.Shape, block int) *Plan {
 	for _, m := range low.kernels {
 		plan.Kernels = append(plan.Kernels, NewKernel(m.stmt, block, resolve(m, low.rows, s)))
 	}
+	plan.moves = movesOf(plan.Kernels, s.DType.Size(), s.Lanes())
 	return plan
 }
 
