@@ -148,6 +148,7 @@ type Plan struct {
 	// done all that it means: a kernel of two statements belongs to the second.
 	settled []bool
 	shape   impls.Shape
+	moves   []move // all kernels, nil where that cannot be
 }
 
 // Settled reports whether the memory is what a program means after a statement, by its
@@ -169,6 +170,7 @@ func Compile(p Program, how Lowering, s impls.Shape, block int) *Plan {
 		}
 		plan.Kernels = append(plan.Kernels, NewKernel(m.stmt, block, copies))
 	}
+	plan.moves = movesOf(plan.Kernels, s.DType.Size(), s.Lanes())
 	return plan
 }
 
