@@ -92,6 +92,9 @@ var layers = map[string][]string{
 	"props/hunt": {"corpus", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/judge", "props/run"},
 	"props":      {"corpus", "corpus/report", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/hunt", "props/judge", "props/run"},
 	"fuzz":       {}, // tests alone
+	// What builds them for libFuzzer.
+	"fuzz/libfuzzer/convert": {"corpus/fuzzfile"},
+	"fuzz/libfuzzer/testing": {},
 }
 
 // deps lists what a package needs, itself left out.

@@ -94,10 +94,13 @@ func about(t window.Target) string {
 		what = p.Stmts[0].String() + ", for any window"
 	}
 	switch {
-	case t.Racy() && t.Lowering == inplace.DropWAR:
+	case t.Sound() || t.Lowering.Sound(): // then it is the update that is bad
+	case t.Lowering == inplace.DropWAR:
 		what += "; reads a row that it overwrites (pytorch#159855)"
-	case t.Racy() && t.Lowering == inplace.DropClone:
+	case t.Lowering == inplace.DropClone:
 		what += "; drops a clone (pytorch#197829)"
+	default:
+		what += fmt.Sprintf("; %s (%s)", t.Lowering.About(), t.Lowering.Issue())
 	}
 	return what
 }

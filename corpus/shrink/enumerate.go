@@ -228,7 +228,7 @@ func enumerateSchedules(c *corpus.Case, yield func(*corpus.Case) bool) bool {
 		if !yield(c) {
 			return false
 		}
-		for b := range n {
+		for b := range n + moreBlocks(c) {
 			c.Schedule = inplace.Schedule{Kind: inplace.List, Blocks: []int{b}}
 			if !yield(c) {
 				return false
@@ -236,4 +236,13 @@ func enumerateSchedules(c *corpus.Case, yield func(*corpus.Case) bool) bool {
 		}
 	}
 	return true
+}
+
+// moreBlocks is how many blocks a kernel of the case may have beside those of its
+// window: of two buffers that one kernel writes, the second starts a block of its own.
+func moreBlocks(c *corpus.Case) int {
+	if _, ok := c.TheProgram(); ok {
+		return 1
+	}
+	return 0
 }

@@ -36,7 +36,7 @@ func Case(ctx context.Context, c *corpus.Case, fails func(*corpus.Case) bool) (*
 	s := newShrinker(c, fails)
 	s.tried = map[string]bool{}
 	s.greedy(ctx)
-	if !s.stats.Bounded {
+	if !s.stats.Bounded && s.best.Engine == nil {
 		s.enumerate(ctx)
 	}
 	return s.best, s.stats
@@ -122,6 +122,10 @@ func (s *shrinker) tryAny(ctx context.Context, c *corpus.Case) bool {
 
 // greedy repeats the passes until none of them helps.
 func (s *shrinker) greedy(ctx context.Context) {
+	if s.best.Engine != nil {
+		s.greedyEngine(ctx)
+		return
+	}
 	for {
 		before := s.best
 		s.dropOps(ctx)
@@ -318,13 +322,13 @@ func (s *shrinker) shrinkSchedule(ctx context.Context) {
 	// A hazard's witness is one block that runs first; among many blocks the
 	// first ones are as good as any, since every window has the same hazards
 	// all along.
-	for b := range min(s.best.Blocks(), 64) {
+	for b := range min(s.best.Blocks()+moreBlocks(s.best), 64) {
 		if set(inplace.Schedule{Kind: inplace.List, Blocks: []int{b}}) {
 			return
 		}
 	}
 	if s.best.Schedule.Kind != inplace.List {
-		n := min(s.best.Blocks(), 64)
+		n := min(s.best.Blocks()+moreBlocks(s.best), 64)
 		order := s.best.Schedule.Order(n)
 		list := make([]int, len(order))
 		for i, b := range order {

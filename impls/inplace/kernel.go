@@ -144,25 +144,38 @@ func (k *Kernel) runBlock(b int, mem [][]byte, size int, scratch []byte) {
 type Plan struct {
 	Rows    []int // rows of each storage: the program's buffers, then temporaries
 	Kernels []*Kernel
+	// settled holds for each statement whether its kernels, and those before, have
+	// done all that it means: a kernel of two statements belongs to the second.
+	settled []bool
 	shape   impls.Shape
 }
+
+// Settled reports whether the memory is what a program means after a statement, by its
+// index, once the kernels up to that statement have run. After the last it is.
+func (p *Plan) Settled(stmt int) bool { return p.settled[stmt] }
 
 // Compile lowers a checked program and resolves it to cells of the given
 // shape; the rows of each storage are laid out as shape.Layout says. A block
 // takes block cells.
 func Compile(p Program, how Lowering, s impls.Shape, block int) *Plan {
-	low := lower(p, how)
-	plan := &Plan{Rows: low.rows, shape: s}
+	low := lower(p, how, block)
+	plan := &Plan{Rows: low.rows, settled: low.settled, shape: s}
 	for _, m := range low.kernels {
-		plan.Kernels = append(plan.Kernels, NewKernel(m.stmt, block, resolve(m, low.rows, s)))
+		copies := resolve(m, low.rows, s, 0)
+		if m.then != nil {
+			last := copies[len(copies)-1]
+			blocks := (last.Cell + last.N + block - 1) / block
+			copies = append(copies, resolve(*m.then, low.rows, s, blocks*block)...)
+		}
+		plan.Kernels = append(plan.Kernels, NewKernel(m.stmt, block, copies))
 	}
 	return plan
 }
 
-// resolve numbers the cells of a map in the memory order of its destination.
-func resolve(m rowMap, rows []int, s impls.Shape) []Copy {
+// resolve numbers the cells of a map in the memory order of its destination, from
+// cell on.
+func resolve(m rowMap, rows []int, s impls.Shape, cell int) []Copy {
 	var copies []Copy
-	cell := 0
 	add := func(to, src, from, n int) {
 		if k := len(copies) - 1; k >= 0 {
 			if p := &copies[k]; p.Src == src && p.To+p.N == to && p.From+p.N == from {

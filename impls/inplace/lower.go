@@ -1,58 +1,6 @@
 package inplace
 
-import (
-	"fmt"
-	"slices"
-)
-
-// Lowering is how a program becomes kernels.
-type Lowering uint8
-
-const (
-	// Eager copies every right-hand side to a fresh buffer, then copies it
-	// to its place.
-	Eager Lowering = iota
-	// Fused makes chains of fusible operations one kernel, unless it would
-	// read a cell that it overwrites; then the source is materialised first.
-	Fused
-	// DropWAR is Fused without that check: the fault of pytorch#159855.
-	DropWAR
-	// DropClone is Fused without that check where a clone alone separates
-	// the read from the write: the fault of pytorch#197829.
-	DropClone
-)
-
-// Lowerings lists every lowering, the sound ones first.
-func Lowerings() []Lowering { return []Lowering{Eager, Fused, DropWAR, DropClone} }
-
-var lowerings = [...]string{Eager: "eager", Fused: "fused", DropWAR: "drop-war", DropClone: "drop-clone"}
-
-func (l Lowering) String() string { return lowerings[l] }
-
-// Sound reports whether the lowering keeps the meaning of every program.
-func (l Lowering) Sound() bool { return l <= Fused }
-
-// Issue is the report of the fault that a known-bad lowering has, "" for a
-// sound one.
-func (l Lowering) Issue() string {
-	switch l {
-	case DropWAR:
-		return "pytorch#159855"
-	case DropClone:
-		return "pytorch#197829"
-	}
-	return ""
-}
-
-// ParseLowering is the inverse of String.
-func ParseLowering(s string) (Lowering, error) {
-	for l, name := range lowerings {
-		if name == s {
-			return Lowering(l), nil
-		}
-	}
-	return 0, fmt.Errorf("lowering %q: want eager, fused, drop-war or drop-clone", s)
-}
+import "slices"
 
 // run copies n rows: rows to.. of the destination of its map from rows from..
 // of storage src.
@@ -63,13 +11,16 @@ type rowMap struct {
 	stmt int // the statement it belongs to
 	dst  int // storage
 	runs []run
+	// then is a second map that the same kernel does, of a storage of its own.
+	then *rowMap
 }
 
-// lowered is a program as kernels of one map each, still in rows. Storage i is
+// lowered is a program as kernels, still in rows. Storage i is
 // buffer i of the program; temporaries follow.
 type lowered struct {
 	rows    []int // of each storage
 	kernels []rowMap
+	settled []bool // by statement: see Plan.Settled
 }
 
 // source says where one row of a value is: a row of a storage.
@@ -109,21 +60,25 @@ type binding struct {
 
 type lowerer struct {
 	how   Lowering
+	block int // cells a block
 	prog  Program
 	out   lowered
 	names map[string]binding
 	stmt  int
+	early []source // ReadEarly: what the statement reads, read before the one before it
+	fused int      // FuseIndex: one more than the kernel of the last assignment by index, 0 for none
 }
 
-// lower turns a checked program into kernels.
-func lower(p Program, how Lowering) lowered {
-	l := &lowerer{how: how, prog: p, names: map[string]binding{}}
+// lower turns a checked program into kernels, for blocks of that many cells.
+func lower(p Program, how Lowering, block int) lowered {
+	l := &lowerer{how: how, block: block, prog: p, names: map[string]binding{}}
 	for i, b := range p.Buffers {
 		l.out.rows = append(l.out.rows, b.Rows)
 		l.names[b.Name] = binding{&object{store: i}, 0}
 	}
 	for i, s := range p.Stmts {
 		l.stmt = i
+		l.out.settled = append(l.out.settled, true)
 		l.statement(s)
 	}
 	return l.out
@@ -131,7 +86,7 @@ func lower(p Program, how Lowering) lowered {
 
 func (l *lowerer) statement(s Stmt) {
 	if s.Define {
-		v := l.eval(s.Src)
+		v := l.source(s.Src)
 		if v.obj == nil {
 			v.obj = &object{store: -1, rows: v.rows, provenance: v.provenance}
 		}
@@ -159,8 +114,11 @@ func (l *lowerer) assign(b binding, s Stmt) {
 			}
 		}
 	}
-	v := l.eval(s.Src)
+	v := l.source(s.Src)
 	if b.obj.store < 0 {
+		if l.losesRow() {
+			return
+		}
 		// The name is still to be computed: the chain grows by one link. What
 		// it was built from is left alone, since others may share the rows.
 		rows := slices.Clone(b.obj.rows)
@@ -168,10 +126,12 @@ func (l *lowerer) assign(b binding, s Stmt) {
 		b.obj.rows, b.obj.provenance = rows, computed
 		return
 	}
-	if l.how == Eager && v.provenance == aliased || l.overwrites(b.obj.store, lo, v) && !l.unchecked(v.provenance) {
+	if l.how == Eager && v.provenance == aliased || l.overwrites(b.obj.store, lo, v) && !l.unchecked(b.obj.store, lo, v) {
 		v.rows = l.fresh(v.rows)
 	}
-	l.materializeReaders(b.obj.store, func(row int) bool { return row >= lo && row < hi })
+	written := func(row int) bool { return row >= lo && row < hi }
+	l.materializeReaders(b.obj.store, written)
+	l.readEarly(b.obj.store, written)
 	l.emit(b.obj.store, lo, v.rows)
 }
 
@@ -184,11 +144,6 @@ func (l *lowerer) overwrites(store, lo int, v value) bool {
 		}
 	}
 	return false
-}
-
-// unchecked is the fault of the two known-bad lowerings.
-func (l *lowerer) unchecked(v provenance) bool {
-	return l.how == DropWAR || l.how == DropClone && v == cloned
 }
 
 // scatter lowers an assignment by an index tensor, a barrier: destination and
@@ -210,7 +165,8 @@ func (l *lowerer) scatter(b binding, index []int, e Expr) {
 	for i, to := range index {
 		m.add(b.lo+to, v.rows[i])
 	}
-	l.out.kernels = append(l.out.kernels, m)
+	l.push(m)
+	l.fused = len(l.out.kernels)
 }
 
 // inPlace reports whether a value is a run of rows of one storage already.
@@ -301,6 +257,14 @@ func (l *lowerer) emit(store, lo int, rows []source) {
 	for i, r := range rows {
 		m.add(lo+i, r)
 	}
+	l.push(m)
+}
+
+// push adds the kernel of a map.
+func (l *lowerer) push(m rowMap) {
+	if l.fuseIndex(&m) {
+		return
+	}
 	l.out.kernels = append(l.out.kernels, m)
 }
 
@@ -383,7 +347,8 @@ func (l *lowerer) indexCopy(args []value, index []int) value {
 		for i, to := range index {
 			m.add(to, src.rows[i])
 		}
-		l.out.kernels = append(l.out.kernels, m)
+		l.push(m)
+		l.fused = len(l.out.kernels)
 	}
 	return out
 }

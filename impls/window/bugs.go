@@ -60,6 +60,11 @@ var programBugs = []struct{ id, target, base, reference, mechanism string }{
 	{"A9, A12, H7", "down-shift/drop-war/sim", "down-shift", "tinygrad/tinygrad#14355, numba/numba#230", "an assignment between overlapping slices without a temporary"},
 	{"A2", "up-shift/drop-clone/sim", "up-shift", "pytorch/pytorch#197829", "a clone between overlapping views is dropped as if it did nothing"},
 	{"A2", "down-shift/drop-clone/sim", "down-shift", "pytorch/pytorch#197829", "the same, the other way"},
+	{"A3", "shift-two/drop-far/sim", "shift-two", "pytorch/pytorch#164701", "the check for overlap sees a shift by one row alone: a shift by two is done in place"},
+	{"A4", "index-read/fuse-index/sim", "index-read", "pytorch/pytorch#198270", "an assignment by an index and a read of the same buffer at other positions are fused into one kernel"},
+	{"A6", "write-read/read-early/sim", "write-read", "pytorch/pytorch#108963", "a reader is fused ahead of the write before it, and gets what was there before"},
+	{"A8", "roll-row/one-block/sim", "roll-row", "pytorch/pytorch#117778", "a roll and the assignment of a row are lowered wrongly at one size of block alone"},
+	{"A13", "up-shift/chunk-forward/sim", "up-shift", "tenstorrent/tt-metal#50726", "a copy within one buffer goes forward chunk by chunk, without a check for overlap"},
 	{"B4", "shift-index-as-written/fused/sim", "shift-index", "huggingface/transformers#37370", "positions are clamped to the last row and the window moves by one: several tokens land in one row"},
 	{"", "cat-as-written/fused/sim", "cat", "pytorch/pytorch#159855", "a chunk that is refused has moved the counter, and one row is broadcast to all"},
 	{"", "roll-as-written/fused/sim", "roll", "pytorch/pytorch#159855", "a chunk that is refused has moved the counter"},
@@ -70,7 +75,7 @@ var programBugs = []struct{ id, target, base, reference, mechanism string }{
 	{"D17", "snapshot-view/fused/sim", "cat", "ollama/ollama@144893850", "a snapshot is a view of the live buffer"},
 	{"D4", "crop-zero/fused/sim", "cat", "huggingface/transformers#47433", "a crop to 0 keeps everything"},
 	{"E31", "evict-empty/fused/sim", "cat", "microsoft/onnxruntime#29904", "a chunk of no tokens evicts a row"},
-	{"E24", "reset-moves/fused/sim", "cat", "ApxInf#89", "a reset takes new buffers, and captured steps write to the old ones"},
+	{"E24", "reset-moves/fused/sim", "cat", "ApxInf PR 89", "a reset takes new buffers, and captured steps write to the old ones"},
 }
 
 // Unplanted is a row of the list of real bugs that is not planted, and why.

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var references = regexp.MustCompile(`^([\w.-]+/)?[\w.-]+(#\d+|@[0-9a-f]{7,40})$`)
+var references = regexp.MustCompile(`^([\w.-]+/)?[\w.-]+(#\d+| PR \d+|@[0-9a-f]{7,40})$`)
 
 // Each planted bug has its own name, says where it was seen and what goes wrong, and is
 // a known-bad target; each number of the list of real bugs is planted or said why not.

@@ -165,27 +165,6 @@ func keepLast(w, q int) []inplace.Stmt {
 	return []inplace.Stmt{inplace.Assign(cacheBuffer, 0, w, inplace.View(ChunkBuffer, q-w, q))}
 }
 
-// BuiltinProgram is a program that is a target by itself, on a buffer x of w
-// rows.
-func BuiltinProgram(name string, w int) (inplace.Program, bool) {
-	switch name {
-	case "up-shift":
-		return shift(w, 1, 0), true
-	case "down-shift":
-		return shift(w, 0, 1), true
-	}
-	return inplace.Program{}, false
-}
-
-// shift moves w-1 rows of x by way of a clone.
-func shift(w, to, from int) inplace.Program {
-	move := inplace.Assign(cacheBuffer, to, to+w-1, inplace.Clone(inplace.View(cacheBuffer, from, from+w-1)))
-	return inplace.Program{Buffers: []inplace.Buffer{{Name: cacheBuffer, Rows: w}}, Stmts: []inplace.Stmt{move}}
-}
-
-// builtinPrograms lists their names.
-var builtinPrograms = []string{"up-shift", "down-shift"}
-
 // The three updates as the issue has them. q is the chunk's rows; dense says
 // that its batch, heads and dim are the cache's, and not broadcast to them.
 // An error is what PyTorch would raise.

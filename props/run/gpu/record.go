@@ -233,6 +233,9 @@ func (r *recorder) recordProgram(rec *recording, p inplace.Program) {
 			rec.trace.RunKernel(plan, k, r.j.ProgramOrder(stmt.Dst, next-start, k.Blocks()))
 		}
 		v.Statement(stmt)
+		if !plan.Settled(i) {
+			continue
+		}
 		for b := range p.Buffers {
 			rec.note(check{i, b, false})
 			rec.trace.CheckBuffer(b, v.Positions(b))

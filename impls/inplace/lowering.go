@@ -1,0 +1,184 @@
+package inplace
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Lowering is how a program becomes kernels.
+type Lowering uint8
+
+// The lowerings. All but the first two have a fault planted on purpose, and are Fused
+// but for that.
+const (
+	// Eager copies every right-hand side to a fresh buffer, then copies it
+	// to its place.
+	Eager Lowering = iota
+	// Fused makes chains of fusible operations one kernel, unless it would
+	// read a cell that it overwrites; then the source is materialised first.
+	Fused
+	// DropWAR is without that check: the fault of pytorch#159855.
+	DropWAR
+	// DropClone is without that check where a clone alone separates
+	// the read from the write: the fault of pytorch#197829.
+	DropClone
+	// DropFar is without that check where rows move by more than one: the fault of
+	// pytorch#164701.
+	DropFar
+	// ChunkForward copies a run of rows to later rows of its own storage chunk by
+	// chunk, without that check: the fault of tt-metal#50726. A block is a chunk.
+	ChunkForward
+	// FuseIndex does an assignment by an index and the next kernel as one, where that
+	// reads what is assigned at other positions: the fault of pytorch#198270.
+	FuseIndex
+	// ReadEarly reads what a statement needs ahead of the assignment to a slice before
+	// it: the fault of pytorch#108963.
+	ReadEarly
+	// OneBlock loses an assignment to rows of a value that is still to be computed
+	// where blocks have one size: the fault of pytorch#117778.
+	OneBlock
+)
+
+// lowerings describes them. A fault is racy where the order of the blocks decides
+// whether it shows; any other does the same in every order.
+var lowerings = [...]struct {
+	name, issue, about string
+	racy               bool
+}{
+	Eager:        {name: "eager"},
+	Fused:        {name: "fused"},
+	DropWAR:      {"drop-war", "pytorch#159855", "the check is dropped and it races", true},
+	DropClone:    {"drop-clone", "pytorch#197829", "the clone is dropped and it races", true},
+	DropFar:      {"drop-far", "pytorch#164701", "the check sees rows that move by one alone, and it races", true},
+	ChunkForward: {"chunk-forward", "tenstorrent/tt-metal#50726", "rows go to later ones chunk by chunk, and it races", true},
+	FuseIndex:    {"fuse-index", "pytorch#198270", "an assignment by an index is fused with a read at other positions, and it races", true},
+	ReadEarly:    {"read-early", "pytorch#108963", "the next statement reads before the write", false},
+	OneBlock:     {"one-block", "pytorch#117778", fmt.Sprintf("in blocks of %d cells an assigned row is lost", wrongBlock), false},
+}
+
+// Lowerings lists every lowering, the sound ones first.
+func Lowerings() []Lowering {
+	all := make([]Lowering, len(lowerings))
+	for i := range all {
+		all[i] = Lowering(i)
+	}
+	return all
+}
+
+func (l Lowering) String() string { return lowerings[l].name }
+
+// Sound reports whether the lowering keeps the meaning of every program.
+func (l Lowering) Sound() bool { return l <= Fused }
+
+// Racy reports whether the order of the blocks decides if the fault of a known-bad
+// lowering shows.
+func (l Lowering) Racy() bool { return lowerings[l].racy }
+
+// Issue is the report of the fault that a known-bad lowering has, "" for a
+// sound one.
+func (l Lowering) Issue() string { return lowerings[l].issue }
+
+// About is what a known-bad lowering does wrong, in a few words, "" for a sound one.
+func (l Lowering) About() string { return lowerings[l].about }
+
+// ParseLowering is the inverse of String.
+func ParseLowering(s string) (Lowering, error) {
+	names := make([]string, len(lowerings))
+	for l := range lowerings {
+		if names[l] = lowerings[l].name; names[l] == s {
+			return Lowering(l), nil
+		}
+	}
+	last := len(names) - 1
+	return 0, fmt.Errorf("lowering %q: want %s or %s", s, strings.Join(names[:last], ", "), names[last])
+}
+
+// The faults, each where Fused would do what is right.
+
+// unchecked reports whether the copy of a value to rows lo.. of a storage is done in
+// place though it reads what it overwrites.
+func (l *lowerer) unchecked(store, lo int, v value) bool {
+	switch l.how {
+	case DropWAR:
+		return true
+	case DropClone:
+		return v.provenance == cloned
+	case DropFar:
+		return !slices.ContainsFunc(l.moves(store, lo, v), func(by int) bool { return by == 1 || by == -1 })
+	case ChunkForward:
+		return inPlace(v) && l.moves(store, lo, v)[0] > 0
+	}
+	return false
+}
+
+// moves lists by how many rows each row of a storage moves that the copy of a value to
+// rows lo.. of it reads and overwrites.
+func (l *lowerer) moves(store, lo int, v value) (by []int) {
+	for i, r := range v.rows {
+		if r.store == store && r.row >= lo && r.row < lo+len(v.rows) {
+			by = append(by, lo+i-r.row)
+		}
+	}
+	return by
+}
+
+// wrongBlock is the cells of a block that OneBlock is wrong at: few, so that small
+// windows have such blocks.
+const wrongBlock = 4
+
+// losesRow is the fault of OneBlock.
+func (l *lowerer) losesRow() bool { return l.how == OneBlock && l.block == wrongBlock }
+
+// readEarly is the fault of ReadEarly: before rows of a storage are written, the next
+// statement's source is read, if it reads any of them. A barrier or a name for memory
+// keeps its place.
+func (l *lowerer) readEarly(store int, written func(row int) bool) {
+	if l.how != ReadEarly || l.stmt+1 == len(l.prog.Stmts) {
+		return
+	}
+	next := l.prog.Stmts[l.stmt+1]
+	if next.Index != nil || next.Src.has(OpIndexCopy) || next.Define && next.Src.Op == OpView {
+		return
+	}
+	rows := l.eval(next.Src).rows
+	if slices.ContainsFunc(rows, func(r source) bool { return r.store == store && written(r.row) }) {
+		l.early = l.fresh(rows)
+	}
+}
+
+// source is the value of a statement's right-hand side.
+func (l *lowerer) source(e Expr) value {
+	if rows := l.early; rows != nil {
+		l.early = nil
+		return value{rows: rows, provenance: computed}
+	}
+	return l.eval(e)
+}
+
+// fuseIndex is the fault of FuseIndex: it makes a map a part of the kernel before, if
+// that is an assignment by an index and the map reads its rows, at other positions.
+func (l *lowerer) fuseIndex(m *rowMap) bool {
+	if l.how != FuseIndex || l.fused == 0 || l.fused != len(l.out.kernels) {
+		return false
+	}
+	first := &l.out.kernels[l.fused-1]
+	if m.dst == first.dst || first.then != nil || slices.ContainsFunc(first.runs, func(r run) bool { return r.src == m.dst }) {
+		return false
+	}
+	elsewhere := slices.ContainsFunc(m.runs, func(r run) bool {
+		return r.src == first.dst && r.from != r.to && slices.ContainsFunc(first.runs, func(w run) bool { return w.to < r.from+r.n && r.from < w.to+w.n })
+	})
+	if elsewhere {
+		for i := first.stmt; i < m.stmt; i++ {
+			l.out.settled[i] = false
+		}
+		first.then, first.stmt = m, m.stmt
+	}
+	return elsewhere
+}
+
+// has reports whether an expression contains an operation.
+func (e Expr) has(op Op) bool {
+	return e.Op == op || slices.ContainsFunc(e.Args, func(a Expr) bool { return a.has(op) })
+}
