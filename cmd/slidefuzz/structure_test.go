@@ -66,15 +66,20 @@ const module = "github.com/slidefuzz/slidefuzz"
 // itself and by way of others. The key of a package stands for those below it that
 // have no key of their own.
 var layers = map[string][]string{
-	"impls":                   {},
-	"oracle":                  {},
-	"impls/printable":         {},
-	"impls/subprocess":        {"impls/printable"},
-	"impls/inplace":           {"impls"},
-	"impls/caches":            {"impls"},
-	"impls/window":            {"impls", "impls/caches", "impls/inplace"},
-	"impls/gpu":               {"impls", "impls/inplace", "impls/printable", "impls/subprocess"},
-	"impls/worker":            {"impls", "impls/inplace", "impls/printable", "impls/subprocess"},
+	"impls":                 {},
+	"oracle":                {},
+	"impls/printable":       {},
+	"impls/subprocess":      {"impls/printable"},
+	"impls/inplace":         {"impls"},
+	"impls/caches":          {"impls"},
+	"impls/window":          {"impls", "impls/caches", "impls/inplace"},
+	"impls/gpu":             {"impls", "impls/inplace", "impls/printable", "impls/subprocess"},
+	"impls/worker":          {"impls", "impls/inplace", "impls/printable", "impls/subprocess"},
+	"impls/engine":          {"impls", "impls/inplace", "impls/printable", "impls/subprocess", "impls/worker"},
+	"impls/engine/llamacpp": {"impls", "impls/engine", "impls/inplace", "impls/printable", "impls/subprocess", "impls/worker"},
+	"impls/engine/reference": {
+		"impls", "impls/caches", "impls/engine", "impls/inplace", "impls/printable", "impls/subprocess", "impls/window", "impls/worker",
+	},
 	"corpus":                  {"impls", "impls/caches", "impls/inplace", "impls/window", "oracle"},
 	"corpus/fuzzfile":         {},
 	"corpus/cover":            {},
@@ -88,6 +93,10 @@ var layers = map[string][]string{
 	},
 	"props/run/worker": {
 		"corpus", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/subprocess", "impls/window", "impls/worker", "oracle", "props/judge", "props/run",
+	},
+	"props/run/engine": {
+		"corpus", "impls", "impls/caches", "impls/engine", "impls/engine/llamacpp", "impls/engine/reference", "impls/inplace",
+		"impls/printable", "impls/subprocess", "impls/window", "impls/worker", "oracle", "props/judge", "props/run",
 	},
 	"props/hunt": {"corpus", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/judge", "props/run"},
 	"props":      {"corpus", "corpus/report", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/hunt", "props/judge", "props/run"},

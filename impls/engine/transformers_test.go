@@ -82,3 +82,32 @@ func TestTransformersReadsFolders(t *testing.T) {
 		})
 	}
 }
+
+// The figures of docs/engines.md, "The bound".
+func TestTransformersErrors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes")
+	}
+	interpreter := python(t, "transformers")
+	var checkpoints []checkpoint
+	for _, arch := range []string{engine.Mistral, engine.Gemma3} {
+		for _, dtype := range []impls.DType{impls.F32, impls.F16, impls.BF16} {
+			for _, window := range []int{64, 256, 1024} {
+				m := engine.Model{
+					Arch: arch, Kind: engine.Visible, Window: window, Layers: 2,
+					Heads: 2, KVHeads: 1, HeadDim: 64, DType: dtype, Seed: 1,
+				}
+				path, err := m.Write(t.TempDir(), engine.HF)
+				require.NoError(t, err)
+				n := window + 16
+				r := run{[][]int{consecutive(m, 0, 0, n)}, []int{0}, []int{n - 16, 9, 7}, true, "eager"}
+				checkpoints = append(checkpoints, checkpoint{Path: path, Vocabulary: m.Vocabulary(), model: m, Runs: []run{r}})
+			}
+		}
+	}
+	logits := answered(t, checkpoints, interpreter, "testdata/transformers_logits.py")
+	for i, c := range checkpoints {
+		worst := judged{}.compare(t, c.model, c.Runs[0], logits[i][0])
+		t.Logf("%s %s window=%d: largest error of a count %.2g", c.model.Arch, c.model.DType, c.model.Window, worst)
+	}
+}
