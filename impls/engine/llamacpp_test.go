@@ -11,14 +11,14 @@ import (
 )
 
 func TestLlamaCppReadsFiles(t *testing.T) {
-	interpreter := python(t, "llamacpp")
+	interpreter := python(t, "engines")
 	var checkpoints []checkpoint
 	for _, m := range models(testing.Short(), engine.Gemma2, engine.Gemma3) {
 		path, err := m.Write(t.TempDir(), engine.GGUF)
 		require.NoError(t, err)
 		tokens := [][]int{consecutive(m, 0, 3, 24), consecutive(m, 0, 9, 24)}
 		checkpoints = append(checkpoints, checkpoint{Path: path, Vocabulary: m.Vocabulary(), model: m, Runs: []run{
-			{Tokens: tokens, Pad: []int{0, 0}, Chunks: append([]int{14}, ones(10)...), Cache: true},
+			{Tokens: tokens, Pad: []int{0, 0}, Chunks: append([]int{14}, ones(10)...)}, // its prompt cache gives wrong rows: docs/findings.md
 			{Tokens: tokens[:1], Pad: []int{0}, Chunks: []int{24}},
 		}})
 	}

@@ -110,10 +110,10 @@ func (m Model) empty(heads []Head, whole func(int) float64, reference float64) {
 	}
 }
 
-// told is the smallest part that rows of zeros got for which roundings of the element
-// type, each at most 2^-12 in F16 and 2^-9 in BF16 of a number, are no explanation: two
-// constants are compared, of four or five roundings each. In F32 it is the sums that
-// round, of up to 4096 rows.
+// told is the smallest part that rows of zeros got for which rounding is no
+// explanation: four times the unit of the element type, which the two constants that are
+// compared do not reach in any row that was measured (docs/engines.md). In F32 it is the
+// sums that round.
 func (m Model) told() float64 {
 	switch m.DType {
 	case impls.BF16:

@@ -83,6 +83,17 @@ func TestTransformersReadsFolders(t *testing.T) {
 	}
 }
 
+// bound is that of docs/engines.md for n visible rows of consecutive identities.
+func bound(m engine.Model, n int) float64 {
+	unit := map[impls.DType]float64{impls.F32: 1.0 / (1 << 24), impls.F16: 1.0 / (1 << 11), impls.BF16: 1.0 / (1 << 8)}[m.DType]
+	count, rows := float64((n+m.Identities()-1)/m.Identities()), float64(n)
+	b := count * (2*rows/(1<<24) + 14*unit)
+	if m.Arch == engine.Mistral && m.DType == impls.F16 {
+		b += rows / (1 << 17)
+	}
+	return b
+}
+
 // The figures of docs/engines.md, "The bound".
 func TestTransformersErrors(t *testing.T) {
 	if testing.Short() {
@@ -108,6 +119,7 @@ func TestTransformersErrors(t *testing.T) {
 	logits := answered(t, checkpoints, interpreter, "testdata/transformers_logits.py")
 	for i, c := range checkpoints {
 		worst := judged{}.compare(t, c.model, c.Runs[0], logits[i][0])
+		assert.Less(t, worst, bound(c.model, c.model.Window), "%+v", c.model)
 		t.Logf("%s %s window=%d: largest error of a count %.2g", c.model.Arch, c.model.DType, c.model.Window, worst)
 	}
 }
