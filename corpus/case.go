@@ -28,6 +28,7 @@ type Case struct {
 	Orders   []Order
 	Ops      []Op
 	Program  inplace.Program // where Target.Update is "program"
+	Engine   *EngineCase     // where Target.Device is "engine"; of Shape it has the window alone
 	Expect   *Expect
 
 	// source is the text that the case was read from, and canon what it would
@@ -43,6 +44,7 @@ func (c *Case) Clone() *Case {
 	d.Orders = slices.Clone(c.Orders)
 	d.Program.Buffers = slices.Clone(c.Program.Buffers)
 	d.Program.Stmts = slices.Clone(c.Program.Stmts)
+	d.Engine = c.Engine.Clone()
 	return &d
 }
 
@@ -59,6 +61,9 @@ func (c *Case) Native() bool {
 
 // Tokens is the number of tokens that the case appends.
 func (c *Case) Tokens() int {
+	if c.Engine != nil {
+		return c.Engine.Tokens()
+	}
 	n := 0
 	for i := range c.Ops {
 		n += c.Ops[i].Tokens()
@@ -104,7 +109,7 @@ func (c *Case) TheProgram() (p inplace.Program, ok bool) {
 	if c.Target.Update == "program" {
 		return c.Program, true
 	}
-	if c.Target.Device == window.Worker {
+	if c.Target.Foreign() {
 		return p, false
 	}
 	return window.BuiltinProgram(c.Target.Update, c.Shape.Window)
@@ -119,6 +124,9 @@ const DefaultLimit = 256 << 20
 // the longest chunk; for a program its buffers, four times over. -1 is more
 // than any machine has.
 func (c *Case) Bytes() int64 {
+	if c.Engine != nil {
+		return c.Engine.bytes()
+	}
 	rows, names := int64(0), int64(0)
 	if p, ok := c.TheProgram(); ok {
 		for _, b := range p.Buffers {
@@ -198,6 +206,12 @@ func (e *OpError) Unwrap() error { return e.Err }
 // Check reports the first thing in the case that has no meaning, or that takes
 // more than limit bytes.
 func (c *Case) Check(limit int64) error {
+	if (c.Engine != nil) != (c.Target.Device == window.EngineDevice) {
+		return fmt.Errorf("a case of an engine has a target engine/NAME and a model, not %s", c.Target)
+	}
+	if c.Engine != nil {
+		return c.checkEngine(limit)
+	}
 	if err := c.Shape.Check(); err != nil {
 		return err
 	}
@@ -245,6 +259,9 @@ func sizeText(n int64) string {
 // Blocks is the number of blocks of a whole window, the measure by which a
 // case has few of them.
 func (c *Case) Blocks() int {
+	if c.Block == 0 { // of an engine case
+		return 0
+	}
 	rows := c.Shape.Window
 	if c.Target.Update == "program" {
 		rows = 0
@@ -260,6 +277,9 @@ func (c *Case) Blocks() int {
 // then the schedule. What is left is settled by the text, so that only equal
 // cases compare as 0.
 func Compare(a, b *Case) int {
+	if a.Engine != nil && b.Engine != nil {
+		return compareEngine(a, b)
+	}
 	// These two settle most comparisons of a shrink.
 	if d := cmp.Compare(len(a.Ops)+len(a.Program.Stmts), len(b.Ops)+len(b.Program.Stmts)); d != 0 {
 		return d

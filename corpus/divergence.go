@@ -2,6 +2,7 @@ package corpus
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -9,6 +10,28 @@ import (
 
 // Fault is what went wrong.
 type Fault string
+
+// EngineFaults lists those of an engine alone: what a query sees that it must not, or
+// does not see.
+func EngineFaults() []Fault { return slices.Clone(engineFaults) }
+
+var engineFaults = []Fault{FaultForeign, FaultStale, FaultFuture, FaultPadding, FaultAdded, FaultEmpty, FaultMissing, FaultCounts, FaultKeys, FaultPaired, FaultPosition, FaultLogits}
+
+// The faults of engines.
+const (
+	FaultForeign  Fault = "foreign"  // a query sees a token of another request
+	FaultStale    Fault = "stale"    // a query sees a token that left the window, was cropped off or is of a request that ended
+	FaultFuture   Fault = "future"   // a query sees a token that comes after it, or that nobody has
+	FaultPadding  Fault = "padding"  // a query sees padding
+	FaultEmpty    Fault = "empty"    // a query sees rows that hold no token
+	FaultMissing  Fault = "missing"  // a query does not see a token that it must see
+	FaultCounts   Fault = "counts"   // a query sees the right tokens, and not each as often as it must
+	FaultAdded    Fault = "added"    // a query sees a token that the engine added itself
+	FaultKeys     Fault = "keys"     // the key of a token is not what was computed
+	FaultPaired   Fault = "paired"   // a lookup finds another token's values with a token's keys
+	FaultPosition Fault = "position" // a token is not at the distance where it must be
+	FaultLogits   Fault = "logits"   // logits that are no numbers, or of another vocabulary
+)
 
 // The faults. Only FaultRows has a row and may have a hazard.
 const (
@@ -27,7 +50,10 @@ const (
 	FaultProtocol Fault = "protocol"  // a worker answered what its protocol does not allow
 )
 
-var faults = []Fault{FaultRows, FaultShape, FaultVisible, FaultGrows, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic, FaultCrash, FaultHang, FaultProtocol}
+var faults = []Fault{
+	FaultRows, FaultShape, FaultVisible, FaultGrows, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic, FaultCrash, FaultHang, FaultProtocol,
+	FaultForeign, FaultStale, FaultFuture, FaultPadding, FaultAdded, FaultEmpty, FaultMissing, FaultCounts, FaultKeys, FaultPaired, FaultPosition, FaultLogits,
+}
 
 // Expect is the outcome that a case file promises.
 type Expect struct {
@@ -66,7 +92,9 @@ type Divergence struct {
 	Op     int    // counted from 1; for a program the statement
 	OpKind string // "append", …; for a program "statement"
 	Tensor string // "keys", "values" or a program's buffer; "-" where none is to blame
-	Where  string // "stored" or "returned"
+	// Where is "stored" or "returned"; of a worker that calls what it compiled more than
+	// once, also by which call.
+	Where  string
 	Fault  Fault
 	Lane   int
 	Row    int
@@ -90,6 +118,9 @@ type Divergence struct {
 	// Before what a program's buffers should hold after each statement.
 	Said   []Said
 	Before []Held
+	// Attended is, of an engine, what the query saw and must see, for the table of a
+	// report. Nil where nobody can say.
+	Attended []Attended
 	// Smallest is, of a worker, the smallest case that failed, where that failed
 	// too rarely to be the one reported. Nil where it is the one reported.
 	Smallest *Case
@@ -101,6 +132,13 @@ func (d *Divergence) like() inplace.Lowering {
 		return inplace.Eager
 	}
 	return d.Sim.Target.Lowering
+}
+
+// Attended is how often a query saw some token, by its name in words, and how often it
+// must see it.
+type Attended struct {
+	Token     string
+	Want, Got int
 }
 
 // WholeCase is the OpKind of a fault that no one operation is to blame for.

@@ -49,6 +49,9 @@ func HasAny(features, others []Feature) bool {
 
 // FeaturesOf lists the features that a case has.
 func FeaturesOf(c *Case) []Feature {
+	if c.Engine != nil {
+		return c.engineFeatures()
+	}
 	var all []Feature
 	if c.Shape.Window == 1 {
 		all = append(all, WindowOne)

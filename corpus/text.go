@@ -29,6 +29,9 @@ func (c *Case) Text() []byte {
 }
 
 func (c *Case) format() []byte {
+	if c.Engine != nil {
+		return c.formatEngine()
+	}
 	var b bytes.Buffer
 	s := c.Shape
 	fmt.Fprintf(&b, "%s\n", header)
@@ -92,7 +95,14 @@ func Parse(name string, text []byte, limit int64) (*Case, error) {
 			return nil, &SyntaxError{name, i + 1, err}
 		}
 	}
-	for _, need := range [...]string{header, "shape", "target", "block", "schedule"} {
+	if err := p.finishEngine(); err != nil {
+		return nil, &SyntaxError{name, p.line, err}
+	}
+	need := []string{header, "shape", "target", "block", "schedule"}
+	if p.c.Engine != nil {
+		need = need[:3]
+	}
+	for _, need := range need {
 		if !p.seen[need] {
 			return nil, &SyntaxError{name, p.line, fmt.Errorf("the line %q is missing", need)}
 		}
@@ -162,6 +172,11 @@ type parser struct {
 	line int
 	seen map[string]bool
 	at   []int // line of each operation or statement
+
+	// Of an engine case: padding whose prompt has not come, and the line of a shape that
+	// is a window alone, 0 without.
+	pads       map[string]int
+	windowLine int
 }
 
 // lineOf finds the line that an error of Check is about.
@@ -197,14 +212,23 @@ func (p *parser) directive(line string) error {
 		}
 		p.seen[word] = true
 	}
+	if p.c.Engine != nil && isEngineWord(word) {
+		return p.engineDirective(word, rest, line)
+	}
 	var err error
 	switch word {
 	case "shape":
+		if ok, err := p.engineShape(rest); ok {
+			return err
+		}
 		return p.shape(rest)
 	case "target":
 		p.c.Target, err = window.ParseTarget(rest)
 		if err == nil {
 			err = p.c.Target.Check()
+		}
+		if p.c.Target.Device == window.EngineDevice {
+			p.c.Engine = &EngineCase{}
 		}
 		return err
 	case "block":

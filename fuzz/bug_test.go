@@ -9,6 +9,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/caches"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
 
 // bugVar names the planted bug that FuzzBug fuzzes, as slidefuzz targets lists it.
@@ -24,6 +25,10 @@ func FuzzBug(f *testing.F) {
 	target, err := window.ParseTarget(name)
 	if err != nil {
 		f.Fatal(err)
+	}
+	if target.Racy() {
+		fuzzOrders(f, target)
+		return
 	}
 	info, ok := window.LookupCache(target.Update)
 	if !ok {
@@ -41,6 +46,28 @@ func FuzzBug(f *testing.F) {
 		options = append(options, props.Without(corpus.Feature(kind)))
 	}
 	props.FuzzCache(f, func(_ *testing.T, s impls.Shape) (impls.Cache, error) { return caches.New(info.Name, s) }, options...)
+}
+
+// fuzzOrders fuzzes a bug that only some orders of the blocks show: the bytes decide
+// them, as those of FuzzUpdate do, which no input of a user's cache can.
+func fuzzOrders(f *testing.F, target window.Target) {
+	r := hunt.Local()
+	executions := 0
+	f.Fuzz(func(t *testing.T, in []byte) {
+		executions++
+		c := corpus.Decode(in)
+		if c.Target = target; target.IsProgram() {
+			c.Ops = nil
+		}
+		d, err := r.One(t.Context(), c)
+		if err != nil {
+			t.Fatalf("an input that is no case: %v", err)
+		}
+		if d != nil {
+			t.Logf("at execution %d of this process", executions)
+			props.Fail(t, r, c, d)
+		}
+	})
 }
 
 // bugBlock is the cells of a block of updates, whose bugs show in any order of them.

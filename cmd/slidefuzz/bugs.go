@@ -45,6 +45,8 @@ func bugsFlags(fs *flag.FlagSet) action {
 	out := fs.String("o", "", "write the table to `FILE`, as Markdown")
 	asJSON := fs.Bool("json", false, "print one object a line")
 	fuzz := fs.Bool("fuzz", false, "in a checkout, also go test -fuzz without seeds: 5 runs of 100,000 executions each")
+	results := fs.String("fuzz-results", "", "instead of --fuzz: `FILE` is what docs/bench/bugsfuzz.sh printed")
+	list := fs.Bool("list", false, "print the names alone, run nothing")
 	return func(ctx context.Context, e *env, args []string) (status int, err error) {
 		if *seeds < 1 || *cases < 1 {
 			return 0, fmt.Errorf("--seeds %d, --cases %d: want at least 1", *seeds, *cases)
@@ -53,9 +55,28 @@ func bugsFlags(fs *flag.FlagSet) action {
 		if err != nil {
 			return 0, err
 		}
-		m := matrix{seeds: *seeds, cases: *cases, fuzz: *fuzz}
+		if *list {
+			for _, bug := range bugs {
+				fmt.Fprintln(e.out, bug.Target)
+			}
+			return exitOK, nil
+		}
+		m := matrix{seeds: *seeds, cases: *cases, fuzz: *fuzz || *results != "", results: *results}
 		var f *fuzzer
-		if *fuzz {
+		var fuzzed map[string][]int
+		switch {
+		case *fuzz && *results != "":
+			return 0, errors.New("--fuzz and --fuzz-results: want one of them")
+		case *results != "":
+			if fuzzed, err = readFuzzed(*results); err != nil {
+				return 0, err
+			}
+			for _, bug := range bugs {
+				if fuzzed[bug.Target.String()] == nil {
+					return 0, fmt.Errorf("%s: %s was not fuzzed", *results, bug.Target)
+				}
+			}
+		case *fuzz:
 			if f, err = newFuzzer(ctx); err != nil {
 				return statusOfFuzzer(err), err
 			}
@@ -67,9 +88,9 @@ func bugsFlags(fs *flag.FlagSet) action {
 			if err != nil {
 				return 0, fmt.Errorf("%s: %w", bug.Target, err)
 			}
-			x := kill{Kill: k}
+			x := kill{Kill: k, fuzzed: fuzzed[bug.Target.String()]}
 			if f != nil {
-				if x.fuzzed, err = f.until(ctx, bug, fuzzRuns); err != nil {
+				if x.fuzzed, err = f.until(ctx, bug); err != nil {
 					return 0, err
 				}
 			}
@@ -120,6 +141,7 @@ func matchBugs(patterns []string) (found []window.Bug, err error) {
 type matrix struct {
 	seeds, cases int
 	fuzz         bool
+	results      string // the file of what fuzzing found, where it was not run here
 	kills        []kill
 }
 
@@ -234,7 +256,10 @@ func printKill(e *env, k *kill) error {
 // command is what writes the matrix.
 func (m *matrix) command() string {
 	text := fmt.Sprintf("slidefuzz bugs --seeds %d --cases %d -o docs/bugs.md", m.seeds, m.cases)
-	if m.fuzz {
+	switch {
+	case m.results != "":
+		text += " --fuzz-results FILE   # of docs/bench/bugsfuzz.sh"
+	case m.fuzz:
 		text += " --fuzz"
 	}
 	return text
@@ -262,7 +287,7 @@ that no smaller case shows it, as far as all smaller ones can be tried.
 %s.
 `, "```", m.command(), "```", plural(m.seeds, "seed"), strings.ToUpper(m.summary()[:1])+m.summary()[1:])
 	if m.fuzz {
-		fmt.Fprintf(&b, "\n\"Fuzzed\" is the executions until go test -fuzz caught it without seeds, of %d runs of\nat most %d, \"-\" for one that did not, after which there are none.\n", fuzzRuns, fuzzExecutions)
+		fmt.Fprintf(&b, "\n\"Fuzzed\" is the executions until go test -fuzz caught it without seeds, with the\nseeds 1 to %d, at most %d, \"-\" for a run that did not.\n", fuzzRuns, fuzzExecutions)
 	}
 	head := []string{"", "bug", "seen in", "what goes wrong", "caught at", "smallest case", "again"}
 	if m.fuzz {

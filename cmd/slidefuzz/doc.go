@@ -19,8 +19,10 @@
 // Each line of standard output is one object with the field "event". Fields
 // marked ? are left out where they say nothing; times are in seconds.
 //
-//	{"event":"start", "version", "seed", "targets", "cases"?, "time"?}
-//	    cases is the bound for each target, time that of the whole hunt
+//	{"event":"start", "version", "seed", "targets", "cases"?, "time"?,
+//	 "shard"?}
+//	    cases is the bound for each target, time that of the whole hunt,
+//	    shard is hunt --shard's, as 2/4
 //	{"event":"finding", "target", "scenario"?, "at", "seen", "divergence",
 //	 "op", "tensor", "fault", "hazard", "case", "minimal", "runs",
 //	 "after", "shrinking", "report"?}
@@ -31,7 +33,7 @@
 //	    shrinking how long this finding's took, report the folder written
 //	{"event":"target", "target", "scenario"?, "sound", "result", "cases",
 //	 "findings", "elapsed", "unexpected"?, "error"?, "met"?,
-//	 "operations"?, "not_run"?, "ended"?}
+//	 "operations"?, "variants"?, "not_run"?, "ended"?}
 //	    met counts the cases of a worker with each feature; result is ok,
 //	    caught, not caught, diverged, nothing seen (a race that the device was
 //	    free not to show), interrupted, not run or error; not_run is how many
@@ -39,7 +41,9 @@
 //	    why, where the target is to blame. operations, where a cache may
 //	    refuse some (a worker, go/NAME), has {"accepted", "refused"} for each
 //	    operation by its name, as in {"append":{"accepted":120,"refused":7}}:
-//	    those of the hunt's cases, without what the shrinker asked
+//	    those of the hunt's cases, without what the shrinker asked. variants,
+//	    of a worker that runs programs, has {"cases", "wrong", "skipped",
+//	    "elapsed"} for each of its variants by name, "" where it has none
 //	{"event":"end", "targets", "cases", "findings", "unexpected", "not_run",
 //	 "errors", "interrupted", "elapsed", "exit"}
 //	    unexpected and the like count targets, exit is the exit status

@@ -20,6 +20,7 @@ import (
 	client "github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props/hunt"
 	"github.com/slidefuzz/slidefuzz/props/run"
+	"github.com/slidefuzz/slidefuzz/props/run/engine"
 	"github.com/slidefuzz/slidefuzz/props/run/gpu"
 	"github.com/slidefuzz/slidefuzz/props/run/worker"
 )
@@ -30,11 +31,13 @@ type workerFlags struct {
 	memory  sizeFlag
 	timeout time.Duration
 	client  *client.Client // once it was asked for
+	engine  engineFlags
 }
 
 func execFlags(fs *flag.FlagSet) *workerFlags {
 	w := &workerFlags{}
 	fs.StringVar(&w.exec, "exec", "", "the worker: `'COMMAND ARG …'`, split at spaces outside quotes")
+	w.engine.add(fs)
 	fs.Var(&w.memory, "worker-memory", "`SIZE` that a worker may hold in memory (default 8GiB)")
 	fs.DurationVar(&w.timeout, "timeout", 0, "a device or worker that does not answer for `DURATION` has hung (default 1m, workers 2m)")
 	return w
@@ -44,19 +47,32 @@ func shrinkTimeFlag(fs *flag.FlagSet) *time.Duration {
 	return fs.Duration("shrink-time", 0, "at most `DURATION` to shrink a worker's finding (default 2m)")
 }
 
-// backend is that of the worker of the command line, nil if there is none.
+// backend is that of the worker of the command line, nil if there is none, or if it has
+// an engine: that is engine's.
 func (w *workerFlags) backend(ctx context.Context) (*worker.Backend, error) {
 	if w.timeout < 0 {
 		return nil, fmt.Errorf("--timeout %s: want more than nothing", w.timeout)
 	}
-	if w.exec == "" {
+	var args []string
+	if w.exec != "" {
+		var err error
+		if args, err = splitCommand(w.exec); err != nil {
+			return nil, fmt.Errorf("--exec: %w", err)
+		}
+	}
+	if w.engine.name != "" {
+		return nil, w.engine.start(args)
+	}
+	if args == nil {
 		return nil, nil
 	}
-	args, err := splitCommand(w.exec)
-	if err != nil {
-		return nil, fmt.Errorf("--exec: %w", err)
-	}
 	w.client = &client.Client{Args: args, Timeout: w.timeout, Memory: int64(w.memory)}
+	if is, err := w.startEngine(ctx); is || err != nil {
+		if err != nil {
+			w.kill()
+		}
+		return nil, err
+	}
 	b, err := worker.New(ctx, w.client)
 	if err != nil {
 		w.kill()
@@ -70,6 +86,9 @@ func (w *workerFlags) kill() {
 	if w.client != nil {
 		w.client.Kill()
 	}
+	if w.engine.close != nil {
+		w.engine.close()
+	}
 }
 
 // backends is all that can run cases here; b is the worker's, nil without one.
@@ -79,6 +98,10 @@ func (w *workerFlags) backends(limit int64, b *worker.Backend) *run.Backends {
 	gpu.Add(all, w.timeout)
 	if b != nil {
 		all.ByDevice[window.Worker] = b
+	}
+	all.ByDevice[window.EngineDevice] = &engine.References{}
+	if w.engine.backend != nil {
+		all.ByDevice[window.EngineDevice] = w.engine.backend
 	}
 	return all
 }
@@ -134,11 +157,15 @@ func aboutWorker(h *client.Hello) string {
 }
 
 // shapeFlag is what every case has of its shape, as in a case file.
-type shapeFlag struct{ worker.FixedShape }
+type shapeFlag struct {
+	worker.FixedShape
+	text string // as it was given
+}
 
 func (s *shapeFlag) String() string { return "" }
 
 func (s *shapeFlag) Set(text string) error {
+	s.text = text
 	seen := map[string]bool{}
 	for field := range strings.SplitSeq(text, ",") {
 		key, value, _ := strings.Cut(strings.TrimSpace(field), "=")
@@ -184,39 +211,61 @@ func (w *workerFlags) limits() string {
 type reporter struct {
 	client *client.Client
 	flags  *workerFlags
+	keep   func(*keptReport) // is told of each report, nil where nobody keeps it
 }
 
 // report is the report of a case, for a folder.
 func (r reporter) report(ctx context.Context, dir string, c *corpus.Case, d *corpus.Divergence) *report.Report {
+	kept := r.kept(ctx, dir, c, d)
+	if r.keep != nil {
+		r.keep(kept)
+	}
+	return kept.Report
+}
+
+func (r reporter) kept(ctx context.Context, dir string, c *corpus.Case, d *corpus.Divergence) *keptReport {
 	rep := &report.Report{Case: c, Divergence: d, Versions: versions(), ModuleVersion: moduleVersion(), Limits: r.flags.limits()}
+	kept := &keptReport{Report: rep, Exec: r.flags.exec}
 	if r.client == nil {
-		return rep
+		return kept
 	}
 	rep.Worker = seenFrom(dir, r.flags.exec)
 	if h, err := r.client.Hello(ctx); err == nil {
 		rep.Versions = append(rep.Versions, aboutWorker(h))
 		// A worker that cannot print a script leaves the case file.
-		if s, err := r.client.Reproducer(ctx, c.Text(), c.Program); err == nil {
+		if s, err := r.client.Reproducer(ctx, c.Text(), c.Program, c.Target.Variant); err == nil {
 			rep.ScriptName, rep.Script = s.Name, s.Text
 		}
 		if len(rep.Script) == 0 {
-			r.python(rep, h)
+			seconds := int(cmp.Or(r.flags.timeout, scriptTimeout).Seconds())
+			kept.Foreign = &report.Foreign{Contract: h.Contract, Sinks: h.Sinks, Slack: h.Slack, Select: h.Select, Seconds: max(1, seconds)}
+			kept.python()
 		}
 	}
-	return rep
+	return kept
 }
 
 // python gives a report the script that any worker's cache has.
-func (r reporter) python(rep *report.Report, h *client.Hello) {
-	words, err := splitCommand(rep.Worker)
+func (k *keptReport) python() {
+	words, err := splitCommand(k.Report.Worker)
 	if err != nil {
 		return // it was split before
 	}
-	seconds := int(cmp.Or(r.flags.timeout, scriptTimeout).Seconds())
-	f := report.Foreign{Command: words, Contract: h.Contract, Sinks: h.Sinks, Slack: h.Slack, Select: h.Select, Seconds: max(1, seconds)}
-	if rep.Script = rep.Python(f); rep.Script != nil {
-		rep.ScriptName = report.ReproduceName
+	k.Foreign.Command = words
+	if k.Report.Script = k.Report.Python(*k.Foreign); k.Report.Script != nil {
+		k.Report.ScriptName = report.ReproduceName
 	}
+}
+
+// in is the report for another folder, from where paths look otherwise.
+func (k *keptReport) in(dir string) *report.Report {
+	if k.Exec != "" {
+		k.Report.Worker = seenFrom(dir, k.Exec)
+		if k.Foreign != nil {
+			k.python()
+		}
+	}
+	return k.Report
 }
 
 // scriptTimeout is that of workers.

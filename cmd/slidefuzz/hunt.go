@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"path"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -37,7 +35,8 @@ not shrunk. Default: every built-in target. OpenCL and CUDA devices take part
 where --device or the TARGET names them.
 
 With --exec the hunt is in a worker, anyone's cache in a process of its own: see
-slidefuzz help worker, and docs/workers.md.
+slidefuzz help worker, and docs/workers.md. With --engine it is in an inference
+engine, and so with --exec where the worker has one: see docs/engines.md.
 
 A sound target must agree, a known-bad one must be caught; but a race on a
 device that orders the blocks itself (host, cuda-graph) need not show. The same
@@ -53,11 +52,15 @@ type huntOptions struct {
 	shape    shapeFlag
 	without  featuresFlag
 	shrink   *time.Duration
+	shard    shardFlag
+	record   *record // of a shard
 	backends *run.Backends
 	seed     uint64
 	cases    int
+	steps    int // of an engine, 0 for no bound
 	caught   int // cases of a known-bad target, whose hunt ends once it is caught
-	parallel int
+	parallel int // targets at once
+	workers  int // of one target at once
 	time     time.Duration
 	out      string
 	junit    string
@@ -71,12 +74,15 @@ func huntFlags(fs *flag.FlagSet) action {
 	fs.Uint64Var(&o.seed, "seed", 0, "`N` decides the cases (default: another each time, printed)")
 	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target, fewer of a known-bad one: it is done once it is caught (default 2000, 20000 of a known-bad one; with --time no bound)")
 	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly; shrinking comes on top")
-	fs.IntVar(&o.parallel, "jobs", min(runtime.GOMAXPROCS(0), maxJobs), "hunt in `N` targets of sim and go at once (default: a core each, at most 8; with --time 1)")
+	fs.IntVar(&o.parallel, "jobs", min(runtime.GOMAXPROCS(0), maxJobs), "`N` targets of sim and go at once, and in one target N workers (default: a core each, at most 8; with --time 1 target); what is found is the same")
+	fs.IntVar(&o.steps, "steps", 0, "end a hunt in an engine after `N` steps, forwards whose logits were judged (then --cases has no bound unless it is given)")
+	o.worker.engine.addHunt(fs)
 	fs.BoolVar(&o.exhaustive, "exhaustive", false, "run every case within bounds instead of random ones")
 	fs.Var(&o.shape, "shape", "fix some of a worker's `SHAPE`, as in batch=2,heads=4,window=64,dim=8,dtype=F32; the rest is drawn")
 	fs.Var(&o.without, "without", "leave a comma-separated `LIST` out of a worker's cases: "+featureNames)
 	fs.StringVar(&o.out, "o", "", "write a report folder for each finding under `DIR`, and DIR/index.html")
 	fs.StringVar(&o.out, "out", "", "") // as -o was called before
+	fs.Var(&o.shard, "shard", "run part `I/N` of the cases, from 1/N to N/N, for slidefuzz merge; env, env/N: the part that Kubernetes, Slurm or "+shardIndexEnv+" says")
 	fs.StringVar(&o.junit, "junit", "", "write the results to `FILE` as JUnit XML")
 	fs.BoolVar(&o.json, "json", false, "print one object a line; go doc of this command lists the fields")
 	return func(ctx context.Context, e *env, args []string) (int, error) {
@@ -93,14 +99,19 @@ func huntFlags(fs *flag.FlagSet) action {
 			return 0, fmt.Errorf("--time %s: want more than nothing", o.time)
 		case o.parallel < 1:
 			return 0, fmt.Errorf("--jobs %d: want at least 1", o.parallel)
-		case o.time > 0 && !isSet(fs, "cases"):
+		case isSet(fs, "steps") && o.steps < 1:
+			return 0, fmt.Errorf("--steps %d: want at least 1", o.steps)
+		case (o.time > 0 || o.steps > 0) && !isSet(fs, "cases"):
 			o.cases = 0
 		}
-		if o.time > 0 && !isSet(fs, "jobs") {
+		if o.workers = o.parallel; o.time > 0 && !isSet(fs, "jobs") {
 			o.parallel = 1
 		}
+		if err := o.checkShard(fs); err != nil {
+			return 0, err
+		}
 		if o.exhaustive {
-			for _, name := range []string{"seed", "cases", "time", "o", "out", "junit", "json", "exec"} {
+			for _, name := range []string{"shard", "seed", "cases", "time", "o", "out", "junit", "json", "exec", "engine", "steps"} {
 				if isSet(fs, name) {
 					return 0, fmt.Errorf("--exhaustive and --%s do not go together: it runs every case within its bounds once, and prints what came of it", name)
 				}
@@ -249,6 +260,7 @@ const (
 	resultUnseen      = "nothing seen"
 	resultInterrupted = "interrupted"
 	resultNotRun      = "not run"
+	resultUndecided   = "undecided"
 	resultError       = "error"
 )
 
@@ -274,6 +286,8 @@ func (o *outcome) result() string {
 		return resultDiverged
 	case o.Ended != "" && !found:
 		return resultNotRun
+	case sound && o.Undecided():
+		return resultUndecided
 	case o.unexpected != "":
 		return resultNotCaught
 	case found:
@@ -305,6 +319,15 @@ func (o *huntOptions) jobs(ctx context.Context, e *env, args []string) ([]job, e
 		return nil, err
 	}
 	o.backends = o.worker.backends(int64(*o.memory), backend)
+	if b := o.worker.engine.backend; b != nil {
+		if len(args) > 0 || len(*o.devices) > 0 || o.shape.FixedShape != (worker.FixedShape{}) || o.without != nil {
+			return nil, errors.New("a hunt in an engine is in it alone: leave out targets, --device, --shape and --without; --window, --kind, --arch and --dtype choose its checkpoints")
+		}
+		return []job{{target: b.Target()}}, nil
+	}
+	if o.steps > 0 || o.worker.engine.given() {
+		return nil, errors.New("--steps, --fault, --window, --kind, --arch and --dtype are for an engine: name it with --engine, or with --exec a worker that has one")
+	}
 	if backend == nil {
 		if o.shape.FixedShape != (worker.FixedShape{}) || o.without != nil {
 			return nil, errors.New("--shape and --without are for a worker: name it with --exec")
@@ -333,23 +356,15 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 		return 0, err
 	}
 	defer o.worker.kill()
-	to := reporter{o.worker.client, o.worker}
-	// What cannot be written is better known before the hunt than after.
-	if o.out != "" {
-		if err := os.MkdirAll(o.out, 0o755); err != nil {
+	to := reporter{client: o.worker.client, flags: o.worker}
+	if err := o.checkOutput(); err != nil {
+		return 0, err
+	}
+	p := o.printer(e)
+	if o.shard.Of > 0 {
+		if o.record, err = newRecord(o.out, o.recordHead(ctx, jobs)); err != nil {
 			return 0, fmt.Errorf("-o: %w", err)
 		}
-	}
-	if o.junit != "" {
-		if info, err := os.Stat(filepath.Dir(o.junit)); err != nil || !info.IsDir() {
-			return 0, fmt.Errorf("--junit %s: there is no folder %s; make it first", o.junit, filepath.Dir(o.junit))
-		}
-	}
-	var p printer = &textPrinter{w: e.out, err: e.err}
-	if o.json {
-		enc := json.NewEncoder(e.out)
-		enc.SetEscapeHTML(false)
-		p = &jsonPrinter{enc}
 	}
 	start := time.Now()
 	live := newLiveLine(e.err)
@@ -365,10 +380,14 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 		if ahead[i] != nil {
 			out = <-ahead[i]
 		} else {
-			out = o.one(ctx, o.backends, j, len(jobs)-i, start, far.ran)
+			out = o.one(ctx, o.backends, j, i, len(jobs)-i, start, far.ran)
 		}
 		far.end(out.Cases, len(out.Findings))
 		live.clear()
+		o.record.target(i, out)
+		if o.record != nil {
+			to.keep = func(k *keptReport) { o.record.report(i, k) }
+		}
 		if o.out != "" {
 			for _, f := range out.Findings {
 				dir, err := to.write(ctx, o.out, f.Small, f.Divergence)
@@ -380,23 +399,43 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 		p.target(out)
 	}
 	end := summarize(all, ctx.Err() != nil, time.Since(start))
-	if o.out != "" {
-		if err := o.writeIndex(all, end); err != nil {
-			e.complain(fmt.Errorf("hunt: -o: %w", err))
-			end.status = worse(end.status, exitUsage)
-		}
+	if err := o.record.close(end.elapsed, end.Interrupted); err != nil {
+		e.complain(fmt.Errorf("hunt: -o: %w", err))
+		end.status = worse(end.status, exitUsage)
 	}
-	if o.junit != "" {
-		if err := writeJUnit(o.junit, o.seed, all, end); err != nil {
-			e.complain(fmt.Errorf("hunt: --junit: %w", err))
-			end.status = worse(end.status, exitUsage)
-		}
-	}
+	o.conclude(e, "hunt", all, &end)
 	if s, ended := endedBy(ctx); ended {
 		end.status = s
 	}
 	p.end(all, end)
 	return end.status, nil
+}
+
+// printer is how the hunt is told.
+func (o *huntOptions) printer(e *env) printer {
+	if !o.json {
+		return &textPrinter{w: e.out, err: e.err}
+	}
+	enc := json.NewEncoder(e.out)
+	enc.SetEscapeHTML(false)
+	return &jsonPrinter{enc}
+}
+
+// conclude writes the index page and the results as JUnit XML, where they are asked
+// for.
+func (o *huntOptions) conclude(e *env, command string, all []*outcome, end *huntEnd) {
+	if o.out != "" {
+		if err := o.writeIndex(all, *end); err != nil {
+			e.complain(fmt.Errorf("%s: -o: %w", command, err))
+			end.status = worse(end.status, exitUsage)
+		}
+	}
+	if o.junit != "" {
+		if err := writeJUnit(o.junit, o.seed, all, *end); err != nil {
+			e.complain(fmt.Errorf("%s: --junit: %w", command, err))
+			end.status = worse(end.status, exitUsage)
+		}
+	}
 }
 
 // bound is how many cases a job has at most, 0 without a number.
@@ -425,7 +464,7 @@ func (o huntOptions) ahead(ctx context.Context, jobs []job, start time.Time) []c
 		all[i] = make(chan *outcome, 1)
 	}
 	o.inTurn(next, func(on *run.Backends, i int) {
-		all[i] <- o.one(ctx, on, jobs[i], (len(jobs)-i+o.parallel-1)/o.parallel, start, nil)
+		all[i] <- o.one(ctx, on, jobs[i], i, (len(jobs)-i+o.parallel-1)/o.parallel, start, nil)
 	})
 	return all
 }
@@ -449,8 +488,9 @@ func (o huntOptions) inTurn(numbers []int, do func(on *run.Backends, i int)) {
 	}
 }
 
-// one runs a job on backends; left is the number of jobs not done, this one included.
-func (o huntOptions) one(ctx context.Context, on *run.Backends, j job, left int, start time.Time, progress func(int)) *outcome {
+// one runs a job, the one with this index, on backends; left is the number of jobs not
+// done, this one included.
+func (o huntOptions) one(ctx context.Context, on *run.Backends, j job, index, left int, start time.Time, progress func(int)) *outcome {
 	out := &outcome{job: j}
 	out.Target, out.Seed, out.bound = j.target, o.seed, o.bound(j)
 	slice := time.Duration(0)
@@ -465,7 +505,7 @@ func (o huntOptions) one(ctx context.Context, on *run.Backends, j job, left int,
 		out.notRun = true
 		return out
 	}
-	options := hunt.Options{Seed: o.seed, Cases: o.cases, UntilCaught: o.caught, Time: slice, Progress: progress, ShrinkTime: *o.shrink}
+	options := hunt.Options{Seed: o.seed, Cases: o.cases, UntilCaught: o.caught, Time: slice, Progress: o.record.progress(index, progress), ShrinkTime: *o.shrink, Jobs: o.workers, Steps: o.steps, Shard: o.shard.Shard, Note: o.record.notes(index)}
 	var r hunt.Result
 	var err error
 	if j.scenario != nil {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,7 +25,7 @@ func (p *textPrinter) start(o huntOptions, jobs []job) {
 	for _, j := range jobs {
 		p.width = max(p.width, len(j.name()))
 	}
-	fmt.Fprintf(p.w, "%s, seed %d\n", plural(len(jobs), "target"), o.seed)
+	fmt.Fprintf(p.w, "%s, seed %d%s\n", plural(len(jobs), "target"), o.seed, o.shard.words())
 }
 
 func (p *textPrinter) target(o *outcome) {
@@ -34,22 +36,30 @@ func (p *textPrinter) target(o *outcome) {
 	if left := o.casesNotRun(); left != "" {
 		words += "; not run: " + left
 	}
-	fmt.Fprintf(p.w, "%-*s  %6d cases  %s\n", p.width, o.name(), o.Cases, words)
+	steps := ""
+	if o.target.Device == window.EngineDevice {
+		steps = fmt.Sprintf("%s steps  ", thousands(o.Steps.Steps))
+		words += fmt.Sprintf(" (%s undecided)", o.undecided())
+	}
+	fmt.Fprintf(p.w, "%-*s  %6d cases  %s%s\n", p.width, o.name(), o.Cases, steps, words)
 	if len(o.Met) > 0 {
 		fmt.Fprintf(p.w, "  cases with %s\n", o.met())
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Variants)) {
+		fmt.Fprintf(p.w, "  %s\n", variantText(name, o.Variants[name]))
 	}
 	if len(o.Counts) > 0 {
 		fmt.Fprintf(p.w, "  %s\n", judge.CountsText(o.Counts))
 	}
 	for _, f := range o.Findings {
-		if f.Divergence.Runs != nil && o.target.Device != window.Worker {
+		if f.Divergence.Runs != nil && !others(o.target) {
 			fmt.Fprintf(p.w, "  native: %s\n", f.Divergence.Runs)
 		}
 	}
 	if o.unexpected != "" {
 		for _, f := range o.Findings {
 			seen := ""
-			if o.target.Device == window.Worker {
+			if others(o.target) {
 				seen = fmt.Sprintf("in %s, first at case %d after %s, shrunk in %s: ", plural(f.Seen, "case"), f.At, seconds(f.After), seconds(f.Shrinking))
 			}
 			fmt.Fprintf(p.w, "  %s%s\n%s\n", seen, f.Divergence, indent(f.Small.Text()))
@@ -61,6 +71,46 @@ func (p *textPrinter) target(o *outcome) {
 	for _, dir := range o.dirs() {
 		fmt.Fprintf(p.w, "  report: %s\n", dir)
 	}
+}
+
+// others reports whether a target is somebody else's program, whose findings are told
+// with what it took to find them.
+func others(t window.Target) bool {
+	return t.Device == window.Worker || t.Device == window.EngineDevice
+}
+
+// undecided is the share of steps that are, in words.
+func (o *outcome) undecided() string {
+	share := 0.
+	if o.Steps.Steps > 0 {
+		share = 100 * float64(o.Steps.Undecided) / float64(o.Steps.Steps)
+	}
+	return fmt.Sprintf("%.1f %%", share)
+}
+
+// thousands is a number with commas, as in 31,000.
+func thousands(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// variantText is what came of a variant of a worker that runs programs.
+func variantText(name string, v hunt.Variant) string {
+	var b strings.Builder
+	if name != "" {
+		fmt.Fprintf(&b, "variant %s: ", name)
+	}
+	fmt.Fprintf(&b, "%s, %d wrong", plural(v.Cases, "program"), v.Wrong)
+	if v.Skipped > 0 {
+		fmt.Fprintf(&b, ", %d skipped by a documented limit", v.Skipped)
+	}
+	if v.Running > 0 {
+		fmt.Fprintf(&b, ", %.3g a second", float64(v.Cases)/v.Running.Seconds())
+	}
+	return b.String()
 }
 
 // casesNotRun is how many cases of a target that could not be judged were not
@@ -79,7 +129,11 @@ func (o *outcome) casesNotRun() string {
 // met counts the cases with each feature, in words.
 func (o *outcome) met() string {
 	var all []string
-	for _, f := range corpus.Features() {
+	features := corpus.Features()
+	if o.target.Device == window.EngineDevice {
+		features = corpus.EngineFeatures()
+	}
+	for _, f := range features {
 		if n := o.Met[f]; n > 0 {
 			all = append(all, fmt.Sprintf("%s: %d", f, n))
 		}
@@ -123,10 +177,11 @@ type startEvent struct {
 	Targets int     `json:"targets"`
 	Cases   int     `json:"cases,omitempty"`
 	Time    float64 `json:"time,omitempty"`
+	Shard   string  `json:"shard,omitempty"`
 }
 
 func (p *jsonPrinter) start(o huntOptions, jobs []job) {
-	p.print(startEvent{"start", versions()[0], o.seed, len(jobs), o.cases, o.time.Seconds()})
+	p.print(startEvent{"start", versions()[0], o.seed, len(jobs), o.cases, o.time.Seconds(), o.shard.name()})
 }
 
 type findingEvent struct {
@@ -159,11 +214,11 @@ func newFindingEvent(o *outcome, f hunt.Finding) findingEvent {
 	}
 }
 
-func (o *outcome) scenarioName() string {
-	if o.job.scenario == nil {
+func (j job) scenarioName() string {
+	if j.scenario == nil {
 		return ""
 	}
-	return o.job.scenario.Name
+	return j.scenario.Name
 }
 
 type targetEvent struct {
@@ -180,8 +235,22 @@ type targetEvent struct {
 
 	Met        map[corpus.Feature]int `json:"met,omitempty"`
 	Operations map[string]operations  `json:"operations,omitempty"`
-	NotRun     int                    `json:"not_run,omitempty"`
-	Ended      string                 `json:"ended,omitempty"`
+	Variants   map[string]variant     `json:"variants,omitempty"`
+	// Of an engine: forwards whose logits were judged, those of them that could not be
+	// decided, and how far from whole numbers the counts of the others were at most.
+	Steps     int     `json:"steps,omitempty"`
+	Undecided int     `json:"undecided,omitempty"`
+	Worst     float64 `json:"worst,omitempty"`
+	NotRun    int     `json:"not_run,omitempty"`
+	Ended     string  `json:"ended,omitempty"`
+}
+
+// variant is of a worker that runs programs; Elapsed is how many seconds they ran.
+type variant struct {
+	Cases   int     `json:"cases"`
+	Wrong   int     `json:"wrong"`
+	Skipped int     `json:"skipped"`
+	Elapsed float64 `json:"elapsed"`
 }
 
 type operations struct {
@@ -200,12 +269,19 @@ func (p *jsonPrinter) target(o *outcome) {
 	v := targetEvent{
 		Event: "target", Target: o.target.String(), Scenario: o.scenarioName(), Sound: o.target.Sound(), Result: o.result(),
 		Cases: o.Cases, Findings: len(o.Findings), Elapsed: o.Elapsed.Seconds(), Unexpected: o.unexpected, Met: o.Met, Ended: o.Ended,
+		Steps: o.Steps.Steps, Undecided: o.Steps.Undecided, Worst: o.Steps.Worst,
 	}
 	for name, n := range o.Counts {
 		if v.Operations == nil {
 			v.Operations = map[string]operations{}
 		}
 		v.Operations[name] = operations(n)
+	}
+	for name, x := range o.Variants {
+		if v.Variants == nil {
+			v.Variants = map[string]variant{}
+		}
+		v.Variants[name] = variant{x.Cases, x.Wrong, x.Skipped, x.Running.Seconds()}
 	}
 	if (o.Ended != "" || o.Interrupted || o.notRun) && o.bound > 0 {
 		v.NotRun = o.bound - o.Cases

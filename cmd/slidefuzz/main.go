@@ -104,6 +104,7 @@ func statusOf(err error) int {
 	var elsewhere *run.CacheError
 	var tool *instrument.MissingError
 	var browser *noBrowserError
+	var recorded *recordedError
 	switch {
 	case err == nil:
 		return exitOK
@@ -111,6 +112,8 @@ func statusOf(err error) int {
 		return exitMissing
 	case errors.As(err, &fault):
 		return exitUnexpected
+	case errors.As(err, &recorded):
+		return recorded.status
 	}
 	return exitUsage
 }
@@ -139,7 +142,7 @@ type command struct {
 // commands is a function since help reads it.
 func commands() []command {
 	return []command{
-		huntCommand, replayCommand, hazardsCommand, minimizeCommand, reportCommand, targetsCommand, bugsCommand,
+		huntCommand, mergeCommand, replayCommand, hazardsCommand, minimizeCommand, reportCommand, targetsCommand, bugsCommand,
 		doctorCommand, workerCheckCommand, workerCommand, importCommand, distilCommand, checkCommand,
 		completionCommand, versionCommand,
 	}

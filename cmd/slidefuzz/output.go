@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/report"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 )
@@ -40,6 +41,10 @@ func plural(n int, word string) string {
 // inWords is a case in a few words.
 func inWords(c *corpus.Case) string {
 	s := c.Shape
+	if e := c.Engine; e != nil {
+		return fmt.Sprintf("window %d, %s %s, %s, %s, %s", s.Window, e.Model.Arch, e.Model.Kind,
+			plural(len(e.Requests()), "request"), plural(len(e.Ops), "op"), plural(e.Tokens(), "token"))
+	}
 	rows := s.Window
 	var what string
 	if c.Target.Update == "program" {
@@ -87,10 +92,15 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) 
 // first of dir/TARGET-1, dir/TARGET-2 … that does not exist, so that no report
 // is overwritten.
 func (r reporter) write(ctx context.Context, dir string, c *corpus.Case, d *corpus.Divergence) (string, error) {
+	return writeReport(dir, c.Target, func(path string) *report.Report { return r.report(ctx, path, c, d) })
+}
+
+// writeReport is write of a report that is made for its folder.
+func writeReport(dir string, of window.Target, make func(path string) *report.Report) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	name := strings.ReplaceAll(c.Target.String(), "/", "_")
+	name := strings.ReplaceAll(of.String(), "/", "_")
 	for n := 1; ; n++ {
 		path := filepath.Join(dir, fmt.Sprintf("%s-%d", name, n))
 		switch err := os.Mkdir(path, 0o755); {
@@ -99,7 +109,7 @@ func (r reporter) write(ctx context.Context, dir string, c *corpus.Case, d *corp
 		case err != nil:
 			return "", err
 		}
-		if err := r.report(ctx, path, c, d).WriteDir(path); err != nil {
+		if err := make(path).WriteDir(path); err != nil {
 			return "", fmt.Errorf("writing the report %s: %w", path, err)
 		}
 		return path, nil

@@ -35,7 +35,7 @@ a new folder, for a bug tracker. Minimize the case first.`,
 			// The report's own case promises what the report says.
 			c = c.Clone()
 			c.Expect = d.Expect()
-			to := reporter{w.client, w}
+			to := reporter{client: w.client, flags: w}
 			defer w.kill()
 			dir := *out
 			if dir == "" {

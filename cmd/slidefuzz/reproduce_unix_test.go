@@ -149,7 +149,7 @@ func TestTorchScript(t *testing.T) {
 	t.Cleanup(w.Kill)
 	text := "slidefuzz case v1\nshape batch=1 heads=2 window=4 dim=3 dtype=BF16 layout=heads-first\ntarget worker/x\nblock 1\nschedule native\n" +
 		"append 3\nappend 2\nappend 1\nappend 1\nappend 1 dim=5\nreset\nappend 9\nappend 1\n"
-	script, err := w.Reproducer(t.Context(), []byte(text), inplace.Program{})
+	script, err := w.Reproducer(t.Context(), []byte(text), inplace.Program{}, "")
 	require.NoError(t, err)
 	require.Equal(t, "repro.py", script.Name)
 	require.NotContains(t, string(script.Text), "slidefuzz_worker")
@@ -163,7 +163,7 @@ func TestTorchScript(t *testing.T) {
 	require.Contains(t, out, "FAILED after update 3 (1 tokens): 18 cells of keys are wrong; entry 0, head 0, row 0 holds [1.0, 2.0, 3.0], expected [7.0, 8.0, 9.0]")
 
 	// Of another fault it has none, and the report has the script for any worker.
-	_, err = w.Reproducer(t.Context(), []byte(text+"expect op=1 tensor=- fault=refused\n"), inplace.Program{})
+	_, err = w.Reproducer(t.Context(), []byte(text+"expect op=1 tensor=- fault=refused\n"), inplace.Program{}, "")
 	require.ErrorContains(t, err, "another fault")
 }
 

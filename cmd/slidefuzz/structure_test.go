@@ -75,6 +75,9 @@ var layers = map[string][]string{
 	"impls/window":            {"impls", "impls/caches", "impls/inplace"},
 	"impls/gpu":               {"impls", "impls/inplace", "impls/printable", "impls/subprocess"},
 	"impls/worker":            {"impls", "impls/inplace", "impls/printable", "impls/subprocess"},
+	"impls/engine":            {"impls", "impls/inplace", "impls/printable", "impls/subprocess", "impls/worker"},
+	"impls/engine/llamacpp":   {"impls", "impls/engine", "impls/inplace", "impls/printable", "impls/subprocess", "impls/worker"},
+	"impls/engine/reference":  {"impls", "impls/caches", "impls/engine", "impls/inplace", "impls/printable", "impls/subprocess", "impls/window", "impls/worker"},
 	"corpus":                  {"impls", "impls/caches", "impls/inplace", "impls/window", "oracle"},
 	"corpus/fuzzfile":         {},
 	"corpus/cover":            {},
@@ -89,9 +92,16 @@ var layers = map[string][]string{
 	"props/run/worker": {
 		"corpus", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/subprocess", "impls/window", "impls/worker", "oracle", "props/judge", "props/run",
 	},
+	"props/run/engine": {
+		"corpus", "impls", "impls/caches", "impls/engine", "impls/engine/llamacpp", "impls/engine/reference", "impls/inplace", "impls/printable", "impls/subprocess",
+		"impls/window", "impls/worker", "oracle", "props/judge", "props/run",
+	},
 	"props/hunt": {"corpus", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/judge", "props/run"},
 	"props":      {"corpus", "corpus/report", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/hunt", "props/judge", "props/run"},
 	"fuzz":       {}, // tests alone
+	// What builds them for libFuzzer.
+	"fuzz/libfuzzer/convert": {"corpus/fuzzfile"},
+	"fuzz/libfuzzer/testing": {},
 }
 
 // deps lists what a package needs, itself left out.

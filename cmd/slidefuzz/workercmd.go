@@ -61,7 +61,7 @@ layers.`,
 			}
 			orders := &inplace.Orders{Schedule: schedule}
 			if t.Update == "program" {
-				return exitOK, worker.ServePrograms(ctx, e.in, e.out, hello, func(p inplace.Program, buffers []impls.Tensor) error {
+				return exitOK, worker.ServePrograms(ctx, e.in, e.out, hello, func(_ string, p inplace.Program, buffers []impls.Tensor) error {
 					return runOnSim(p, buffers, t.Lowering, *block, orders)
 				})
 			}

@@ -36,7 +36,7 @@ func Case(ctx context.Context, c *corpus.Case, fails func(*corpus.Case) bool) (*
 	s := newShrinker(c, fails)
 	s.tried = map[string]bool{}
 	s.greedy(ctx)
-	if !s.stats.Bounded {
+	if !s.stats.Bounded && s.best.Engine == nil {
 		s.enumerate(ctx)
 	}
 	return s.best, s.stats
@@ -122,6 +122,10 @@ func (s *shrinker) tryAny(ctx context.Context, c *corpus.Case) bool {
 
 // greedy repeats the passes until none of them helps.
 func (s *shrinker) greedy(ctx context.Context) {
+	if s.best.Engine != nil {
+		s.greedyEngine(ctx)
+		return
+	}
 	for {
 		before := s.best
 		s.dropOps(ctx)

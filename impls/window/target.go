@@ -16,6 +16,9 @@ type Target struct {
 	Update   string // or the name of the cache or worker
 	Lowering inplace.Lowering
 	Device   string
+	// Variant is one of the ways in which a worker runs programs, by the name that its
+	// hello gives it; empty for the worker's first, and for every other target.
+	Variant string
 }
 
 // Worker is the device of the targets that are processes of their own.
@@ -50,9 +53,19 @@ var builtinCaches = func() map[string]caches.Info {
 	return all
 }()
 
+// EngineDevice is the device of the targets that are inference engines: programs that load a
+// checkpoint and answer with logits.
+const EngineDevice = "engine"
+
+// EngineTarget is the target of an engine that calls itself name. A colon and the name
+// of a fault follow that of an engine in which one was planted on purpose.
+func EngineTarget(name string) Target { return Target{Update: cleanName(name), Device: EngineDevice} }
+
 // Foreign reports whether the target is somebody else's: it has no updates and
 // lowerings of ours.
-func (t Target) Foreign() bool { return t.Device == Worker || t.Device == GoCache }
+func (t Target) Foreign() bool {
+	return t.Device == Worker || t.Device == GoCache || t.Device == EngineDevice
+}
 
 func (t Target) String() string {
 	switch {
@@ -60,24 +73,45 @@ func (t Target) String() string {
 		return GoCache
 	case t.Device == Go:
 		return Go + "/" + t.Update
+	case t.Device == Worker && t.Update == "program" && t.Variant != "":
+		return "program/worker/" + t.Variant
 	case t.Device == Worker && t.Update == "program":
 		return "program/worker"
-	case t.Device == Worker:
-		return "worker/" + t.Update
+	case t.Device == Worker, t.Device == EngineDevice:
+		return t.Device + "/" + t.Update
 	}
 	return t.Update + "/" + t.Lowering.String() + "/" + t.Device
 }
 
 // WorkerTarget is the target of a worker that calls itself name; what a
 // target's text cannot hold becomes a dash.
-func WorkerTarget(name string) Target {
+func WorkerTarget(name string) Target { return Target{Update: cleanName(name), Device: Worker} }
+
+func cleanName(name string) string {
 	clean := strings.Map(func(r rune) rune {
-		if r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.+:", r)) {
+		if inName(r) {
 			return r
 		}
 		return '-'
 	}, name)
-	return Target{Update: clean[:min(len(clean), 80)], Device: Worker}
+	return clean[:min(len(clean), maxName)]
+}
+
+// maxName bounds the name of a worker and of a variant, in bytes: it is part of a
+// line that people read.
+const maxName = 80
+
+// inName reports whether a character may stand in such a name.
+func inName(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r != 0 && strings.ContainsRune("-_.+:", r)
+}
+
+// CheckVariant reports a name of a variant that a target's text cannot hold.
+func CheckVariant(name string) error {
+	if name == "" || len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return !inName(r) }) {
+		return fmt.Errorf("%q: want the name of a variant: letters, digits and any of -_.+: in it, at most %d of them", name, maxName)
+	}
+	return nil
 }
 
 // ParseTarget is the inverse of String.
@@ -88,10 +122,23 @@ func ParseTarget(s string) (Target, error) {
 	if s == "program/worker" {
 		return Target{Update: "program", Device: Worker}, nil
 	}
+	if variant, ok := strings.CutPrefix(s, "program/worker/"); ok {
+		if err := CheckVariant(variant); err != nil {
+			return Target{}, fmt.Errorf("target %q: %w", s, err)
+		}
+		return Target{Update: "program", Device: Worker, Variant: variant}, nil
+	}
 	if name, ok := strings.CutPrefix(s, "worker/"); ok {
 		t := WorkerTarget(name)
 		if t.Update != name || name == "" || name == "program" {
 			return Target{}, fmt.Errorf("target %q: want the name of a worker: letters, digits and any of -_.+: in it", s)
+		}
+		return t, nil
+	}
+	if name, ok := strings.CutPrefix(s, EngineDevice+"/"); ok {
+		t := EngineTarget(name)
+		if t.Update != name || name == "" {
+			return Target{}, fmt.Errorf("target %q: want the name of an engine: letters, digits and any of -_.+: in it", s)
 		}
 		return t, nil
 	}
@@ -101,19 +148,19 @@ func ParseTarget(s string) (Target, error) {
 		return t, t.Check()
 	}
 	if len(f) != 3 || f[2] == Go {
-		return Target{}, fmt.Errorf("target %q: want update/lowering/device, as in roll/fused/sim, go/NAME, worker/NAME or cache", s)
+		return Target{}, fmt.Errorf("target %q: want update/lowering/device, as in roll/fused/sim, go/NAME, worker/NAME, engine/NAME or cache", s)
 	}
 	how, err := inplace.ParseLowering(f[1])
 	if err != nil {
 		return Target{}, fmt.Errorf("target %q: %w", s, err)
 	}
-	t := Target{f[0], how, f[2]}
+	t := Target{Update: f[0], Lowering: how, Device: f[2]}
 	return t, t.Check()
 }
 
 // Check reports an update, a cache or a device that is not built in.
 func (t Target) Check() error {
-	if t.Device == Worker || t == CacheTarget() {
+	if t.Device == Worker || t.Device == EngineDevice || t == CacheTarget() {
 		return nil
 	}
 	if t.Device == Go {
@@ -144,6 +191,9 @@ func (t Target) IsProgram() bool {
 // Sound reports whether every case should agree with the oracle. The others
 // are known-bad.
 func (t Target) Sound() bool {
+	if t.Device == EngineDevice {
+		return !strings.Contains(t.Update, ":")
+	}
 	if t.Foreign() {
 		return true
 	}
@@ -176,7 +226,7 @@ func Harmful(device string) []Target {
 	var all []Target
 	for _, u := range updates {
 		if u.Harmful() && (device == "opencl" || device == "cuda") {
-			all = append(all, Target{u.Name, inplace.Fused, device})
+			all = append(all, Target{Update: u.Name, Lowering: inplace.Fused, Device: device})
 		}
 	}
 	return all
@@ -203,7 +253,7 @@ func TargetsOn(device string) []Target {
 		for _, how := range [...]inplace.Lowering{inplace.Eager, inplace.Fused, inplace.DropWAR, inplace.DropClone} {
 			planted := how == inplace.Fused && (!OnGPU(device) || device == "cuda-graph" && u.bug == newBuffers)
 			if u.Sound() || planted {
-				all = append(all, Target{u.Name, how, device})
+				all = append(all, Target{Update: u.Name, Lowering: how, Device: device})
 			}
 		}
 	}
@@ -212,14 +262,14 @@ func TargetsOn(device string) []Target {
 	}
 	for _, p := range programs {
 		for _, how := range append([]inplace.Lowering{inplace.Eager, inplace.Fused}, p.faults...) {
-			all = append(all, Target{p.name, how, device})
+			all = append(all, Target{Update: p.name, Lowering: how, Device: device})
 		}
 	}
 	for _, how := range inplace.Lowerings() {
 		// A random program that assigns to what is still to be computed, in blocks of
 		// the one size, and uses it, is one of some 10,000.
 		if how != inplace.OneBlock {
-			all = append(all, Target{"program", how, device})
+			all = append(all, Target{Update: "program", Lowering: how, Device: device})
 		}
 	}
 	return all
@@ -234,12 +284,12 @@ var devices = []string{"host", "sim", Go, "opencl", "cuda", "cuda-graph"}
 
 // OnGPU reports whether a device is one of package gpu.
 func OnGPU(device string) bool {
-	return device != "host" && device != "sim" && device != Go && device != Worker && device != GoCache
+	return device != "host" && device != "sim" && device != Go && device != Worker && device != GoCache && device != EngineDevice
 }
 
 // OrdersItself reports whether a device runs blocks in an order of its own,
-// whatever a case asks for: host, a captured graph, a worker, and a user's cache,
-// so that a case may have another outcome each time.
+// whatever a case asks for: host, a captured graph, a worker, an engine, and a user's
+// cache, so that a case may have another outcome each time.
 func OrdersItself(device string) bool {
-	return device == "host" || device == "cuda-graph" || device == Worker || device == GoCache
+	return device == "host" || device == "cuda-graph" || device == Worker || device == GoCache || device == EngineDevice
 }

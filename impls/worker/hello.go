@@ -15,7 +15,7 @@ import (
 // Hello is what a worker says of itself.
 type Hello struct {
 	Name, Version string
-	// Contract is "single" or "chunks".
+	// Contract is "single" or "chunks", "" of an engine.
 	Contract string
 	DTypes   []impls.DType
 	Device   string
@@ -25,10 +25,26 @@ type Hello struct {
 	// Order is a capability too: blocks run in the order that comes with an update.
 	// See Client.Order.
 	Order bool
-	// Programs is a capability beside the caches: see Client.RunPrograms.
+	// Programs is a capability beside the caches: see Client.RunPrograms. What
+	// follows says how such a worker wants its programs.
 	Programs bool
+	// ProgramsAtOnce is how many programs one request is to have at most, 0 where the
+	// worker does not say: many for a compiler that makes one graph of them, one for a
+	// compiler that takes as long for each.
+	ProgramsAtOnce int
+	// Variants are the ways in which the worker runs programs, by name: those of a hunt
+	// take turns. The first is what it does where it is not told.
+	Variants []string
+	// Grammar is that of the programs it takes: 1, or 2 for buffer lines and ir.N. 0 is 1.
+	Grammar int
+	// Runs is how often it is to call what it compiled, each time with other inputs. 0
+	// is once.
+	Runs int
 	// Script is a capability too: see Client.Reproducer. Serve does not have it.
 	Script bool
+	// Model is what a worker can do that has an engine instead of a cache, nil for
+	// others: see Client.Load.
+	Model *ModelHello
 	// Sinks is how many of the first tokens every query sees besides its
 	// window.
 	Sinks int
@@ -209,12 +225,13 @@ var kindsWithout = []string{"empty", "exact", "crossing", "long", "window-1"}
 
 func parseHello(meta map[string]string) (*Hello, error) {
 	h := &Hello{Name: printable.Line(meta["name"]), Version: printable.Line(meta["version"]), Contract: meta["contract"], Device: printable.Line(meta["device"])}
+	isModel := slices.Contains(strings.Split(meta["capabilities"], ","), "model")
 	for _, key := range []string{"name", "version", "contract", "dtypes", "device"} {
-		if meta[key] == "" {
+		if meta[key] == "" && !(isModel && key == "contract") {
 			return nil, fmt.Errorf("the reply lacks %s", key)
 		}
 	}
-	if h.Contract != "single" && h.Contract != "chunks" {
+	if !isModel && h.Contract != "single" && h.Contract != "chunks" {
 		return nil, fmt.Errorf("contract %q: want single or chunks", h.Contract)
 	}
 	for name := range strings.SplitSeq(meta["dtypes"], ",") {
@@ -223,6 +240,11 @@ func parseHello(meta map[string]string) (*Hello, error) {
 			return nil, fmt.Errorf("dtypes: %w", err)
 		}
 		h.DTypes = append(h.DTypes, d)
+	}
+	if isModel {
+		var err error
+		h.Model, err = parseModelHello(meta)
+		return h, err
 	}
 	if text := meta["capabilities"]; text != "" {
 		for name := range strings.SplitSeq(text, ",") {
@@ -242,7 +264,7 @@ func parseHello(meta map[string]string) (*Hello, error) {
 			case "order":
 				h.Order = true
 			default:
-				return nil, fmt.Errorf("capability %q: want crop, ragged, select, snapshot, programs, script or order", name)
+				return nil, fmt.Errorf("capability %q: want crop, ragged, select, snapshot, programs, script, order or model", name)
 			}
 		}
 	}
@@ -252,6 +274,9 @@ func parseHello(meta map[string]string) (*Hello, error) {
 			return nil, fmt.Errorf("sinks %q: want a number", text)
 		}
 		h.Sinks = n
+	}
+	if err := h.parsePrograms(meta); err != nil {
+		return nil, err
 	}
 	return h, h.parseLimits(meta)
 }
@@ -303,6 +328,13 @@ func (h *Hello) message() *Message {
 		names[i] = d.String()
 	}
 	meta := map[string]string{"name": h.Name, "version": h.Version, "contract": h.Contract, "dtypes": strings.Join(names, ","), "device": h.Device}
+	if h.Model != nil {
+		for key, text := range h.Model.metadata() {
+			meta[key] = text
+		}
+		delete(meta, "contract")
+		return &Message{Meta: meta}
+	}
 	var can []string
 	for _, c := range []string{"crop", "ragged", "select", "snapshot", "programs", "order"} {
 		if h.Offers(c) {
@@ -311,7 +343,8 @@ func (h *Hello) message() *Message {
 	}
 	optional := map[string]string{
 		"capabilities": strings.Join(can, ","), "max_chunk": h.MaxChunk.String(), "without": strings.Join(h.Without, ","),
-		"dims": h.Dims.String(), "batches": formatList(h.Batches),
+		"dims": h.Dims.String(), "batches": formatList(h.Batches), "variants": strings.Join(h.Variants, ","),
+		"programs_at_once": above(h.ProgramsAtOnce, 0), "grammar": above(h.Grammar, 1), "runs": above(h.Runs, 1),
 	}
 	if h.Sinks > 0 {
 		optional["sinks"] = strconv.Itoa(h.Sinks)

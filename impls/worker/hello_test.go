@@ -34,7 +34,7 @@ func TestHelloRoundTrip(t *testing.T) {
 // Each is wrong in one thing, and the error says what to do.
 func TestHelloIsStrict(t *testing.T) {
 	for _, x := range []struct{ key, value, want string }{
-		{"capabilities", "crop,fork", `capability "fork": want crop, ragged, select, snapshot, programs, script or order`},
+		{"capabilities", "crop,fork", `capability "fork": want crop, ragged, select, snapshot, programs, script, order or model`},
 		{"sinks", "-1", `sinks "-1": want a number`},
 		{"max_chunk", "", `max_chunk "": want rows from 1 to 1048576, W or W+1`},
 		{"max_chunk", "0", `max_chunk "0": want rows from 1 to 1048576, W or W+1`},

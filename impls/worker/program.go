@@ -17,18 +17,36 @@ import (
 type Job struct {
 	Program inplace.Program
 	Buffers []impls.Tensor
+	// Again is the buffers of further calls of what was compiled once, for a worker
+	// whose hello wants runs.
+	Again [][]impls.Tensor
 	// Err is how the worker refused this program; its buffers are then as
 	// they were.
 	Err error
+	// Skip is why the worker does not run this program, where its documentation says
+	// that it need not; its buffers are then as they were.
+	Skip string
 }
 
-// RunPrograms runs independent programs, together where the worker compiles:
-// one graph for all of them. The request is called programs: it holds their
-// number in count, each as lines of a case file in program.0, program.1 …, all
-// of them as PyTorch code in source, and the buffers as tensors "0.x", "0.y",
-// "1.x" …; the reply holds the same tensors afterwards, and error.0, error.1 …
-// for programs that could not be run.
-func (c *Client) RunPrograms(ctx context.Context, jobs []*Job) error {
+// calls are the buffers of each call.
+func (j *Job) calls() [][]impls.Tensor { return append([][]impls.Tensor{j.Buffers}, j.Again...) }
+
+// SkipError is what runs a program says of one that it need not run, by its
+// documentation.
+type SkipError struct{ Reason string }
+
+func (e *SkipError) Error() string { return e.Reason }
+
+// RunPrograms runs independent programs of one variant, empty for the worker's first,
+// together where the worker compiles: one graph for all of them. The request is called
+// programs: it holds their number in count, each as lines of a case file in program.0,
+// program.1 …, all of them as PyTorch code in source, and the buffers as tensors "0.x",
+// "0.y", "1.x" …; the reply holds the same tensors afterwards, and error.0, error.1 …
+// for programs that could not be run, skip.0, skip.1 … for those that need not be. For
+// a worker of grammar 2 a program's lines begin with its buffers, and ir.0, ir.1 … has
+// its names resolved. Where its hello wants runs, the request says how many, and a
+// tensor of call R is "0.x.R", from 0.
+func (c *Client) RunPrograms(ctx context.Context, variant string, jobs []*Job) error {
 	c.fault = nil
 	hello, err := c.Hello(ctx)
 	if err != nil {
@@ -40,9 +58,25 @@ func (c *Client) RunPrograms(ctx context.Context, jobs []*Job) error {
 	var source strings.Builder
 	var tensors []Tensor
 	meta := map[string]string{"count": strconv.Itoa(len(jobs))}
+	if variant != "" {
+		meta["variant"] = variant
+	}
+	if hello.Runs > 1 {
+		meta["runs"] = strconv.Itoa(hello.Runs)
+	}
 	for i, j := range jobs {
+		if len(j.Program.Stmts) == 0 {
+			return fmt.Errorf("program %d has no statements: a worker is asked for none that does nothing", i)
+		}
+		if len(j.Again)+1 != hello.Calls() {
+			return fmt.Errorf("program %d has buffers for %d calls, the worker wants %d", i, len(j.Again)+1, hello.Calls())
+		}
 		source.WriteString(pyTorch(j.Program, fmt.Sprintf("p%d", i)))
-		meta[fmt.Sprintf("program.%d", i)] = lines(j.Program)
+		if key := fmt.Sprintf("program.%d", i); hello.Grammar > 1 {
+			meta[key], meta[fmt.Sprintf("ir.%d", i)] = programText(j.Program), irText(j.Program)
+		} else {
+			meta[key] = lines(j.Program)
+		}
 		tensors = append(tensors, packBuffers(i, j)...)
 	}
 	meta["source"] = source.String()
@@ -51,17 +85,33 @@ func (c *Client) RunPrograms(ctx context.Context, jobs []*Job) error {
 		return err
 	}
 	for i, j := range jobs {
-		if reason, ok := reply.Meta[fmt.Sprintf("error.%d", i)]; ok {
-			j.Err = &RefusedError{"the program", printable.Line(reason)}
-			continue
+		if err := c.takeJob(i, j, reply); err != nil {
+			return err
 		}
-		for b := range j.Buffers {
-			name := fmt.Sprintf("%d.%s", i, j.Program.Buffers[b].Name)
+	}
+	return nil
+}
+
+// takeJob takes what a reply says of program i.
+func (c *Client) takeJob(i int, j *Job, reply *Message) error {
+	if reason, ok := reply.Meta[fmt.Sprintf("error.%d", i)]; ok {
+		j.Err = &RefusedError{"the program", printable.Line(reason)}
+		return nil
+	}
+	if reason, ok := reply.Meta[fmt.Sprintf("skip.%d", i)]; ok {
+		if j.Skip = printable.Line(reason); j.Skip == "" {
+			return c.fail(Nonsense, "the reply to programs: skip.%d gives no reason", i)
+		}
+		return nil
+	}
+	for r, call := range j.calls() {
+		for b := range call {
+			name := j.tensor(i, r, b)
 			x, err := unpack(reply.Tensor(name))
 			if err != nil {
 				return c.fail(Nonsense, "the reply to programs: %s: %v", name, err)
 			}
-			old := &j.Buffers[b]
+			old := &call[b]
 			if x.Batch != old.Batch || x.Heads != old.Heads || x.Rows != old.Rows || x.Dim != old.Dim || x.DType != old.DType {
 				return c.fail(Nonsense, "the reply to programs: %s has another shape or dtype than it came with", name)
 			}
@@ -71,6 +121,15 @@ func (c *Client) RunPrograms(ctx context.Context, jobs []*Job) error {
 	return nil
 }
 
+// tensor is the name of a buffer of call r of program i.
+func (j *Job) tensor(i, r, b int) string {
+	name := fmt.Sprintf("%d.%s", i, j.Program.Buffers[b].Name)
+	if len(j.Again) > 0 {
+		name += fmt.Sprintf(".%d", r)
+	}
+	return name
+}
+
 // lines are the statements of a program as a case file has them.
 func lines(p inplace.Program) string {
 	text := make([]string, len(p.Stmts))
@@ -78,54 +137,6 @@ func lines(p inplace.Program) string {
 		text[i] = s.String()
 	}
 	return strings.Join(text, "\n")
-}
-
-func packBuffers(i int, j *Job) []Tensor {
-	all := make([]Tensor, len(j.Buffers))
-	for b := range j.Buffers {
-		all[b] = pack(fmt.Sprintf("%d.%s", i, j.Program.Buffers[b].Name), &j.Buffers[b])
-	}
-	return all
-}
-
-// unpackJobs is what a request called programs asks for.
-func unpackJobs(m *Message) ([]*Job, error) {
-	count, err := strconv.Atoi(m.Meta["count"])
-	if err != nil || count < 0 || count > len(m.Meta) {
-		return nil, fmt.Errorf("count=%q: want the number of programs", m.Meta["count"])
-	}
-	jobs := make([]*Job, count)
-	for i := range jobs {
-		j := &Job{}
-		for line := range strings.SplitSeq(m.Meta[fmt.Sprintf("program.%d", i)], "\n") {
-			if line == "" {
-				continue
-			}
-			s, err := inplace.ParseStmt(line)
-			if err != nil {
-				return nil, fmt.Errorf("program.%d: %w", i, err)
-			}
-			j.Program.Stmts = append(j.Program.Stmts, s)
-		}
-		prefix := fmt.Sprintf("%d.", i)
-		for t := range m.Tensors {
-			name, ok := strings.CutPrefix(m.Tensors[t].Name, prefix)
-			if !ok {
-				continue
-			}
-			x, err := unpack(&m.Tensors[t])
-			if err != nil {
-				return nil, fmt.Errorf("tensor %s: %w", m.Tensors[t].Name, err)
-			}
-			j.Program.Buffers = append(j.Program.Buffers, inplace.Buffer{Name: name, Rows: x.Rows})
-			j.Buffers = append(j.Buffers, x)
-		}
-		if err := j.Program.Check(); err != nil {
-			return nil, fmt.Errorf("program.%d: %w", i, err)
-		}
-		jobs[i] = j
-	}
-	return jobs, nil
 }
 
 // Cloned is the program with a clone of each bare view that a statement writes
@@ -160,9 +171,6 @@ func pyTorch(p inplace.Program, name string) string {
 		default:
 			fmt.Fprintf(&b, "    %s[:, :, %d:%d] = %s\n", s.Dst, s.Lo, s.Hi, value)
 		}
-	}
-	if len(p.Stmts) == 0 {
-		b.WriteString("    pass\n")
 	}
 	return b.String()
 }

@@ -10,7 +10,6 @@ import (
 	"strconv"
 
 	"github.com/slidefuzz/slidefuzz/impls"
-	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
 // Ordered is a cache whose kernels run their blocks in an order that is given, for
@@ -29,37 +28,6 @@ type Ordered interface {
 func Serve(ctx context.Context, in io.Reader, out io.Writer, hello Hello, make func(impls.Shape) (impls.Cache, error)) error {
 	s := &server{hello: hello, make: make}
 	return serve(ctx, in, out, s.answer)
-}
-
-// ServePrograms answers requests to run programs, until bye, the end of in or that
-// of ctx.
-// run runs one program in place; its error refuses this program alone.
-func ServePrograms(ctx context.Context, in io.Reader, out io.Writer, hello Hello, run func(p inplace.Program, buffers []impls.Tensor) error) error {
-	hello.Programs = true
-	return serve(ctx, in, out, func(m *Message) (*Message, error) {
-		switch op := m.Meta["op"]; op {
-		case "hello":
-			return hello.message(), nil
-		case "bye":
-			return &Message{}, nil
-		case "programs":
-			jobs, err := unpackJobs(m)
-			if err != nil {
-				return nil, err
-			}
-			reply := &Message{Meta: map[string]string{}}
-			for i, j := range jobs {
-				if err := run(j.Program, j.Buffers); err != nil {
-					reply.Meta[fmt.Sprintf("error.%d", i)] = err.Error()
-					continue
-				}
-				reply.Tensors = append(reply.Tensors, packBuffers(i, j)...)
-			}
-			return reply, nil
-		default:
-			return nil, fmt.Errorf("op %q: want hello, programs or bye", op)
-		}
-	})
 }
 
 // serve answers each request with what answer says of it.

@@ -23,9 +23,12 @@ const workerArg = "serve-test-worker"
 
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == workerArg {
-		serve := serveLists
-		if os.Args[2] != "lists" {
-			serve = serveFault
+		serve := serveFault
+		switch os.Args[2] {
+		case "lists":
+			serve = serveLists
+		case "programs":
+			serve = servePrograms
 		}
 		if err := serve(os.Args[2], os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -133,7 +133,7 @@ func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corp
 	d.Runs, f.kept[0].d = again, d
 	f.rule(float64(again.Wrong) / float64(again.Of))
 	start, fails := c, func(c *corpus.Case) bool { return f.try(steps, c) }
-	if cut := cutAfter(c, d); len(cut.Ops) < len(c.Ops) && fails(cut) {
+	if cut := cutAfter(c, d); shorter(cut, c) && fails(cut) {
 		start = cut
 	}
 	if d.Sim != nil && f.sim != nil {
@@ -162,7 +162,7 @@ func (f *flaky) sure(ctx, steps context.Context, c *corpus.Case, d *corpus.Diver
 	first := f.last
 	fails := func(c *corpus.Case) bool { return f.offered(c) && f.fails(steps, c) }
 	start := c
-	if cut := cutAfter(c, d); len(cut.Ops) < len(c.Ops) && fails(cut) {
+	if cut := cutAfter(c, d); shorter(cut, c) && fails(cut) {
 		start = cut
 	}
 	small, stats := shrink.Case(steps, start, fails)

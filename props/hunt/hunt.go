@@ -21,10 +21,21 @@ type Options struct {
 	// the batch in which it is caught. 0 is for Cases, and all of them.
 	UntilCaught int
 	Time        time.Duration // at most so long; 0 for no bound
-	Progress    func(casesDone int)
+	// Steps ends a hunt in what is judged by steps once there were so many, 0 for no
+	// bound.
+	Steps    int
+	Progress func(casesDone int)
 	// ShrinkTime bounds the shrinking of one finding in what is not ours, 0 for
 	// DefaultShrinkTime.
 	ShrinkTime time.Duration
+	// Jobs is how many cases run at once where the backend is a run.Spawner, 0 for
+	// one. What is found is the same: results are taken in the order of the cases.
+	Jobs int
+	// Shard is the part of the cases that is run, all where it is the zero value.
+	Shard Shard
+	// Note is told what Merge has to know, from one goroutine; nil where nobody
+	// merges.
+	Note func(Note)
 }
 
 // Bound is how many cases of a target are run at most, 0 for no bound.
@@ -62,10 +73,21 @@ type Result struct {
 	// Counts says what became of the operations of the cases, by name, where a
 	// cache may refuse them: nil elsewhere. What the shrinker asked is left out.
 	Counts map[string]judge.Count
+	// Steps is what was judged by steps, of a backend that counts them: what the shrinker
+	// asked is left out.
+	Steps judge.EngineCounts
+	// Variants says what came of each variant of a worker that runs programs, by name,
+	// empty where it has none; nil elsewhere.
+	Variants map[string]Variant
 	// Missed counts the cases of a scenario in which a known-bad target agreed and
 	// should not have.
 	Missed   int
 	scenario bool
+	// Foreign is run.Traits': what ran is somebody else's.
+	Foreign bool
+	// Shard is the part of the cases that was run: what others may have found is
+	// not missed here.
+	Shard Shard
 	// Ended says why the hunt ended before its last case, where the target is to
 	// blame: it failed or hung too often, or took too long for one case.
 	Ended string
@@ -83,6 +105,15 @@ const maxForeignFindings = 16
 // takes the whole time limit, and a fourth tells nothing new.
 const maxHangs = 3
 
+// mostUndecided is the share of steps that may be undecided: of more nobody can say that
+// they were right.
+const mostUndecided = 0.01
+
+// Undecided reports whether so many steps are undecided that nothing can be said.
+func (r Result) Undecided() bool {
+	return float64(r.Steps.Undecided) > mostUndecided*float64(r.Steps.Steps)
+}
+
 // Unexpected says why the result is a bad one, or is empty: a sound target
 // diverged, a known-bad one was not caught, or the target could not be judged. A
 // race is never required to show on a device with an order of its own.
@@ -95,9 +126,11 @@ func (r Result) Unexpected() string {
 		return ""
 	case r.Ended != "" && !found:
 		return "not all cases could be run: " + r.Ended
+	case sound && r.Undecided():
+		return fmt.Sprintf("it could not be judged: %d of %d steps are undecided", r.Steps.Undecided, r.Steps.Steps)
 	case r.Missed > 0:
 		return fmt.Sprintf("a known-bad target was not caught in %s of the scenario", plural(r.Missed, "case"))
-	case r.scenario:
+	case r.scenario, !r.Shard.Whole():
 		return ""
 	case !sound && !found && !(window.OrdersItself(r.Target.Device) && r.Target.Racy()):
 		return "a known-bad target was not caught"
@@ -108,34 +141,39 @@ func (r Result) Unexpected() string {
 // hunter is one hunt under way.
 type hunter struct {
 	r         *Runner
+	backend   run.Backend
 	traits    run.Traits
 	o         Options
 	result    *Result
 	draw      func() *corpus.Case
 	most      int // findings
+	unit      int // cases that go to one shard together
+	drawn     int // cases so far, the other shards' among them
+	last      int // the number of the last case whose batch was taken
+	pool      *pool
 	start     time.Time
 	shrinking time.Duration
 	seen      map[corpus.Failure]int // the finding's index
 	hangs     map[string]int         // by kind of operation
-	counts    *counts
+	unshrunk  map[corpus.Failure]bool
+	// shrink makes a case small that failed with d, and tells the note so. Nil means
+	// that there is nothing to tell.
+	shrink  func(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error)
+	counts  *counts
+	perCase time.Duration // that the last batch took
 }
 
 // Hunt runs random cases of one target against the oracle and shrinks what it
 // finds. The same seed gives the same cases. It ends early, without an error,
 // when ctx does.
 func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (result Result, err error) {
-	result.Target, result.Seed = t, o.Seed
+	result.Target, result.Seed, result.Shard = t, o.Seed, o.Shard
 	h, err := newHunter(b, t, o, &result)
 	if err != nil {
 		return result, err
 	}
 	defer func() { result.Elapsed = time.Since(h.start) }()
-	h.counts.resume()
-	defer func() {
-		if h.counts.pause(); len(h.counts.all) > 0 {
-			result.Counts = h.counts.all
-		}
-	}()
+	defer result.skipped() // once all is counted
 	timed := ctx
 	if o.Time > 0 && h.traits.Foreign {
 		// One case may take longer than that.
@@ -143,23 +181,37 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 		timed, stop = context.WithDeadline(ctx, h.start.Add(o.Time))
 		defer stop()
 	}
-	for h.goesOn(timed) {
-		cases := h.next()
-		found, err := b.Run(timed, cases)
-		if err != nil && timed.Err() == nil {
-			return result, fmt.Errorf("cases %d to %d of seed %d: %w", result.Cases+1, result.Cases+len(cases), o.Seed, err)
+	h.pool = newPool(timed, b, h.backend, t, o.Jobs)
+	defer h.pool.close()
+	if h.countsAll() {
+		h.counts.resume()
+		defer func() {
+			if h.counts.pause(); len(h.counts.all) > 0 {
+				result.Counts = h.counts.all
+			}
+		}()
+	}
+	for x := range h.batches(timed, b, func() bool { return h.goesOn(timed) }) {
+		if x.err != nil && timed.Err() == nil {
+			return result, fmt.Errorf("cases %d to %d of seed %d: %w", x.numbers[0], x.last, o.Seed, x.err)
 		}
-		for i, d := range found {
-			if err := h.judged(ctx, cases[i], d); err != nil {
+		h.counted(x)
+		h.timed(x)
+		h.last = x.last
+		for i, d := range x.found {
+			if err := h.judged(ctx, x.cases[i], x.numbers[i], d); err != nil {
 				return result, err
 			}
 		}
-		if len(found) < len(cases) && timed.Err() == nil {
+		if h.o.Note != nil && mayEnd(t, o, h.traits.Foreign) {
+			h.note(Note{Last: x.last, Batch: true, Cases: len(x.found), Counts: x.counts, Met: h.met(x.cases[:len(x.found)])})
+		}
+		if len(x.found) < len(x.cases) && timed.Err() == nil {
 			result.Ended = "the device failed too often"
 		}
 	}
 	result.Interrupted = ctx.Err() != nil
-	if result.Cases == 0 && result.Ended == "" && !result.Interrupted {
+	if result.Cases == 0 && result.Ended == "" && !result.Interrupted && h.drawsOn() {
 		result.Ended = fmt.Sprintf("no case came to its end in %s", o.Time)
 	}
 	return result, nil
@@ -169,8 +221,8 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	if err := t.Check(); err != nil {
 		return nil, err
 	}
-	if o.Cases <= 0 && o.Time <= 0 {
-		return nil, fmt.Errorf("a hunt needs a number of cases or a time")
+	if o.Cases <= 0 && o.Time <= 0 && o.Steps <= 0 {
+		return nil, fmt.Errorf("a hunt needs a number of cases or of steps, or a time")
 	}
 	backend, err := b.Of(t)
 	if err != nil {
@@ -178,9 +230,12 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	}
 	o.Cases = o.Bound(t)
 	h := &hunter{
-		r: &Runner{Backends: b, ShrinkTime: o.ShrinkTime}, traits: backend.Traits(t), o: o, result: result, draw: corpus.Draws(t, o.Seed),
-		most: maxFindings, start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{},
+		r: &Runner{Backends: b, ShrinkTime: o.ShrinkTime}, backend: backend, traits: backend.Traits(t), o: o, result: result, draw: corpus.Draws(t, o.Seed),
+		most: maxFindings, start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{}, unshrunk: map[corpus.Failure]bool{},
 		counts: countsOf(backend),
+	}
+	if x, ok := backend.(run.Drawer); ok {
+		h.draw = x.Draws(t, o.Seed)
 	}
 	if f, ok := backend.(run.Fitter); ok {
 		draw := h.draw
@@ -190,9 +245,14 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 			return c
 		}
 	}
-	if h.traits.Foreign {
+	h.shrink = h.minimize
+	result.Foreign = h.traits.Foreign
+	if h.unit = 1; h.traits.Foreign {
+		h.unit = max(1, h.traits.Batch) // what is compiled as one
 		h.most = maxForeignFindings
-		if !t.IsProgram() {
+		if t.IsProgram() {
+			result.Variants = map[string]Variant{}
+		} else {
 			result.Met = map[corpus.Feature]int{}
 		}
 	}
@@ -212,30 +272,41 @@ func (h *hunter) caught() bool {
 
 func (h *hunter) goesOn(ctx context.Context) bool {
 	return ctx.Err() == nil && h.result.Ended == "" && !h.caught() &&
-		(h.o.Cases <= 0 || h.result.Cases < h.o.Cases) &&
-		(h.o.Time <= 0 || time.Since(h.start) < h.o.Time)
+		(h.o.Cases <= 0 || h.last < h.o.Cases) &&
+		(h.o.Time <= 0 || time.Since(h.start) < h.o.Time) &&
+		(h.o.Steps <= 0 || h.result.Steps.Steps < h.o.Steps)
 }
 
-// next draws the cases that are run next.
-func (h *hunter) next() []*corpus.Case {
+// next draws the cases that are run next: those of its own shard among them.
+func (h *hunter) next() *batch {
 	n := max(1, h.traits.Batch)
 	if h.o.Cases > 0 {
-		n = min(n, h.o.Cases-h.result.Cases)
+		n = min(n, h.o.Cases-h.drawn)
 	}
-	cases := make([]*corpus.Case, 0, n)
-	for size := int64(0); len(cases) < n && (h.traits.BatchBytes == 0 || size < h.traits.BatchBytes); {
+	n = h.inTime(n)
+	if h.unit > 1 {
+		n = min(n, h.unit-h.drawn%h.unit)
+	}
+	x, first := &batch{}, h.drawn
+	drawn := 0
+	for size := int64(0); drawn < n && (h.traits.BatchBytes == 0 || size < h.traits.BatchBytes); drawn++ {
 		c := h.draw()
-		cases = append(cases, c)
+		h.drawn++
 		for _, b := range c.Program.Buffers {
 			size += c.Shape.Bytes(b.Rows)
 		}
+		if h.o.Shard.has(h.drawn, h.unit) {
+			x.cases, x.numbers = append(x.cases, c), append(x.numbers, h.drawn)
+		}
 	}
-	return cases
+	h.turn(x, first)
+	x.last = h.drawn
+	return x
 }
 
 // judged takes note of what a case came to, and shrinks a new failure.
-func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergence) error {
-	t, result := h.result.Target, h.result
+func (h *hunter) judged(ctx context.Context, c *corpus.Case, number int, d *corpus.Divergence) error {
+	t, result := c.Target, h.result
 	result.Cases++
 	if result.Met != nil {
 		for _, f := range corpus.FeaturesOf(c) {
@@ -248,23 +319,60 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergenc
 	if d == nil {
 		return nil
 	}
-	if d.Fault == corpus.FaultHang {
-		if h.hangs[d.OpKind]++; h.hangs[d.OpKind] == maxHangs && (h.o.Cases <= 0 || result.Cases < h.o.Cases) {
-			result.Ended = fmt.Sprintf("it hung %d times at %s", maxHangs, d.OpKind)
+	if v, ok := result.Variants[t.Variant]; ok {
+		v.Wrong++
+		result.Variants[t.Variant] = v
+	}
+	failure := d.Failure(t)
+	n := Note{Last: h.last, Number: number, Failure: &failure}
+	err := h.failed(ctx, c, &n, d)
+	h.note(n)
+	return err
+}
+
+// failed keeps the books of a case that failed, as the note says; a merge has the note
+// alone.
+func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) error {
+	result, failure := h.result, *n.Failure
+	if failure.Fault == corpus.FaultHang {
+		kind := failure.OpKind
+		if h.hangs[kind]++; h.hangs[kind] == maxHangs && (h.o.Cases <= 0 || n.Number < h.o.Cases) {
+			result.Ended = fmt.Sprintf("it hung %d times at %s", maxHangs, kind)
 		}
 	}
-	if i, ok := h.seen[d.Failure(t)]; ok {
+	if i, ok := h.seen[failure]; ok {
 		f := &result.Findings[i]
 		f.Seen++
-		return h.showsMore(ctx, f, c, d)
+		return h.showsMore(ctx, f, c, n, d)
 	}
 	if len(result.Findings) == h.most {
+		if !h.unshrunk[failure] {
+			h.unshrunk[failure] = true
+			n.Case, n.Divergence = c, d
+		}
 		return nil
 	}
-	f := Finding{Found: c, At: result.Cases, Seen: 1, After: time.Since(h.start) - h.shrinking}
+	f, err := h.shrink(ctx, c, n, d)
+	if err != nil {
+		return err
+	}
+	small := f.Divergence.Failure(failure.Target)
+	if i, ok := h.seen[small]; ok {
+		result.Findings[i].Seen++ // what was left of it is known
+		h.seen[failure] = i
+		return nil
+	}
+	h.seen[failure] = len(result.Findings)
+	h.seen[small] = len(result.Findings)
+	result.Findings = append(result.Findings, *f)
+	return nil
+}
+
+// minimize shrinks a new failure.
+func (h *hunter) minimize(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error) {
+	f := &Finding{Found: c, At: n.Number, Seen: 1, After: time.Since(h.start) - h.shrinking}
 	from := time.Now()
-	h.counts.pause()
-	defer h.counts.resume()
+	defer h.alone()()
 	var err error
 	f.Small, f.Divergence, f.Stats, err = h.r.Minimize(ctx, c, d)
 	if err != nil && ctx.Err() != nil { // it was cut short: what was found stands
@@ -272,19 +380,12 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, d *corpus.Divergenc
 		f.Small.Expect = d.Expect()
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	f.Shrinking = time.Since(from)
 	h.shrinking += f.Shrinking
-	if i, ok := h.seen[f.Divergence.Failure(t)]; ok {
-		result.Findings[i].Seen++ // what was left of it is known
-		h.seen[d.Failure(t)] = i
-		return nil
-	}
-	h.seen[d.Failure(t)] = len(result.Findings)
-	h.seen[f.Divergence.Failure(t)] = len(result.Findings)
-	result.Findings = append(result.Findings, f)
-	return nil
+	n.Finding = f
+	return f, nil
 }
 
 // moreTries bounds the cases that are counted in the hope that they fail more
@@ -299,12 +400,12 @@ func rare(c *corpus.Case, d *corpus.Divergence) bool {
 
 // showsMore puts a case in the place of a finding of the same failure that shows
 // too rarely to be met again, if it shows more often.
-func (h *hunter) showsMore(ctx context.Context, f *Finding, c *corpus.Case, d *corpus.Divergence) error {
-	old := f.Divergence.Runs
-	if h.traits.Foreign || d.Race == nil || !rare(c, f.Divergence) || f.Seen > moreTries {
+func (h *hunter) showsMore(ctx context.Context, f *Finding, c *corpus.Case, n *Note, d *corpus.Divergence) error {
+	if h.traits.Foreign || d == nil || d.Race == nil || !rare(c, f.Divergence) || f.Seen > moreTries {
 		return nil
 	}
 	from := time.Now()
+	defer h.alone()()
 	small, d, stats, err := h.r.Minimize(ctx, c, d)
 	switch {
 	case ctx.Err() != nil: // it was cut short: what is known stands
@@ -312,10 +413,17 @@ func (h *hunter) showsMore(ctx context.Context, f *Finding, c *corpus.Case, d *c
 	case err != nil:
 		return err
 	}
-	if n := d.Runs; n != nil && n.Wrong*old.Of > old.Wrong*n.Of {
-		f.Found, f.Small, f.Divergence, f.Stats, f.At = c, small, d, stats, h.result.Cases
+	more := Finding{Found: c, Small: small, Divergence: d, Stats: stats, At: n.Number, Seen: f.Seen, After: f.After, Shrinking: f.Shrinking}
+	if more.showsMoreThan(f) {
+		*f, n.Finding = more, &more
 	}
 	f.Shrinking += time.Since(from)
 	h.shrinking += time.Since(from)
 	return nil
+}
+
+// showsMoreThan reports whether a finding shows in a greater part of its runs.
+func (f *Finding) showsMoreThan(other *Finding) bool {
+	n, old := f.Divergence.Runs, other.Divergence.Runs
+	return n != nil && old != nil && n.Wrong*old.Of > old.Wrong*n.Of
 }

@@ -91,7 +91,7 @@ func (r *Runner) minimizeOrdered(ctx context.Context, c *corpus.Case, d *corpus.
 		last = d
 		return true
 	}
-	if cut := cutAfter(start, d); len(cut.Ops) < len(start.Ops) && fails(cut) {
+	if cut := cutAfter(start, d); shorter(cut, start) && fails(cut) {
 		start = cut
 	}
 	small, stats := shrink.Case(ctx, start, fails)
@@ -106,9 +106,23 @@ func (r *Runner) minimizeOrdered(ctx context.Context, c *corpus.Case, d *corpus.
 // cutAfter is the case without the operations after the one that went wrong.
 func cutAfter(c *corpus.Case, d *corpus.Divergence) *corpus.Case {
 	cut := c.Clone()
+	if c.Engine != nil {
+		if d.Op < len(cut.Engine.Ops) {
+			cut.Engine.Ops = cut.Engine.Ops[:max(1, d.Op)]
+		}
+		return cut
+	}
 	if d.OpKind != corpus.WholeCase && d.Op < len(cut.Ops) {
 		cut.Ops = cut.Ops[:d.Op]
 		cut.Orders = slices.DeleteFunc(cut.Orders, func(o corpus.Order) bool { return o.Op > d.Op })
 	}
 	return cut
+}
+
+// shorter reports whether a case has fewer operations.
+func shorter(a, b *corpus.Case) bool {
+	if a.Engine != nil && b.Engine != nil {
+		return len(a.Engine.Ops) < len(b.Engine.Ops)
+	}
+	return len(a.Ops) < len(b.Ops)
 }

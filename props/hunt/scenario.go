@@ -23,12 +23,17 @@ type sceneKey struct {
 // which is its point. With count it is said of a race in a native order how often
 // it shows, and in which order on sim: that takes some seconds.
 func Scenario(ctx context.Context, b *run.Backends, t window.Target, cases []*corpus.Case, o Options, count bool) (result Result, err error) {
-	result.Target, result.Seed, result.scenario = t, o.Seed, true
+	result.Target, result.Seed, result.Shard, result.scenario = t, o.Seed, o.Shard, true
 	r := &Runner{Backends: b}
 	start := time.Now()
 	defer func() { result.Elapsed = time.Since(start) }()
 	seen := map[sceneKey]int{} // the finding's index
-	for _, c := range cases {
+	var own int                // cases of the shard
+	for i, c := range cases {
+		if !o.Shard.has(i+1, 1) {
+			continue
+		}
+		own++
 		if o.Time > 0 && time.Since(start) >= o.Time {
 			result.Ended = "the time was up, give more --time"
 			break
@@ -51,8 +56,10 @@ func Scenario(ctx context.Context, b *run.Backends, t window.Target, cases []*co
 			continue
 		}
 		key := sceneKey{d.Failure(c.Target), c.Schedule.Kind == inplace.Native}
+		note := Note{Number: i + 1, Failure: &key.Failure, Native: key.native}
 		if i, ok := seen[key]; ok {
 			result.Findings[i].Seen++
+			o.note(note)
 			continue
 		}
 		seen[key] = len(result.Findings)
@@ -67,8 +74,11 @@ func Scenario(ctx context.Context, b *run.Backends, t window.Target, cases []*co
 			}
 		}
 		small.Expect = d.Expect()
-		result.Findings = append(result.Findings, Finding{Found: c, Small: small, Divergence: d, At: result.Cases, Seen: 1})
+		f := Finding{Found: c, Small: small, Divergence: d, At: i + 1, Seen: 1}
+		result.Findings = append(result.Findings, f)
+		note.Finding = &f
+		o.note(note)
 	}
-	result.Interrupted = ctx.Err() != nil && result.Cases < len(cases)
+	result.Interrupted = ctx.Err() != nil && result.Cases < own
 	return result, nil
 }

@@ -91,22 +91,26 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 	case "race":
 		target.Lowering = inplace.DropWAR
 	case "racy programs":
-		return worker.ServePrograms(context.Background(), in, out, hello, func(p inplace.Program, buffers []impls.Tensor) error {
+		return worker.ServePrograms(context.Background(), in, out, hello, func(_ string, p inplace.Program, buffers []impls.Tensor) error {
 			return runTestProgram(p, buffers, inplace.DropClone, []inplace.ScheduleKind{inplace.Ascending, inplace.Descending}[r.IntN(2)])
 		})
 	case "racy programs on a GPU":
 		// From half a million cells on always, below that the smaller the rarer.
 		hello.Device = "cuda (a test)"
-		return worker.ServePrograms(context.Background(), in, out, hello, func(p inplace.Program, buffers []impls.Tensor) error {
+		return worker.ServePrograms(context.Background(), in, out, hello, func(_ string, p inplace.Program, buffers []impls.Tensor) error {
 			how := inplace.Eager
 			if r.IntN(1<<19) < len(buffers[0].Data)/buffers[0].DType.Size() {
 				how = inplace.DropClone
 			}
 			return runTestProgram(worker.Cloned(p), buffers, how, inplace.Ascending)
 		})
+	case "variants":
+		return serveVariants(in, out, 8)
+	case "variants, one at a time":
+		return serveVariants(in, out, 1)
 	case "index writes":
 		// Sound, but for writes by an index of two rows or more.
-		return worker.ServePrograms(context.Background(), in, out, hello, func(p inplace.Program, buffers []impls.Tensor) error {
+		return worker.ServePrograms(context.Background(), in, out, hello, func(_ string, p inplace.Program, buffers []impls.Tensor) error {
 			err := runTestProgram(p, buffers, inplace.Eager, inplace.Ascending)
 			for _, s := range p.Stmts {
 				b := slices.IndexFunc(p.Buffers, func(b inplace.Buffer) bool { return b.Name == s.Dst })

@@ -125,8 +125,26 @@ func (v *Labels) Positions(buffer int) []int32 {
 // all buffers are positions of one long sequence.
 func NewValues(p inplace.Program, s impls.Shape, code *oracle.Encoding, mem [][]byte) *Values {
 	v := &Values{Labels: *NewLabels(p), shape: s}
-	position := 0
-	for i, b := range p.Buffers {
+	v.fill(code, mem, 0)
+	return v
+}
+
+// Fresh fills other buffers for the same program with rows of other origins, those of
+// call number call, and is what v is, for them.
+func (v *Values) Fresh(call int, code *oracle.Encoding, mem [][]byte) *Values {
+	rows := 0
+	for _, b := range v.p.Buffers {
+		rows += b.Rows
+	}
+	x := &Values{Labels: v.Labels, shape: v.shape}
+	x.fill(code, mem, call*rows)
+	return x
+}
+
+// fill makes the rows of the buffers, of positions from first on.
+func (v *Values) fill(code *oracle.Encoding, mem [][]byte, first int) {
+	s, position := v.shape, first
+	for i, b := range v.p.Buffers {
 		x := impls.TensorOver(s, b.Rows, mem[i])
 		for row := range b.Rows {
 			for lane := range s.Lanes() {
@@ -136,7 +154,6 @@ func NewValues(p inplace.Program, s impls.Shape, code *oracle.Encoding, mem [][]
 		}
 		v.start = append(v.start, impls.TensorOver(s, b.Rows, bytes.Clone(mem[i])))
 	}
-	return v
 }
 
 // Statement runs one statement. A view shares its labels as it shares memory.

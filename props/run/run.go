@@ -25,6 +25,12 @@ type Backend interface {
 	Traits(t window.Target) Traits
 }
 
+// SkippedError is that of a case which what runs it need not run, by its
+// documentation: it neither agrees nor diverges.
+type SkippedError struct{ Reason string }
+
+func (e *SkippedError) Error() string { return "it is not run, by a documented limit: " + e.Reason }
+
 // Each runs cases one after the other, as Backend's Run does, until one fails.
 func Each(ctx context.Context, cases []*corpus.Case, one func(context.Context, *corpus.Case) (*corpus.Divergence, error)) ([]*corpus.Divergence, error) {
 	all := make([]*corpus.Divergence, 0, len(cases))
@@ -44,6 +50,9 @@ type Traits struct {
 	// BatchBytes how many bytes their programs' buffers may take, 0 for no bound.
 	Batch      int
 	BatchBytes int64
+	// Variants are the ways in which the target runs cases, of which those of a hunt
+	// take turns, batch by batch: see window.Target.
+	Variants []string
 	// AsSim: in the order of the case it fails exactly as sim does, and takes
 	// longer, so that sim shrinks for it.
 	AsSim bool
@@ -62,6 +71,17 @@ type Fitter interface {
 	// case is one.
 	Fit(c *corpus.Case)
 	Takes(c *corpus.Case) bool
+}
+
+// Drawer is a Backend whose cases are drawn in a way of its own: the same for the same
+// seed.
+type Drawer interface {
+	Draws(t window.Target, seed uint64) func() *corpus.Case
+}
+
+// Stepper is a Backend that counts what it has judged by steps. Steps is all so far.
+type Stepper interface {
+	Steps() judge.EngineCounts
 }
 
 // Counter is a Backend whose caches may refuse operations. Counts says what became
@@ -114,6 +134,9 @@ func (b *Backends) Of(t window.Target) (Backend, error) {
 	}
 	if t.Device == window.Worker {
 		return nil, fmt.Errorf("%s is a worker: name its command with --exec 'COMMAND ARG …'", t)
+	}
+	if t.Device == window.EngineDevice {
+		return nil, fmt.Errorf("%s is an engine: name it with --engine NAME, or its command with --exec 'COMMAND ARG …'", t)
 	}
 	return nil, fmt.Errorf("%s: nothing here runs device %s; want one of %s", t, t.Device, strings.Join(slices.Sorted(maps.Keys(b.ByDevice)), ", "))
 }

@@ -10,6 +10,7 @@ case $worker in
 torch_*) requirements=torch.txt ;;
 transformers_*) requirements=transformers.txt ;;
 mlx_*) requirements=mlx.txt ;;
+jax_* | numba_* | numpy_* | onnx_* | tinygrad_*) requirements=${worker%%_*}.txt ;;
 *) echo "no requirements are known for $worker" >&2 && exit 2 ;;
 esac
 python=$("$here/install.sh" "$requirements")

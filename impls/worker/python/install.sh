@@ -3,19 +3,23 @@
 #
 #   install.sh torch.txt
 #
-# It lies outside the repository, under $SLIDEFUZZ_CACHE (default
+# What torch.nodeps.txt names, where there is such a file, is installed after it and
+# without what it asks for. It lies outside the repository, under $SLIDEFUZZ_CACHE (default
 # ~/.cache/slidefuzz), named after what it holds, and is made once.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 file=$here/$1
 root=${SLIDEFUZZ_CACHE:-$HOME/.cache/slidefuzz}
-venv=$root/${1%.txt}-$(sha256sum "$file" | cut -c1-12)
+alone=${file%.txt}.nodeps.txt
+[[ -e $alone ]] || alone=/dev/null
+venv=$root/${1%.txt}-$(if [[ -s $alone ]]; then cat "$file" "$alone"; else cat "$file"; fi | sha256sum | cut -c1-12)
 if [[ ! -e $venv/complete ]]; then
   echo "installing $1 into $venv" >&2
   rm -rf "$venv"
   mkdir -p "$root"
   python3 -m venv "$venv" >&2
   "$venv/bin/pip" install -q --disable-pip-version-check -r "$file" >&2
+  [[ ! -s $alone ]] || "$venv/bin/pip" install -q --disable-pip-version-check --no-deps -r "$alone" >&2
   touch "$venv/complete"
 fi
 echo "$venv/bin/python"

@@ -28,7 +28,13 @@ func Check(ctx context.Context, w *worker.Client, say func(string)) error {
 		limits(hello)))
 	for _, d := range hello.DTypes {
 		if hello.Programs {
-			if err := checkProgram(ctx, w, d); err != nil {
+			for _, variant := range hello.Variants {
+				if err := checkProgram(ctx, w, variant, d); err != nil {
+					return fmt.Errorf("variant %s: %w", variant, err)
+				}
+				say(fmt.Sprintf("programs: %s, variant %s", d, variant))
+			}
+			if err := checkProgram(ctx, w, "", d); err != nil {
 				return err
 			}
 			say(fmt.Sprintf("programs: %s", d))
@@ -57,6 +63,7 @@ func limits(h *worker.Hello) string {
 		{"max_chunk", h.MaxChunk.String()},
 		{"without", strings.Join(h.Without, ",")},
 		{"dims", h.Dims.String()},
+		{"variants", strings.Join(h.Variants, ",")},
 	} {
 		if x.value != "" {
 			text += ", " + x.name + " " + x.value
@@ -435,12 +442,19 @@ func (c *checker) outsideBatch() int {
 	return len(c.hello.Batches) + 1
 }
 
-// checkProgram runs a program that moves nothing over itself.
-func checkProgram(ctx context.Context, w *worker.Client, d impls.DType) error {
+// checkProgram runs a program that moves nothing over itself, in a variant.
+func checkProgram(ctx context.Context, w *worker.Client, variant string, d impls.DType) error {
 	s := impls.Shape{Batch: 1, Heads: 2, Window: 1, Dim: 3, DType: d}
 	p := inplace.Program{Buffers: []inplace.Buffer{{Name: "x", Rows: 4}}, Stmts: []inplace.Stmt{inplace.Assign("x", 0, 2, inplace.Clone(inplace.View("x", 2, 4)))}}
 	j := &worker.Job{Program: p, Buffers: []impls.Tensor{impls.NewTensor(s, 4)}}
-	if err := w.RunPrograms(ctx, []*worker.Job{j}); err != nil {
+	hello, err := w.Hello(ctx)
+	if err != nil {
+		return err
+	}
+	for range hello.Calls() - 1 {
+		j.Again = append(j.Again, []impls.Tensor{impls.NewTensor(s, 4)})
+	}
+	if err := w.RunPrograms(ctx, variant, []*worker.Job{j}); err != nil {
 		return fmt.Errorf("programs: %w", err)
 	}
 	return j.Err

@@ -101,6 +101,9 @@ const outsideShare = 32
 // Takes implements run.Fitter: a worker has no blocks and no order, unless it offers
 // to follow one, and not every element type; what it does not offer is not asked, and what is left out stays out.
 func (b *Backend) Takes(c *corpus.Case) bool {
+	if c.Target.IsProgram() && len(c.Program.Stmts) == 0 {
+		return false // which says nothing of a worker
+	}
 	order := c.Schedule.Kind == inplace.Native && c.Block == 1
 	if b.ordered(c) {
 		order = len(c.Orders) == 0 && c.Block == evenBlock(c) && c.Blocks() <= worker.MaxOrder

@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -15,62 +17,96 @@ import (
 const confirmRuns = 10
 
 // runPrograms runs cases of programs on the worker, together. A program that
-// the worker cannot run is a divergence of its own.
-func (b *Backend) runPrograms(ctx context.Context, cases []*corpus.Case, programs []inplace.Program) ([]*corpus.Divergence, error) {
+// the worker cannot run is a divergence of its own; skipped says why it need not run
+// one, by its documentation.
+func (b *Backend) runPrograms(ctx context.Context, cases []*corpus.Case, programs []inplace.Program) (found []*corpus.Divergence, skipped []string, err error) {
 	jobs := make([]*worker.Job, len(cases))
-	all := make([]*judge.Values, len(cases))
+	all := make([][]*judge.Values, len(cases))
 	for i, c := range cases {
-		p, s := programs[i], c.Shape
-		s.Layout = impls.HeadsFirst
-		code, err := b.judge.Encoding(s)
-		if err != nil {
-			return nil, err
-		}
-		mem := make([][]byte, len(p.Buffers))
-		for b := range mem {
-			mem[b] = make([]byte, s.Lanes()*p.Buffers[b].Rows*s.RowBytes())
-		}
-		all[i] = judge.NewValues(p, s, code, mem)
-		for _, stmt := range p.Stmts {
-			all[i].Statement(stmt)
-		}
-		jobs[i] = &worker.Job{Program: p}
-		for b := range mem {
-			jobs[i].Buffers = append(jobs[i].Buffers, impls.TensorOver(s, p.Buffers[b].Rows, mem[b]))
+		if jobs[i], all[i], err = b.job(c, programs[i]); err != nil {
+			return nil, nil, err
 		}
 	}
-	err := b.client.RunPrograms(ctx, jobs)
-	found := make([]*corpus.Divergence, len(cases))
+	err = b.client.RunPrograms(ctx, cases[0].Target.Variant, jobs)
+	found, skipped = make([]*corpus.Divergence, len(cases)), make([]string, len(cases))
 	if err != nil {
 		var refused *worker.RefusedError
 		f, detail := b.failed()
 		if f == "" {
 			if !errors.As(err, &refused) {
-				return nil, err
+				return nil, nil, err
 			}
 			f, detail = corpus.FaultRefused, refused.Reason
 		}
 		for i, c := range cases {
 			found[i] = &corpus.Divergence{Op: max(1, len(c.Program.Stmts)), OpKind: corpus.WholeCase, Tensor: "-", Fault: f, Detail: detail}
 		}
-		return found, nil
+		return found, skipped, nil
 	}
 	for i, j := range jobs {
-		last := max(1, len(j.Program.Stmts))
-		if j.Err != nil {
-			found[i] = &corpus.Divergence{Op: last, OpKind: "statement", Tensor: "-", Fault: corpus.FaultRefused, Detail: j.Err.Error()}
+		skipped[i] = j.Skip
+		found[i] = outcome(j, all[i])
+	}
+	return found, skipped, nil
+}
+
+// job is what the worker is asked for a case, and what each call of it should give.
+func (b *Backend) job(c *corpus.Case, p inplace.Program) (*worker.Job, []*judge.Values, error) {
+	if v := c.Target.Variant; v != "" && !slices.Contains(b.hello.Variants, v) {
+		return nil, nil, fmt.Errorf("%s: the worker has the variants %q", c.Target, b.hello.Variants)
+	}
+	s := c.Shape
+	s.Layout = impls.HeadsFirst
+	code, err := b.judge.Encoding(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	j := &worker.Job{Program: p}
+	var all []*judge.Values
+	for call := range b.hello.Calls() {
+		mem := make([][]byte, len(p.Buffers))
+		var buffers []impls.Tensor
+		for i := range mem {
+			mem[i] = make([]byte, s.Lanes()*p.Buffers[i].Rows*s.RowBytes())
+			buffers = append(buffers, impls.TensorOver(s, p.Buffers[i].Rows, mem[i]))
+		}
+		if call > 0 {
+			all = append(all, all[0].Fresh(call, code, mem))
+			j.Again = append(j.Again, buffers)
 			continue
 		}
-		mem := make([][]byte, len(j.Buffers))
-		for b := range mem {
-			mem[b] = j.Buffers[b].Data
-		}
-		if d := all[i].Compare(mem); d != nil {
-			d.Op, d.OpKind, d.Fault, d.Where = last, "statement", corpus.FaultRows, "stored"
-			found[i] = d
+		j.Buffers = buffers
+		all = append(all, judge.NewValues(p, s, code, mem))
+		for _, stmt := range p.Stmts {
+			all[0].Statement(stmt)
 		}
 	}
-	return found, nil
+	return j, all, nil
+}
+
+// outcome is what a worker made of a program, the first call that went wrong.
+func outcome(j *worker.Job, all []*judge.Values) *corpus.Divergence {
+	last := max(1, len(j.Program.Stmts))
+	switch {
+	case j.Skip != "":
+		return nil
+	case j.Err != nil:
+		return &corpus.Divergence{Op: last, OpKind: "statement", Tensor: "-", Fault: corpus.FaultRefused, Detail: j.Err.Error()}
+	}
+	for call, buffers := range append([][]impls.Tensor{j.Buffers}, j.Again...) {
+		mem := make([][]byte, len(buffers))
+		for b := range mem {
+			mem[b] = buffers[b].Data
+		}
+		if d := all[call].Compare(mem); d != nil {
+			d.Op, d.OpKind, d.Fault, d.Where = last, "statement", corpus.FaultRows, "stored"
+			if call > 0 {
+				d.Where = fmt.Sprintf("stored by call %d of what was compiled", call+1)
+			}
+			return d
+		}
+	}
+	return nil
 }
 
 // together runs a batch of programs on the worker, together, and each that
@@ -81,7 +117,7 @@ func (b *Backend) together(ctx context.Context, cases []*corpus.Case) ([]*corpus
 	for i, c := range cases {
 		programs[i] = c.Program
 	}
-	together, err := b.runPrograms(ctx, cases, programs)
+	together, skipped, err := b.runPrograms(ctx, cases, programs)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +134,7 @@ func (b *Backend) together(ctx context.Context, cases []*corpus.Case) ([]*corpus
 		return all, nil
 	}
 	for i, d := range together {
+		b.count(cases[i], skipped[i] != "")
 		if d != nil && len(cases) > 1 {
 			// Alone, and more than once: a race need not show each time.
 			d = nil

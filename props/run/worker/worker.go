@@ -3,9 +3,12 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -29,6 +32,8 @@ type Backend struct {
 	judge  *judge.Judge
 	again  *judge.Judge // of runs that look for what is to blame, which are not counted
 	sim    *run.Backends
+
+	programs map[string]judge.Count // by variant, empty where the worker has none
 }
 
 // New starts a worker, if it does not run, and is its backend.
@@ -37,12 +42,23 @@ func New(ctx context.Context, client *worker.Client) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Backend{client: client, hello: hello, judge: judge.New(), again: judge.New(), sim: run.Local()}, nil
+	for _, name := range hello.Variants {
+		if err := window.CheckVariant(name); err != nil {
+			return nil, fmt.Errorf("the worker's hello: variants: %w", err)
+		}
+	}
+	return &Backend{client: client, hello: hello, judge: judge.New(), again: judge.New(), sim: run.Local(), programs: map[string]judge.Count{}}, nil
 }
 
 // Counts says what became of each operation that the cache was asked: see
-// judge.Judge.
-func (b *Backend) Counts() map[string]judge.Count { return b.judge.Counts() }
+// judge.Judge. Of a worker that runs programs it says, by variant, how many ran, and
+// how many it need not run.
+func (b *Backend) Counts() map[string]judge.Count {
+	if b.hello.Programs {
+		return maps.Clone(b.programs)
+	}
+	return b.judge.Counts()
+}
 
 // Target is what a hunt in the worker hunts in: its programs where it runs
 // programs, else its cache.
@@ -57,7 +73,9 @@ func (b *Backend) Target() window.Target {
 func (b *Backend) Traits(t window.Target) run.Traits {
 	traits := run.Traits{Batch: 1, Foreign: true}
 	if t.IsProgram() {
-		traits.Batch, traits.BatchBytes = batch, batchBytes
+		traits.Batch = cmp.Or(b.hello.ProgramsAtOnce, batch)
+		traits.BatchBytes = batchBytes / int64(b.hello.Calls())
+		traits.Variants = b.hello.Variants
 	}
 	return traits
 }
@@ -66,26 +84,65 @@ func (b *Backend) Traits(t window.Target) run.Traits {
 // for a graph, and little more for thirty programs than for one.
 const batch = 32
 
-// batchBytes ends a batch of programs early, so that it fits a message of the
-// worker protocol: the buffers of the last one, which reaches it, take a quarter
+// batchBytes ends a batch of programs early, so that the buffers of all calls fit a
+// message of the worker protocol: the buffers of the last one, which reaches it, take a quarter
 // of corpus.DefaultLimit at most.
 const batchBytes = worker.MaxMessage - worker.MaxHeader - corpus.DefaultLimit/4
 
 // Run implements run.Backend.
 func (b *Backend) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
-	if cases[0].Target.IsProgram() && len(cases) > 1 {
-		return b.together(ctx, cases)
+	if !cases[0].Target.IsProgram() {
+		return run.Each(ctx, cases, b.one)
 	}
-	return run.Each(ctx, cases, b.one)
+	if len(cases) == 1 {
+		found, err := run.Each(ctx, cases, b.one)
+		var skipped *run.SkippedError
+		if errors.As(err, &skipped) {
+			b.count(cases[0], true)
+		} else if err == nil {
+			b.count(cases[0], false)
+		}
+		return found, err
+	}
+	// A request has one variant.
+	all := make([]*corpus.Divergence, 0, len(cases))
+	for len(cases) > 0 {
+		n := slices.IndexFunc(cases, func(c *corpus.Case) bool { return c.Target != cases[0].Target })
+		if n < 0 {
+			n = len(cases)
+		}
+		found, err := b.together(ctx, cases[:n])
+		all = append(all, found...)
+		if err != nil || len(found) < n {
+			return all, err
+		}
+		cases = cases[n:]
+	}
+	return all, nil
+}
+
+// count adds a program that ran, or that the worker need not run.
+func (b *Backend) count(c *corpus.Case, skipped bool) {
+	key := c.Target.Variant
+	n := b.programs[key]
+	if skipped {
+		n.Refused++
+	} else {
+		n.Accepted++
+	}
+	b.programs[key] = n
 }
 
 // one runs a case on the worker, which gets a fresh process where the one before
 // is gone.
 func (b *Backend) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
 	if p, ok := c.TheProgram(); ok {
-		all, err := b.runPrograms(ctx, []*corpus.Case{c}, []inplace.Program{p})
+		all, skipped, err := b.runPrograms(ctx, []*corpus.Case{c}, []inplace.Program{p})
 		if err != nil {
 			return nil, err
+		}
+		if skipped[0] != "" {
+			return nil, &run.SkippedError{Reason: skipped[0]}
 		}
 		if d := all[0]; d != nil && d.Fault == corpus.FaultRows {
 			b.MatchOnSim(ctx, c, d)

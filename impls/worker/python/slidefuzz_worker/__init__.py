@@ -152,6 +152,10 @@ def serve(
     dims: Union[str, Sequence[int], None] = None,
     batches: Union[str, Sequence[int], None] = None,
     slack: Optional[int] = None,
+    variants: Union[str, Sequence[str], None] = None,
+    programs_at_once: Optional[int] = None,
+    grammar: Optional[int] = None,
+    runs: Optional[int] = None,
 ) -> None:
     """Answers requests until bye.
 
@@ -176,11 +180,9 @@ def serve(
     script(meta) -> (file name, text), programs(meta, tensors) -> (meta, tensors)
     are optional, and so are the limits that a maintainer chose: max_chunk (rows,
     "W" or "W+1"), without (kinds of chunk), dims (a list, or "8*"), batches (a
-    list), slack (rows).
+    list), slack (rows). variants, programs_at_once, grammar and runs are of programs:
+    the module programs has what a compiler needs.
     """
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints is not a reply
-    requests = sys.stdin.buffer
     cache: Any = None  # by its capabilities it has methods that Cache has not
     offers = list(capabilities)
     offers += [c for c, f in (("script", script), ("programs", programs)) if f]
@@ -190,6 +192,7 @@ def serve(
     if sinks:
         hello["sinks"] = str(sinks)
     hello |= limits(max_chunk=max_chunk, without=without, dims=dims, batches=batches, slack=slack)
+    hello |= limits(variants=variants, programs_at_once=programs_at_once, grammar=grammar, runs=runs)
 
     def answer(meta: Metadata, tensors: dict[str, Tensor]) -> tuple[Metadata, Any]:
         nonlocal cache
@@ -227,8 +230,24 @@ def serve(
             raise Refused(f"unknown op {op!r}")
         return {}, {}
 
+    replies(answer, update_reply)
+
+
+def own_output() -> BinaryIO:
+    """Standard output for replies alone: what a library prints goes to standard
+    error from now on."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return out
+
+
+def replies(answer: Callable[[Metadata, dict[str, Tensor]], tuple[Metadata, Any]], update: Callable[[Any], dict[str, Tensor]]) -> None:
+    """Answers each request with answer's metadata and tensors, until bye. Those of an
+    update go through update first: what it cannot read ends the worker, for it refuses
+    nothing."""
+    out = own_output()
     while True:
-        message = read_message(requests)
+        message = read_message(sys.stdin.buffer)
         if message is None:
             return
         op = message[0].get("op")
@@ -239,7 +258,7 @@ def serve(
                 traceback.print_exc()
             meta, tensors = {"error": f"{type(e).__name__}: {e}".split("\n")[0][:500]}, {}
         if op == "update" and "error" not in meta:
-            tensors = update_reply(tensors)
+            tensors = update(tensors)
         write_message(out, meta, tensors)
         if op == "bye":
             return

@@ -1,0 +1,411 @@
+package corpus
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/slidefuzz/slidefuzz/impls/window"
+)
+
+// EngineCan is what an engine can do beside prompts and decodes of one request at a
+// time, and its limits.
+type EngineCan struct {
+	Crop, Fork bool
+	Chunks     bool // several tokens for a request that is there
+	Join       bool // in one forward any requests, each with any number of tokens
+	Padding    bool // left padding
+	// MaxRequests of one forward, 0 for no bound. Without Join those of a forward have
+	// as many tokens each, padding counted, begin together, and stay together.
+	MaxRequests int
+	// MaxContext is the most tokens of a request, padding counted, 0 for no bound.
+	MaxContext int
+}
+
+// WindowModel is a checkpoint with the window of its sliding layers.
+type WindowModel struct {
+	Window int
+	Model
+}
+
+// EngineDrawer draws cases of an engine.
+type EngineDrawer struct {
+	Can EngineCan
+	// Models are the checkpoints that cases have, several cases in a row the same one:
+	// engines take longer to load one than to run a case.
+	Models []WindowModel
+	// Identities is how many tokens a model can tell apart.
+	Identities func(WindowModel) int
+}
+
+// What is drawn.
+const (
+	casesOfModel = 25 // in a row
+	mostDrawn    = 4  // requests at once; what four share, two share
+	mostSteps    = 14 // operations after the first prompts
+	// longShare is the share of cases with a request that is longer than what engines
+	// round the rows of a window up to.
+	longShare  = 1. / 12
+	longPrompt = 700
+)
+
+// Cases gives random cases of a target, one a call: the same for the same seed.
+func (d *EngineDrawer) Cases(t window.Target, seed uint64) func() *Case {
+	h := fnv.New64a()
+	h.Write([]byte(t.String()))
+	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
+	order := rng.Perm(len(d.Models))
+	n := 0
+	return func() *Case {
+		m := d.Models[order[n/casesOfModel%len(order)]]
+		n++
+		c := d.Draw(rng, m)
+		c.Target = t
+		return c
+	}
+}
+
+// Draw makes a case of a checkpoint, without a target.
+func (d *EngineDrawer) Draw(r *rand.Rand, m WindowModel) *Case {
+	w := &engineScript{rng: r, can: d.Can, window: m.Window, long: r.Float64() < longShare, open: Open{}}
+	c := &Case{Engine: &EngineCase{Model: m.Model}}
+	c.Shape.Window = m.Window
+	w.most = max(1, 1<<r.IntN(3)) // 1, 2 or 4
+	if room := d.Identities(m) / (m.Window + 2); w.most > room && r.IntN(4) > 0 {
+		// More requests than identities are judged by counts alone.
+		w.most = max(1, room)
+	}
+	if w.can.MaxRequests > 0 {
+		w.most = min(w.most, w.can.MaxRequests)
+	}
+	w.most = min(w.most, mostDrawn)
+	w.begin(1 + r.IntN(w.most))
+	for n := 1 + r.IntN(mostSteps); n > 0; n-- {
+		w.step()
+	}
+	c.Engine.Ops = w.ops
+	return c
+}
+
+// engineScript is a case that is being drawn.
+type engineScript struct {
+	rng    *rand.Rand
+	can    EngineCan
+	window int
+	long   bool
+	most   int // requests at once
+	named  int // requests so far
+	ops    []EngineOp
+	open   Open
+	groups [][]string // the requests that are there; without Join those of a forward
+}
+
+// add appends an operation, and reports whether it has a meaning within the limits.
+func (w *engineScript) add(o EngineOp) bool {
+	if w.can.MaxContext > 0 {
+		for _, p := range o.Parts {
+			was := w.open[p.Request]
+			if was.Tokens+was.Pad+p.N+p.Pad > w.can.MaxContext {
+				return false
+			}
+		}
+	}
+	if w.open.After(&o) != nil {
+		return false
+	}
+	w.ops = append(w.ops, o)
+	return true
+}
+
+// name is that of a new request: a, b, … z, r26, r27, ….
+func (w *engineScript) name() string {
+	n := w.named
+	w.named++
+	if n < 26 {
+		return string(rune('a' + n))
+	}
+	return fmt.Sprintf("r%d", n)
+}
+
+// length draws the tokens of a prompt: around multiples of the window, where things
+// change, or any.
+func (w *engineScript) length() int {
+	r := w.rng
+	if w.long {
+		w.long = false // one of them is enough
+		return reuseAfter - w.window + r.IntN(longPrompt-reuseAfter+w.window)
+	}
+	if r.IntN(2) == 0 {
+		return max(1, w.window*(1+r.IntN(4))-2+r.IntN(5))
+	}
+	return 1 + r.IntN(3*w.window+3)
+}
+
+// begin begins so many requests: in one forward, or one after the other.
+func (w *engineScript) begin(n int) {
+	parts := make([]Part, n)
+	names := make([]string, n)
+	longest := 0
+	for i := range parts {
+		names[i] = w.name()
+		parts[i] = Part{Kind: PartPrompt, Request: names[i], N: w.length()}
+		longest = max(longest, parts[i].N)
+	}
+	together := w.can.Join || n > 1
+	if w.can.Padding && w.rng.IntN(2) == 0 {
+		w.pad(parts, longest)
+	} else if !w.can.Join {
+		for i := range parts { // nothing makes them alike
+			parts[i].N = longest
+		}
+	}
+	if w.can.Join && w.rng.IntN(4) == 0 {
+		together = false
+	}
+	if together {
+		if w.add(EngineOp{Kind: Forward, Parts: parts}) {
+			w.groups = append(w.groups, names)
+		}
+		return
+	}
+	for i := range parts {
+		if w.add(EngineOp{Kind: Forward, Parts: parts[i : i+1]}) {
+			w.groups = append(w.groups, names[i:i+1])
+		}
+	}
+}
+
+// pad makes prompts equally long with padding, and gives all of them some more in one of
+// three cases.
+func (w *engineScript) pad(parts []Part, longest int) {
+	more := 0
+	if w.rng.IntN(3) == 0 {
+		more = 1 + w.rng.IntN(2*w.window)
+	}
+	for i := range parts {
+		parts[i].Pad = longest - parts[i].N + more
+	}
+}
+
+// requests lists those that are there, in the order in which they began.
+func (w *engineScript) requests() []string { return slices.Concat(w.groups...) }
+
+// step goes on in one way that the engine can.
+func (w *engineScript) step() {
+	if len(w.groups) == 0 {
+		w.begin(1)
+		return
+	}
+	group := w.groups[w.rng.IntN(len(w.groups))]
+	switch n := w.rng.IntN(20); {
+	case n < 9:
+		w.decode(group)
+	case n < 13:
+		if w.can.Chunks {
+			w.chunk(group)
+		}
+	case n < 15:
+		if len(w.requests()) < w.most {
+			w.join()
+		}
+	case n < 16:
+		w.drop(group)
+	case n < 18:
+		if w.can.Crop {
+			w.crop(group)
+		}
+	default:
+		if w.can.Fork {
+			w.fork(group)
+		}
+	}
+}
+
+// decode gives each request of a group, or with Join each there is or some of them, a
+// token, several times in a row.
+func (w *engineScript) decode(group []string) {
+	names := group
+	if w.can.Join && w.rng.IntN(4) > 0 {
+		names = w.some(w.requests())
+	}
+	parts := make([]Part, len(names))
+	for i, name := range names {
+		parts[i] = Part{Kind: PartDecode, Request: name, N: 1}
+	}
+	for n := 1 + w.rng.IntN(w.window+3); n > 0; n-- {
+		w.add(EngineOp{Kind: Forward, Parts: slices.Clone(parts)})
+	}
+}
+
+// some is all of the names in three of four cases, else one to all of them.
+func (w *engineScript) some(names []string) []string {
+	if w.can.MaxRequests > 0 {
+		names = names[:min(len(names), w.can.MaxRequests)]
+	}
+	if w.rng.IntN(4) > 0 {
+		return names
+	}
+	var few []string
+	for _, i := range w.rng.Perm(len(names))[:1+w.rng.IntN(len(names))] {
+		few = append(few, names[i])
+	}
+	return few
+}
+
+// chunk gives a group several tokens; with Join one request of it, in half of the cases
+// in one forward with decodes of others.
+func (w *engineScript) chunk(group []string) {
+	n := 1 + w.rng.IntN(2*w.window+2)
+	if w.rng.IntN(3) == 0 {
+		n = max(1, w.window-1+w.rng.IntN(4))
+	}
+	if !w.can.Join {
+		var parts []Part
+		for _, name := range group {
+			parts = append(parts, Part{Kind: PartChunk, Request: name, N: n})
+		}
+		w.add(EngineOp{Kind: Forward, Parts: parts})
+		return
+	}
+	name := group[w.rng.IntN(len(group))]
+	w.beside(Part{Kind: PartChunk, Request: name, N: n})
+}
+
+// beside adds a forward of one part, and of decodes of other requests in half of the
+// cases.
+func (w *engineScript) beside(part Part) bool {
+	parts := []Part{part}
+	if w.rng.IntN(2) == 0 {
+		for _, name := range w.requests() {
+			if name != part.Request && (w.can.MaxRequests == 0 || len(parts) < w.can.MaxRequests) {
+				parts = append(parts, Part{Kind: PartDecode, Request: name, N: 1})
+			}
+		}
+		w.rng.Shuffle(len(parts), func(i, k int) { parts[i], parts[k] = parts[k], parts[i] })
+	}
+	return w.add(EngineOp{Kind: Forward, Parts: parts})
+}
+
+// join begins a request while others are there.
+func (w *engineScript) join() {
+	if !w.can.Join {
+		w.begin(1)
+		return
+	}
+	name := w.name()
+	if w.beside(Part{Kind: PartPrompt, Request: name, N: w.length()}) {
+		w.groups = append(w.groups, []string{name})
+	}
+}
+
+// drop ends one request of a group, without Join all of them.
+func (w *engineScript) drop(group []string) {
+	names := group
+	if w.can.Join {
+		names = []string{group[w.rng.IntN(len(group))]}
+	}
+	for _, name := range names {
+		w.add(EngineOp{Kind: DropRequest, Request: name})
+	}
+	for i := range w.groups {
+		w.groups[i] = slices.DeleteFunc(slices.Clone(w.groups[i]), func(s string) bool { return slices.Contains(names, s) })
+	}
+	w.groups = slices.DeleteFunc(w.groups, func(g []string) bool { return len(g) == 0 })
+}
+
+// alone is a request of a group that is bound to no other, "" if there is none.
+func (w *engineScript) alone(group []string) string {
+	if len(group) > 1 && !w.can.Join {
+		return ""
+	}
+	return group[w.rng.IntN(len(group))]
+}
+
+// crop cuts the last tokens of a request off, most often few, and goes on with it: a
+// crop that nothing follows shows nothing.
+func (w *engineScript) crop(group []string) {
+	name := w.alone(group)
+	n := w.open[name].Tokens
+	if name == "" || n < 2 {
+		return
+	}
+	cut := 1 + w.rng.IntN(min(n-1, w.window+1))
+	if w.rng.IntN(4) == 0 {
+		cut = 1 + w.rng.IntN(n-1)
+	}
+	if w.add(EngineOp{Kind: CropRequest, Request: name, N: n - cut}) {
+		w.add(EngineOp{Kind: Forward, Parts: []Part{{Kind: PartDecode, Request: name, N: 1}}})
+	}
+}
+
+// fork begins a request with the tokens of another, and goes on with both.
+func (w *engineScript) fork(group []string) {
+	from := w.alone(group)
+	if from == "" || len(w.requests()) >= w.most+1 {
+		return
+	}
+	as := w.name()
+	if !w.add(EngineOp{Kind: ForkRequest, Request: from, As: as}) {
+		return
+	}
+	w.groups = append(w.groups, []string{as})
+	for _, name := range []string{as, from} {
+		w.add(EngineOp{Kind: Forward, Parts: []Part{{Kind: PartDecode, Request: name, N: 1}}})
+	}
+}
+
+// Takes reports whether an engine that can do so much can be asked a case.
+func (n EngineCan) Takes(c *Case) bool {
+	open := Open{}
+	group := map[string]string{} // of a request: the names that began with it, as text
+	for i := range c.Engine.Ops {
+		o := &c.Engine.Ops[i]
+		if o.Kind == CropRequest && !n.Crop || o.Kind == ForkRequest && !n.Fork {
+			return false
+		}
+		if o.Kind == Forward && !n.forward(o, open, group) {
+			return false
+		}
+		if o.Kind != Forward && o.Kind != DropRequest && !n.Join && group[o.Request] != o.Request {
+			return false
+		}
+		if o.Kind == ForkRequest {
+			group[o.As] = o.As
+		}
+		if open.After(o) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// forward is Takes of a forward.
+func (n EngineCan) forward(o *EngineOp, open Open, group map[string]string) bool {
+	if n.MaxRequests > 0 && len(o.Parts) > n.MaxRequests {
+		return false
+	}
+	together := ""
+	for _, p := range o.Parts {
+		together += p.Request + " "
+	}
+	together = together[:len(together)-1]
+	for _, p := range o.Parts {
+		was := open[p.Request]
+		switch {
+		case p.Kind == PartChunk && p.N > 1 && !n.Chunks, p.Pad > 0 && !n.Padding:
+			return false
+		case n.MaxContext > 0 && was.Tokens+was.Pad+p.N+p.Pad > n.MaxContext:
+			return false
+		case n.Join:
+		case p.Kind == PartPrompt:
+			group[p.Request] = together
+			if p.N+p.Pad != o.Parts[0].N+o.Parts[0].Pad {
+				return false
+			}
+		case group[p.Request] != together, p.N != o.Parts[0].N:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,82 @@
+"""In-place programs in JAX, compiled: buffers are values, and an update makes a new
+one, which the compiler puts where the old one was if it can."""
+
+import argparse
+import os
+
+# A hunt compiles; LLVM takes most of that, and what is looked for is decided before it.
+# A script that a hunt prints has none of this.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from slidefuzz_worker.programs import Style, script_text, serve_programs
+
+AT = Style(
+    write="{x} = {x}.at[:, :, {rows}].set({v})",
+    scatter="{x} = {x}.at[:, :, jnp.array({index})].set({v})",
+    clone="jnp.copy({a})",
+    cat="jnp.concatenate([{all}], 2)",
+    roll="jnp.roll({a}, {k}, 2)",
+    gather="{a}[:, :, jnp.array({index})]",
+    index_copy="{a}.at[:, :, jnp.array({index})].set({b})",
+)
+SLICE = Style(**{**vars(AT), "write": "{x} = lax.dynamic_update_slice_in_dim({x}, {v}, {first}, 2)"})
+
+# How the program, a function f of buffers, is compiled.
+WRAP = {
+    # A result with one axis more: a reshape after the last write.
+    "lifted": "jax.jit(lambda *x: tuple(y[None] for y in f(*x)))",
+    "jit": "jax.jit(f)",
+    "donated": "jax.jit(f, donate_argnums=tuple(range({n})))",
+    "slice": "jax.jit(f)",
+    # The number of rounds is an argument, so that the loop stays one.
+    "while": "jax.jit(lambda *x: lax.fori_loop(0, x[-1], lambda _, y: f(*y), x[:-1]))",
+    "scan": "jax.jit(lambda *x: lax.scan(lambda y, go: (lax.cond(go, lambda: f(*y), lambda: y), None), x[:-1], jnp.arange(2) < x[-1])[0])",
+    "cond": "jax.jit(lambda *x: lax.cond(x[-1] > 0, lambda: f(*x[:-1]), lambda: x[:-1]))",
+}
+ROUNDS = ("while", "scan", "cond")  # take the number of rounds, 1, as their last argument
+
+
+AT_ONCE = 8  # XLA takes as long for each program of a graph as for one alone
+
+
+def source(p, variant):
+    return (SLICE if variant == "slice" else AT).values(p)
+
+
+def build(programs, variant):
+    functions = [source(p, variant).function({"jnp": jnp, "lax": lax}) for p in programs]
+    wrapped = [eval(WRAP[variant].format(n=len(p.buffers)), {"jax": jax, "jnp": jnp, "lax": lax, "f": f}) for f, p in zip(functions, programs)]
+    more = [1] if variant in ROUNDS else []
+    # One graph of all: what is donated is donated from outside.
+    together = jax.jit(lambda calls, more: [f(*x, *more) for f, x in zip(wrapped, calls)], donate_argnums=0 if variant == "donated" else ())
+
+    def run(calls):
+        got = jax.device_get(together([[jnp.array(b) for b in x] for x in calls], more))
+        return [[g.reshape(b.shape) for g, b in zip(*pair)] for pair in zip(got, calls)]
+
+    return run
+
+
+def script(p, variant):
+    call = "run_p0(*map(jnp.array, buffers(run)){})".format(", 1" if variant in ROUNDS else "")
+    if variant == "lifted":
+        call = f"[g[0] for g in {call}]"
+    setup = f"f = p0\nrun_p0 = {WRAP[variant].format(n=len(p.buffers))}\n"
+    return script_text(p, source(p, variant).source, "import jax\nimport jax.numpy as jnp\nfrom jax import lax", call, "jax.__version__", setup)
+
+
+def main():
+    o = argparse.ArgumentParser(description=__doc__)
+    o.add_argument("--variants", default=",".join(WRAP), help="those to run, comma-separated")
+    variants = o.parse_args().variants.split(",")
+    device = jax.devices()[0]
+    name = "cpu" if device.platform == "cpu" else f"gpu ({device.device_kind})"
+    serve_programs(build, "jax-programs", f"jax {jax.__version__}", ["F32", "F16", "U8"], name, variants, at_once=AT_ONCE, script=script)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""In-place programs in numba: numpy's own code, compiled, and compiled in parallel."""
+
+import argparse
+import os
+
+# A hunt compiles, and LLVM takes most of that. A script that it prints has none of this.
+os.environ.setdefault("NUMBA_OPT", "0")
+
+import numba
+import numpy as np
+
+from slidefuzz_worker.programs import Style, script_text, serve_programs
+
+# numba runs assignments to slices of one axis in parallel, so a program is run on each
+# column, the rows of one element of one lane.
+# numba has np.roll along no axis, and takes an index as an array.
+STYLE = Style(
+    read="{x}[{rows}]",
+    write="{x}[{rows}] = {v}",
+    scatter="{x}[np.array({index})] = {v}",
+    cat="np.concatenate(({all},), 0)",
+    gather="{a}[np.array({index})]",
+    roll="roll({a}, {k})",
+    index_copy="index_copy({a}, np.array({index}), {b})",
+)
+HELPERS = '''@numba.njit
+def roll(a, k):
+    out = np.empty_like(a)
+    for i in range(a.shape[0]):
+        out[(i + k) % a.shape[0]] = a[i]
+    return out
+
+
+@numba.njit
+def index_copy(base, index, rows):
+    out = base.copy()
+    for i in range(len(index)):
+        out[index[i]] = rows[i]
+    return out
+
+
+'''
+COLUMNS = '''def columns(f, buffers):
+    for lane in np.ndindex(*buffers[0].shape[:2]):
+        for e in range(buffers[0].shape[3]):
+            made = [np.ascontiguousarray(b[lane][:, e]) for b in buffers]
+            for b, rows in zip(buffers, f(*made)):
+                b[lane][:, e] = rows
+    return buffers
+'''
+SPACE = {"numba": numba, "np": np}
+exec(HELPERS + COLUMNS, SPACE)
+columns = SPACE["columns"]
+COMPILE = {"njit": "numba.njit(p0)", "parallel": "numba.njit(parallel=True)(p0)"}
+
+
+def build(programs, variant):
+    compiled = [eval(COMPILE[variant], {"numba": numba, "p0": STYLE.views(p).function(SPACE)}) for p in programs]
+
+    def run(calls):
+        for f, x in zip(compiled, calls):
+            columns(f, x)
+
+    return run
+
+
+def script(p, variant):
+    setup = f"run_p0 = {COMPILE[variant]}\n"
+    return script_text(p, HELPERS + COLUMNS + "\n\n" + STYLE.views(p).source, "import numba", "columns(run_p0, buffers(run))", "numba.__version__", setup)
+
+
+def main():
+    o = argparse.ArgumentParser(description=__doc__)
+    o.add_argument("--variants", default="parallel,njit", help="those to run, comma-separated")
+    serve_programs(build, "numba-programs", f"numba {numba.__version__}", ["F32", "U8"], "cpu", o.parse_args().variants.split(","), script=script)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""In-place programs as ONNX graphs, for ONNX Runtime and OpenVINO: a write is ScatterND,
+or the rows before, the new ones and the rows after, concatenated."""
+
+import argparse
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper
+
+from slidefuzz_worker.programs import serve_programs
+
+TYPES = {"F32": TensorProto.FLOAT, "U8": TensorProto.UINT8}
+
+
+class Graph:
+    """A graph under way; a value is the name of its tensor."""
+
+    def __init__(self):
+        self.nodes, self.constants, self.n = [], [], 0
+
+    def op(self, kind, *inputs, **attributes):
+        self.n += 1
+        self.nodes.append(helper.make_node(kind, list(inputs), [f"n{self.n}"], **attributes))
+        return f"n{self.n}"
+
+    def ints(self, numbers):
+        self.n += 1
+        self.constants.append(onnx.numpy_helper.from_array(np.array(numbers, np.int64), f"n{self.n}"))
+        return f"n{self.n}"
+
+    def rows(self, x, first, end):
+        return self.op("Slice", x, self.ints([first]), self.ints([end]), self.ints([2]))
+
+    def gather(self, x, index):
+        return self.op("Gather", x, self.ints(index), axis=2)
+
+    def put(self, x, index, v):
+        """ScatterND writes along the first axes: the rows come first meanwhile."""
+        front = [2, 0, 1, 3]
+        a, b = self.op("Transpose", x, perm=front), self.op("Transpose", v, perm=front)
+        made = self.op("ScatterND", a, self.ints(np.array(index).reshape(-1, 1)), b)
+        return self.op("Transpose", made, perm=[1, 2, 0, 3])
+
+
+def model(p, variant):
+    g, names, rows = Graph(), {n: n for n in p.buffers}, dict(p.buffers)
+    value = {}
+    for s in p.steps:
+        args = [value.get(a, "") for a in s.args]
+        first, n, _ = s.rows
+        if s.op == "read":
+            value[s.out], rows[s.out] = g.rows(names[s.args[0]], first, first + n), n
+        elif s.op == "cat":
+            value[s.out], rows[s.out] = g.op("Concat", *args, axis=2), sum(rows[a] for a in s.args)
+        elif s.op in ("roll", "gather"):
+            n = rows[s.args[0]]
+            index = list(s.index) if s.op == "gather" else [(i - s.k) % n for i in range(n)]
+            value[s.out], rows[s.out] = g.gather(args[0], index), len(index)
+        elif s.op == "index_copy":
+            value[s.out], rows[s.out] = g.put(args[0], s.index, args[1]), rows[s.args[0]]
+        elif s.op == "clone":
+            value[s.out], rows[s.out] = g.op("Identity", args[0]), rows[s.args[0]]
+        elif s.op == "new":
+            names[s.out], rows[s.out] = args[0], rows[s.args[0]]
+        elif s.op == "scatter":
+            names[s.out] = g.put(names[s.out], s.index, args[0])
+        elif variant.endswith("concat"):
+            x, end = names[s.out], rows[s.out]
+            names[s.out] = g.op("Concat", g.rows(x, 0, first), args[0], g.rows(x, first + n, end), axis=2)
+        else:
+            names[s.out] = g.put(names[s.out], range(first, first + n), args[0])
+    outputs = []
+    for b in p.buffers:
+        g.nodes.append(helper.make_node("Identity", [names[b]], [f"out_{b}"]))
+        outputs.append(helper.make_tensor_value_info(f"out_{b}", TYPES[p.dtype], p.shape(b)))
+    inputs = [helper.make_tensor_value_info(b, TYPES[p.dtype], p.shape(b)) for b in p.buffers]
+    graph = helper.make_graph(g.nodes, "program", inputs, outputs, g.constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9).SerializeToString()
+
+
+def compiled(p, variant):
+    if variant.startswith("openvino"):
+        import openvino
+
+        made = openvino.Core().compile_model(openvino.Core().read_model(model(p, variant)), "CPU")
+        return lambda x: list(made(x).values())
+    session = onnxruntime.InferenceSession(model(p, variant), providers=["CPUExecutionProvider"])
+    return lambda x: session.run(None, dict(zip(p.buffers, x)))
+
+
+def build(programs, variant):
+    all = [compiled(p, variant) for p in programs]
+    return lambda calls: [f(x) for f, x in zip(all, calls)]
+
+
+if __name__ == "__main__":
+    o = argparse.ArgumentParser(description=__doc__)
+    o.add_argument("--variants", default="scatter,concat,openvino-scatter,openvino-concat", help="those to run, comma-separated")
+    version = f"onnxruntime {onnxruntime.__version__}"
+    serve_programs(build, "onnx-programs", version, list(TYPES), "cpu", o.parse_args().variants.split(","), at_once=32)

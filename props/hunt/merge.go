@@ -1,0 +1,188 @@
+package hunt
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/shrink"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/judge"
+)
+
+// Part is what one shard of a hunt came to in a target.
+type Part struct {
+	Result Result // its findings are taken from the notes
+	Notes  []Note
+}
+
+// Merge makes one result of those of shards. With whole the parts are all shards of
+// one hunt with a number of cases, and of a target that is deterministic the result
+// is that of the whole hunt, times aside: a case that failed counts where the whole
+// hunt would have come to it, and a failure is told by the first case that showed it.
+//
+// Otherwise counts and times add up, and of findings that are one failure the smallest
+// is told.
+func Merge(t window.Target, o Options, parts []Part, whole bool) (Result, error) {
+	result := Result{Target: t, Seed: o.Seed}
+	all := together(&result, parts)
+	o.Cases = o.Bound(t)
+	h := &hunter{
+		o: o, result: &result, most: maxFindings, start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{}, unshrunk: map[corpus.Failure]bool{},
+	}
+	if h.traits.Foreign = result.Foreign; result.Foreign {
+		h.most = maxForeignFindings
+	}
+	if !whole {
+		h.o.Cases, h.most = 0, math.MaxInt // each of them counts
+	}
+	cases, end := result.Cases, 0
+	for _, x := range all {
+		if x.note.Number == 0 {
+			continue
+		}
+		if whole && x.note.Last > end && (h.caught() || result.Ended != "") {
+			break
+		}
+		end = max(end, x.note.Last)
+		n := x.note
+		h.shrink = func(context.Context, *corpus.Case, *Note, *corpus.Divergence) (*Finding, error) { return x.shrunk() }
+		if err := h.failed(context.Background(), n.Case, &n, nil); err != nil {
+			return result, err
+		}
+		if i, ok := h.seen[*n.Failure]; ok && n.Finding != nil {
+			f := &result.Findings[i]
+			if whole && n.Finding.showsMoreThan(f) && rare(f.Small, f.Divergence) || !whole && corpus.Compare(n.Finding.Small, f.Small) < 0 {
+				better := *n.Finding
+				better.Seen = f.Seen
+				*f = better
+			}
+		}
+	}
+	result.Cases = cases
+	if whole && (h.caught() || result.Ended != "") {
+		upTo(&result, all, end)
+	}
+	for _, p := range parts {
+		if result.Ended == "" && (result.Cases == 0 || p.Result.Cases > 0) {
+			result.Ended = p.Result.Ended
+		}
+	}
+	return result, nil
+}
+
+// MergeScenario is Merge of the parts of a scenario.
+func MergeScenario(t window.Target, o Options, parts []Part) (Result, error) {
+	result := Result{Target: t, Seed: o.Seed, scenario: true}
+	seen := map[sceneKey]int{}
+	for _, x := range together(&result, parts) {
+		if x.note.Number == 0 {
+			continue
+		}
+		key := sceneKey{*x.note.Failure, x.note.Native}
+		if i, ok := seen[key]; ok {
+			result.Findings[i].Seen++
+			continue
+		}
+		f, err := x.shrunk()
+		if err != nil {
+			return result, err
+		}
+		seen[key] = len(result.Findings)
+		result.Findings = append(result.Findings, *f)
+	}
+	for _, p := range parts {
+		result.Missed += p.Result.Missed
+		result.Ended = cmp.Or(result.Ended, p.Result.Ended)
+	}
+	return result, nil
+}
+
+// noted is a note and the part that has it.
+type noted struct {
+	note Note
+	part *Part
+}
+
+// together adds the counts of parts to a result, and gives their notes by the numbers
+// of their cases.
+func together(result *Result, parts []Part) (all []noted) {
+	for i := range parts {
+		p := &parts[i]
+		r := p.Result
+		result.Cases += r.Cases
+		result.Elapsed += r.Elapsed
+		result.Interrupted = result.Interrupted || r.Interrupted
+		result.Foreign = result.Foreign || r.Foreign
+		addTo(&result.Counts, r.Counts)
+		if r.Met != nil && result.Met == nil {
+			result.Met = map[corpus.Feature]int{}
+		}
+		for f, n := range r.Met {
+			result.Met[f] += n
+		}
+		result.addVariants(r.Variants)
+		result.Steps = addSteps(result.Steps, r.Steps)
+		for _, n := range p.Notes {
+			all = append(all, noted{n, p})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b noted) int { return cmp.Compare(a.note.Number, b.note.Number) })
+	return all
+}
+
+// upTo counts anew, the batches alone that the whole hunt ran before it ended.
+func upTo(result *Result, all []noted, end int) {
+	if !slices.ContainsFunc(all, func(x noted) bool { return x.note.Batch }) {
+		return
+	}
+	result.Cases, result.Counts = 0, nil
+	clear(result.Met)
+	for _, x := range all {
+		if !x.note.Batch || x.note.Last > end {
+			continue
+		}
+		result.Cases += x.note.Cases
+		addTo(&result.Counts, x.note.Counts)
+		for f, n := range x.note.Met {
+			result.Met[f] += n
+		}
+	}
+}
+
+func addTo(all *map[string]judge.Count, more map[string]judge.Count) {
+	if *all == nil && len(more) > 0 {
+		*all = map[string]judge.Count{}
+	}
+	addCounts(*all, more, nil)
+}
+
+// shrunk is the finding of a note: its own, else that of the same part which came to
+// the same failure, else the case as it was drawn.
+func (x noted) shrunk() (*Finding, error) {
+	kept := func(f *Finding) *Finding {
+		first := *f
+		first.At, first.Seen = x.note.Number, 1
+		return &first
+	}
+	if x.note.Finding != nil {
+		return kept(x.note.Finding), nil
+	}
+	for _, n := range x.part.Notes {
+		if f := n.Finding; f != nil && f.Divergence.Failure(f.Small.Target) == *x.note.Failure {
+			return kept(f), nil
+		}
+	}
+	for _, n := range x.part.Notes {
+		if n.Case != nil && *n.Failure == *x.note.Failure {
+			f := &Finding{Found: n.Case, Small: cutAfter(n.Case, n.Divergence), Divergence: n.Divergence, Stats: shrink.Stats{Bounded: true}}
+			f.Small.Expect = n.Divergence.Expect()
+			return kept(f), nil
+		}
+	}
+	return nil, fmt.Errorf("case %d: %s: its shard did not keep the case", x.note.Number, x.note.Failure)
+}

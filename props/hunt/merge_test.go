@@ -1,0 +1,133 @@
+package hunt
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/judge"
+	"github.com/slidefuzz/slidefuzz/props/run"
+)
+
+// planted is a backend of somebody else's whose cases fail by their text: one in rarity
+// in each of several ways, and one in hangs hangs. It counts what it is asked.
+type planted struct {
+	rarity, hangs uint32
+	asked         int
+}
+
+func (b *planted) Traits(window.Target) run.Traits {
+	return run.Traits{Batch: 5, Foreign: true, Quick: true}
+}
+
+func (b *planted) Counts() map[string]judge.Count {
+	return map[string]judge.Count{"append": {Accepted: b.asked}}
+}
+
+func (b *planted) Spawn() (run.Backend, func()) {
+	return &planted{rarity: b.rarity, hangs: b.hangs}, func() {}
+}
+
+func (b *planted) Run(ctx context.Context, cases []*corpus.Case) (all []*corpus.Divergence, err error) {
+	for _, c := range cases {
+		b.asked++
+		h := fnv.New32a()
+		h.Write(c.Text())
+		var d *corpus.Divergence
+		switch x := h.Sum32(); {
+		case b.hangs > 0 && x%b.hangs == 0:
+			d = &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "-", Fault: corpus.FaultHang, Detail: "no answer"}
+		case x%b.rarity == 0:
+			kind := fmt.Sprint("kind ", x/b.rarity%40)
+			d = &corpus.Divergence{Op: 1, OpKind: kind, Tensor: "-", Fault: corpus.FaultAccepted, Detail: "taken"}
+		}
+		all = append(all, d)
+	}
+	return all, ctx.Err()
+}
+
+// bookkept is what a hunt keeps the books of.
+func bookkept(t *testing.T, r Result) string {
+	t.Helper()
+	r.Elapsed, r.Shard = 0, Shard{}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		f.After, f.Shrinking = 0, 0
+	}
+	data, err := json.MarshalIndent(r, "", " ")
+	require.NoError(t, err)
+	return string(data)
+}
+
+// The books of shards, merged, are those of the whole hunt: where more failures are
+// found than are shrunk, where the target ends the hunt by hanging, and where it is
+// known to be bad and ends it once caught; and those of several backends at once are too.
+func TestMergeKeepsTheBooks(t *testing.T) {
+	for name, x := range map[string]struct {
+		backend planted
+		target  window.Target
+		ended   bool
+	}{
+		"some":            {planted{rarity: 30}, window.Target{Update: "roll", Lowering: inplace.Fused, Device: "host"}, false},
+		"many":            {planted{rarity: 2}, window.Target{Update: "roll", Lowering: inplace.Fused, Device: "host"}, false},
+		"hangs":           {planted{rarity: 7, hangs: 40}, window.Target{Update: "roll", Lowering: inplace.Fused, Device: "host"}, true},
+		"caught":          {planted{rarity: 50}, window.Target{Update: "crop-zero", Lowering: inplace.Fused, Device: "host"}, true},
+		"caught at once":  {planted{rarity: 1}, window.Target{Update: "crop-zero", Lowering: inplace.Fused, Device: "host"}, true},
+		"nothing is seen": {planted{rarity: 1 << 31}, window.Target{Update: "crop-zero", Lowering: inplace.Fused, Device: "host"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// No time to shrink: that has tests of its own.
+			o := Options{Seed: 3, Cases: 302, UntilCaught: 302, ShrinkTime: 1}
+			hunt := func(o Options) Result {
+				b, all := x.backend, run.Local()
+				all.ByDevice["host"] = &b
+				r, err := Hunt(t.Context(), all, x.target, o)
+				require.NoError(t, err)
+				return r
+			}
+			whole := hunt(o)
+			assert.Equal(t, x.ended, whole.Cases < o.Cases, "%d cases", whole.Cases)
+			jobs := o
+			jobs.Jobs = 3
+			assert.Equal(t, bookkept(t, whole), bookkept(t, hunt(jobs)))
+			for _, of := range []int{1, 3, 64} {
+				parts := make([]Part, of)
+				cases := 0
+				for i := range parts {
+					o := o
+					o.Shard = Shard{i, of}
+					o.Note = func(n Note) {
+						// As it is kept in a file.
+						data, err := json.Marshal(n)
+						require.NoError(t, err)
+						var kept Note
+						require.NoError(t, json.Unmarshal(data, &kept))
+						parts[i].Notes = append(parts[i].Notes, kept)
+					}
+					parts[i].Result = hunt(o)
+					cases += parts[i].Result.Cases
+				}
+				assert.GreaterOrEqual(t, cases, whole.Cases)
+				if !x.ended {
+					assert.Equal(t, o.Cases, cases, "each case in one shard")
+				}
+				merged, err := Merge(x.target, o, parts, true)
+				require.NoError(t, err)
+				assert.Equal(t, bookkept(t, whole), bookkept(t, merged), "%d shards", of)
+				// Without all of them counts add up, and every failure is told.
+				merged, err = Merge(x.target, o, parts, false)
+				require.NoError(t, err)
+				assert.Equal(t, cases, merged.Cases)
+				assert.GreaterOrEqual(t, len(merged.Findings), len(whole.Findings))
+			}
+		})
+	}
+}

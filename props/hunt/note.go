@@ -1,0 +1,59 @@
+package hunt
+
+import (
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/judge"
+)
+
+// Note is what a shard says of a batch or of a case that failed: all of them are
+// enough for Merge to keep the books of the whole hunt.
+type Note struct {
+	Last int // the number of the last case of the batch, other shards' included
+
+	// Of a batch that has run: how many of its cases, and what came of them. Only
+	// of targets whose hunt may end before its last case.
+	Batch  bool                   `json:",omitempty"`
+	Cases  int                    `json:",omitempty"`
+	Counts map[string]judge.Count `json:",omitempty"`
+	Met    map[corpus.Feature]int `json:",omitempty"`
+
+	// Of a case that failed: its number, how, and the finding where the shard
+	// shrunk it. Case is the case as it was drawn where the failure was new and not
+	// shrunk.
+	Number     int                `json:",omitempty"`
+	Failure    *corpus.Failure    `json:",omitempty"`
+	Native     bool               `json:",omitempty"` // of a scenario: in the device's order
+	Finding    *Finding           `json:",omitempty"`
+	Case       *corpus.Case       `json:",omitempty"`
+	Divergence *corpus.Divergence `json:",omitempty"` // of Case
+}
+
+// note tells what a merge has to know.
+func (h *hunter) note(n Note) { h.o.note(n) }
+
+func (o Options) note(n Note) {
+	if o.Note != nil {
+		o.Note(n)
+	}
+}
+
+// met counts the features of cases, where the hunt does.
+func (h *hunter) met(cases []*corpus.Case) map[corpus.Feature]int {
+	if h.result.Met == nil {
+		return nil
+	}
+	met := map[corpus.Feature]int{}
+	for _, c := range cases {
+		for _, f := range corpus.FeaturesOf(c) {
+			met[f]++
+		}
+	}
+	return met
+}
+
+// mayEnd reports whether a target may end its hunt before the last case: it is caught,
+// or hangs. Shards then do more than the whole hunt does, and a merge leaves that out.
+func mayEnd(t window.Target, o Options, foreign bool) bool {
+	return o.Cases > 0 && (foreign || !t.Sound() && o.UntilCaught > 0)
+}

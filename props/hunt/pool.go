@@ -1,0 +1,204 @@
+package hunt
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/judge"
+	"github.com/slidefuzz/slidefuzz/props/run"
+)
+
+// batch is cases that a hunt runs together, and what they came to.
+type batch struct {
+	cases   []*corpus.Case
+	numbers []int // of the cases among all that the hunt draws, from 1
+	last    int   // the number of the last case that is drawn with these
+
+	found []*corpus.Divergence
+	// counts is what the backend counted in them, where that is known apart from
+	// all others.
+	counts map[string]judge.Count
+	steps  judge.EngineCounts // that it judged in them
+	took   time.Duration
+	err    error
+	done   chan struct{} // closed once they have run; nil where the caller runs them
+}
+
+// run runs the cases on backends, whose backend for them counts in of, nil where none
+// counts.
+func (x *batch) run(ctx context.Context, b *run.Backends, of run.Counter) {
+	if len(x.cases) == 0 {
+		return
+	}
+	var from map[string]judge.Count
+	if of != nil {
+		from = of.Counts()
+	}
+	backend, _ := b.Of(x.cases[0].Target) // Run says what is wrong with it
+	stepper, _ := backend.(run.Stepper)
+	steps := stepsSince(stepper, judge.EngineCounts{})
+	start := time.Now()
+	x.found, x.err = b.Run(ctx, x.cases)
+	x.took = time.Since(start)
+	x.steps = stepsSince(stepper, steps)
+	var skipped *run.SkippedError
+	if errors.As(x.err, &skipped) {
+		// A single case that need not be run: it neither agrees nor diverges, and
+		// the backend has counted it.
+		x.found, x.err = make([]*corpus.Divergence, len(x.cases)), nil
+	}
+	if of != nil {
+		x.counts = map[string]judge.Count{}
+		addCounts(x.counts, of.Counts(), from)
+	}
+}
+
+// aheadBatches is how many batches for each backend are drawn and run while the
+// first of them is waited for or shrunk: a hang takes two minutes, and so may a
+// shrink. What ran in vain is at most that, and only where the target ended the
+// hunt itself.
+const aheadBatches = 64
+
+// pool runs batches on several backends at once.
+type pool struct {
+	work chan *batch
+	// first is held by who uses the hunt's own backends: the pool, or the shrinker.
+	first sync.Mutex
+	ended sync.WaitGroup
+	stop  context.CancelFunc
+	size  int
+}
+
+// newPool starts a pool of n, the hunt's own backends among them, or is nil where
+// there is nothing to run at once.
+func newPool(ctx context.Context, b *run.Backends, backend run.Backend, t window.Target, n int) *pool {
+	spawner, ok := backend.(run.Spawner)
+	if !ok || n < 2 {
+		return nil
+	}
+	ctx, stop := context.WithCancel(ctx)
+	p := &pool{work: make(chan *batch, n*aheadBatches), stop: stop, size: n}
+	p.ended.Go(func() {
+		of, _ := backend.(run.Counter)
+		for x := range p.work {
+			p.first.Lock()
+			x.run(ctx, b, of)
+			p.first.Unlock()
+			close(x.done)
+		}
+	})
+	for range n - 1 {
+		p.ended.Go(func() {
+			another, end := spawner.Spawn()
+			defer end()
+			own := &run.Backends{Limit: b.Limit, ByDevice: map[string]run.Backend{t.Device: another}}
+			of, _ := another.(run.Counter)
+			for x := range p.work {
+				x.run(ctx, own, of)
+				close(x.done)
+			}
+		})
+	}
+	return p
+}
+
+// close ends what still runs.
+func (p *pool) close() {
+	if p == nil {
+		return
+	}
+	p.stop()
+	close(p.work)
+	p.ended.Wait()
+}
+
+// addCounts adds to all what was counted beyond from.
+func addCounts(all, to, from map[string]judge.Count) {
+	for name, n := range to {
+		sum, was := all[name], from[name]
+		sum.Accepted += n.Accepted - was.Accepted
+		sum.Refused += n.Refused - was.Refused
+		if sum != (judge.Count{}) {
+			all[name] = sum
+		}
+	}
+}
+
+// batches gives the batches of a hunt in the order of their cases, each once it has
+// run, and until more says that it is enough.
+func (h *hunter) batches(ctx context.Context, b *run.Backends, more func() bool) func(yield func(*batch) bool) {
+	return func(yield func(*batch) bool) {
+		var waiting []*batch
+		// What has run when the time is up is not lost.
+		left := func() bool { return len(waiting) > 0 && h.result.Ended == "" && !h.caught() }
+		for more() || left() {
+			for h.pool != nil && ctx.Err() == nil && len(waiting) < h.pool.size*aheadBatches && h.drawsOn() {
+				x := h.next()
+				x.done = make(chan struct{})
+				waiting = append(waiting, x)
+				h.pool.work <- x
+			}
+			var x *batch
+			switch {
+			case h.pool == nil:
+				x = h.next()
+				x.run(ctx, b, h.counter())
+			case len(waiting) == 0:
+				return // the time was up meanwhile
+			default:
+				x, waiting = waiting[0], waiting[1:]
+				<-x.done
+			}
+			if !yield(x) {
+				return
+			}
+		}
+	}
+}
+
+// counter is the backend's where each batch is to be counted for itself.
+func (h *hunter) counter() run.Counter {
+	if h.countsAll() {
+		return nil
+	}
+	return h.counts.of
+}
+
+// countsAll reports whether what the backend counts is counted as a whole: apart
+// from all else each batch takes longer.
+func (h *hunter) countsAll() bool { return h.pool == nil && h.o.Shard.Of == 0 }
+
+// alone has the hunt's own backends to itself, uncounted, until the result is called.
+func (h *hunter) alone() func() {
+	switch {
+	case h.pool != nil:
+		h.pool.first.Lock()
+		return h.pool.first.Unlock
+	case h.countsAll():
+		h.counts.pause()
+		return h.counts.resume
+	}
+	return func() {}
+}
+
+// drawsOn reports whether there are cases left to be drawn.
+func (h *hunter) drawsOn() bool { return h.o.Cases <= 0 || h.drawn < h.o.Cases }
+
+// counted adds what the backend counted in a batch.
+func (h *hunter) counted(x *batch) {
+	sum := &h.result.Steps
+	sum.Steps += x.steps.Steps
+	sum.Undecided += x.steps.Undecided
+	sum.Worst = max(sum.Worst, x.steps.Worst)
+	if len(x.counts) == 0 {
+		return // counted as a whole, or not at all
+	}
+	if h.result.Counts == nil {
+		h.result.Counts = map[string]judge.Count{}
+	}
+	addCounts(h.result.Counts, x.counts, nil)
+}

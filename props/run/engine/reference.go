@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls/engine/reference"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/run"
+)
+
+// ReferenceName is the name of the reference engine; with a colon and the name of a
+// fault it is the engine with that fault.
+const ReferenceName = "reference"
+
+// NewReference is the backend of the reference engine with a fault, "" for none.
+func NewReference(fault string, models Choice) (*Backend, error) {
+	driver, err := reference.New(reference.Options{Fault: fault})
+	if err != nil {
+		return nil, err
+	}
+	name := ReferenceName
+	if fault != "" {
+		name += ":" + fault
+	}
+	return New(driver, Options{
+		Name: name, All: true, Quick: true, Models: models,
+		Can: corpus.EngineCan{Crop: true, Fork: true, Chunks: true, Join: true, Padding: true},
+	})
+}
+
+// References is the backend of the reference engine with each of its faults, by the
+// target of a case.
+type References struct{ made map[window.Target]*Backend }
+
+// of is the backend of a target, which is made once.
+func (r *References) of(t window.Target) (*Backend, error) {
+	if b := r.made[t]; b != nil {
+		return b, nil
+	}
+	name, fault, _ := strings.Cut(t.Update, ":")
+	if name != ReferenceName {
+		return nil, fmt.Errorf("%s is an engine: name it with --engine NAME, or its command with --exec 'COMMAND ARG …'", t)
+	}
+	b, err := NewReference(fault, Choice{})
+	if err != nil {
+		return nil, err
+	}
+	if r.made == nil {
+		r.made = map[window.Target]*Backend{}
+	}
+	r.made[t] = b
+	return b, nil
+}
+
+// Run implements run.Backend.
+func (r *References) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
+	return run.Each(ctx, cases, func(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
+		b, err := r.of(c.Target)
+		if err != nil {
+			return nil, err
+		}
+		return b.one(ctx, c)
+	})
+}
+
+// Traits implements run.Backend.
+func (r *References) Traits(window.Target) run.Traits { return run.Traits{Foreign: true, Quick: true} }
+
+// Takes implements run.Fitter.
+func (r *References) Takes(c *corpus.Case) bool {
+	b, err := r.of(c.Target)
+	return err == nil && b.Takes(c)
+}
+
+// Fit implements run.Fitter: nothing is drawn here.
+func (r *References) Fit(*corpus.Case) {}
