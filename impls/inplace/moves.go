@@ -18,11 +18,11 @@ type move struct {
 const maxMove = 1 << 30
 
 // movesOf is the kernels' copies as moves, in elements of size bytes; nil where a kernel
-// has to read before it writes, or reaches too far.
+// has to read before it writes, adds, or reaches too far.
 func movesOf(kernels []*Kernel, size, lanes int) []move {
 	moves := []move{}
 	for _, k := range kernels {
-		if !k.disjoint {
+		if !k.disjoint || k.adds {
 			return nil
 		}
 		period := len(k.Copies)

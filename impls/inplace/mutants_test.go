@@ -32,6 +32,6 @@ func TestKernelOfNothing(t *testing.T) {
 
 // Stretches that touch and share no cell need no order.
 func TestNeighboursAreDisjoint(t *testing.T) {
-	require.True(t, NewKernel(0, 1, []Copy{{0, 0, 0, 0, 2, 2}}).disjoint)
-	require.False(t, NewKernel(0, 1, []Copy{{0, 0, 0, 0, 1, 2}}).disjoint)
+	require.True(t, NewKernel(0, 1, []Copy{{To: 0, From: 2, N: 2}}).disjoint)
+	require.False(t, NewKernel(0, 1, []Copy{{To: 0, From: 1, N: 2}}).disjoint)
 }
