@@ -48,7 +48,7 @@ func ExampleParseDType() {
 	fmt.Println(err)
 	// Output:
 	// F8_E4M3 1 <nil>
-	// dtype "F64": want F32, BF16, F16, F8_E4M3 or U8
+	// dtype "F64": want F32, BF16, F16, F8_E4M3, U8 or I32
 }
 
 func ExampleRefusedError() {

@@ -3,22 +3,24 @@ package impls
 import "fmt"
 
 // DType is an element type, by its safetensors name. Caches move cells and
-// never compute with them, so only the size of a type matters to this package.
+// never compute with them, so only the size of a type matters to this package. In-place
+// programs add cells of I32 and F32.
 type DType uint8
 
-// The element types: four bytes, two bytes, one byte.
+// The element types: four bytes, two bytes, one byte, four bytes.
 const (
 	F32 DType = iota
 	BF16
 	F16
 	F8E4M3
 	U8
+	I32
 )
 
 var dtypes = [...]struct {
 	name string
 	size int
-}{F32: {"F32", 4}, BF16: {"BF16", 2}, F16: {"F16", 2}, F8E4M3: {"F8_E4M3", 1}, U8: {"U8", 1}}
+}{F32: {"F32", 4}, BF16: {"BF16", 2}, F16: {"F16", 2}, F8E4M3: {"F8_E4M3", 1}, U8: {"U8", 1}, I32: {"I32", 4}}
 
 // Size is the number of bytes of one element.
 func (d DType) Size() int { return dtypes[d].size }
@@ -32,7 +34,7 @@ func ParseDType(s string) (DType, error) {
 			return DType(d), nil
 		}
 	}
-	return 0, fmt.Errorf("dtype %q: want F32, BF16, F16, F8_E4M3 or U8", s)
+	return 0, fmt.Errorf("dtype %q: want F32, BF16, F16, F8_E4M3, U8 or I32", s)
 }
 
 // Layout is the order of the axes in memory.

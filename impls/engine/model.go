@@ -131,5 +131,9 @@ func (m Model) slot(layer, head, s int) int {
 func (m Model) Vocabulary() int { return m.HeadDim * (1 + m.Layers*m.Heads) }
 
 // hidden is the number of hidden elements: HeadDim for what the token is, HeadDim for
-// which token follows, HeadDim for each layer and head.
-func (m Model) hidden() int { return m.HeadDim * (2 + m.Layers*m.Heads) }
+// which token follows, HeadDim for each layer and head, and some unused: transformers'
+// Gemma 3 wants a multiple of the number of heads, and kernels one of 8.
+func (m Model) hidden() int {
+	unit := 8 * m.Heads
+	return m.HeadDim*m.Layers*m.Heads + (2*m.HeadDim+unit-1)/unit*unit
+}

@@ -1,9 +1,13 @@
 package engine_test
 
 import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,6 +25,47 @@ type run struct {
 	Chunks    []int   `json:"chunks"`
 	Cache     bool    `json:"cache"`
 	Attention string  `json:"attention"`
+}
+
+// checkpoint is what is written, and the runs that a script shall do with it.
+type checkpoint struct {
+	Path       string `json:"path"`
+	Runs       []run  `json:"runs"`
+	Vocabulary int    `json:"vocabulary"`
+	model      engine.Model
+}
+
+// answered gives checkpoints to a script and reads their logits: by checkpoint, run,
+// entry and position.
+func answered(t *testing.T, checkpoints []checkpoint, interpreter string, args ...string) (logits [][][][][]float32) {
+	t.Helper()
+	input, err := json.Marshal(checkpoints)
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), interpreter, args...)
+	var complaints bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &complaints
+	cmd.Env = append(os.Environ(), "HF_HUB_OFFLINE=1")
+	output, err := cmd.Output()
+	require.NoError(t, err, "%s", &complaints)
+	reader := bytes.NewReader(output)
+	for _, c := range checkpoints {
+		logits = append(logits, nil)
+		of := &logits[len(logits)-1]
+		for _, r := range c.Runs {
+			var entries [][][]float32
+			for _, tokens := range r.Tokens {
+				rows := make([][]float32, len(tokens))
+				for i := range rows {
+					rows[i] = make([]float32, c.model.Vocabulary())
+					require.NoError(t, binary.Read(reader, binary.LittleEndian, rows[i]), "%s", &complaints)
+				}
+				entries = append(entries, rows)
+			}
+			*of = append(*of, entries)
+		}
+	}
+	require.Zero(t, reader.Len(), "more logits than were asked for")
+	return logits
 }
 
 // consecutive gives n ids from first, after pad of padding.

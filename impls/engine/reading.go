@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"math"
+
+	"github.com/slidefuzz/slidefuzz/impls"
 )
 
 // Role is what a query head attends to.
@@ -40,7 +42,8 @@ type Head struct {
 	Other   float64 // what tokens got that are no identity and no padding, as a begin that an engine adds
 	// Empty is the part of the head's attention that rows of zeros got, 0 where it
 	// cannot be told: with Gemma's norms it is told of a Uniform head that has a
-	// Balanced one in its group.
+	// Balanced one in its group, and always of parts that rounding cannot be, above
+	// 2^-16 in F32, 2^-9 in F16 and 2^-6 in BF16.
 	Empty float64
 }
 
@@ -101,8 +104,24 @@ func (m Model) empty(heads []Head, whole func(int) float64, reference float64) {
 			}
 			full = whole(b)
 		}
-		heads[h].Empty = max(0, 1-whole(h)/full)
+		if empty := 1 - whole(h)/full; empty > m.told() {
+			heads[h].Empty = empty
+		}
 	}
+}
+
+// told is the smallest part that rows of zeros got for which roundings of the element
+// type, each at most 2^-12 in F16 and 2^-9 in BF16 of a number, are no explanation: two
+// constants are compared, of four or five roundings each. In F32 it is the sums that
+// round, of up to 4096 rows.
+func (m Model) told() float64 {
+	switch m.DType {
+	case impls.BF16:
+		return 1.0 / (1 << 6)
+	case impls.F16:
+		return 1.0 / (1 << 9)
+	}
+	return 1.0 / (1 << 16)
 }
 
 // The soft caps of Gemma 2: large, so that they cost no precision, and there, so that

@@ -119,25 +119,30 @@ func (k *Kernel) detect(selfToo bool, yield func(Hazard) bool) {
 	}
 	first := k.firstBlocks()
 	k.stretches(func(c *Copy, at, n, block int) bool {
-		w := by[c.Src]
-		if w == nil || !selfToo && c.self() {
-			return true
-		}
-		// Only what lies in the written range can be hit.
-		lo := max(c.From+at, w.base)
-		hi := min(c.From+at+n, w.base+len(w.block))
-		if lo >= hi {
+		if !selfToo && c.self() {
 			return true
 		}
 		mine := int32(block + 1)
-		for i, writer := range w.block[lo-w.base : hi-w.base] {
-			if writer != 0 && writer != mine {
-				kind := WAR
-				if first.of(int(writer)-1) < first.of(block) {
-					kind = RAW
-				}
-				if !yield(Hazard{kind, c.Src, lo + i, int(writer) - 1, block, c.Cell + lo + i - c.From}) {
-					return false
+		for t := range c.reads {
+			w := by[t.Src]
+			if w == nil {
+				continue
+			}
+			// Only what lies in the written range can be hit.
+			lo := max(t.From+at, w.base)
+			hi := min(t.From+at+n, w.base+len(w.block))
+			if lo >= hi {
+				continue
+			}
+			for i, writer := range w.block[lo-w.base : hi-w.base] {
+				if writer != 0 && writer != mine {
+					kind := WAR
+					if first.of(int(writer)-1) < first.of(block) {
+						kind = RAW
+					}
+					if !yield(Hazard{kind, t.Src, lo + i, int(writer) - 1, block, c.Cell + lo + i - t.From}) {
+						return false
+					}
 				}
 			}
 		}
@@ -146,7 +151,7 @@ func (k *Kernel) detect(selfToo bool, yield func(Hazard) bool) {
 }
 
 // self reports whether a copy writes each cell to itself.
-func (c *Copy) self() bool { return c.Dst == c.Src && c.To == c.From }
+func (c *Copy) self() bool { return c.Dst == c.Src && c.To == c.From && len(c.More) == 0 }
 
 // stretches cuts the copies at the blocks' borders: cells at … at+n-1 of c are
 // done by block.

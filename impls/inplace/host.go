@@ -23,7 +23,7 @@ func (d *Host) Run(k *Kernel, mem [][]byte, size int, _ []int32) {
 	var next atomic.Int64
 	work := func() {
 		var scratch []byte
-		if !k.disjoint {
+		if !k.disjoint || k.adds {
 			scratch = make([]byte, min(k.Block, k.Cells())*size)
 		}
 		for b := int(next.Add(1)) - 1; b < blocks; b = int(next.Add(1)) - 1 {

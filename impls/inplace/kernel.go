@@ -2,6 +2,7 @@ package inplace
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -9,9 +10,25 @@ import (
 
 // Copy is a stretch of a map, resolved to storage and element offset: cells
 // Cell … Cell+N-1 of the kernel are elements To … of storage Dst, and take
-// elements From … of storage Src.
+// elements From … of storage Src, to which those of More are added.
 type Copy struct {
 	Cell, Dst, To, Src, From, N int
+	More                        []Term
+}
+
+// Term is a summand of a copy: elements From … of storage Src.
+type Term struct{ Src, From int }
+
+// reads calls yield with where each summand starts, until it returns false.
+func (c *Copy) reads(yield func(Term) bool) {
+	if !yield(Term{c.Src, c.From}) {
+		return
+	}
+	for _, t := range c.More {
+		if !yield(t) {
+			return
+		}
+	}
 }
 
 // Kernel is one launch, made by NewKernel. Its cells are numbered in the memory order of the
@@ -27,6 +44,8 @@ type Kernel struct {
 	// disjoint: no cell is both read and written, or written twice, so that a
 	// block need not finish its loads before it stores.
 	disjoint bool
+	dtype    impls.DType // of what is added
+	adds     bool        // some copy has several summands
 }
 
 // NewKernel sorts the copies by cell and finds out what the devices need to
@@ -39,8 +58,12 @@ func NewKernel(stmt, block int, copies []Copy) *Kernel {
 	}
 	k.blocks = (k.cells + block - 1) / block
 	k.disjoint = k.isDisjoint()
+	k.adds = slices.ContainsFunc(copies, func(c Copy) bool { return len(c.More) > 0 })
 	return k
 }
+
+// Adds reports whether the kernel adds cells, rather than copying them alone.
+func (k *Kernel) Adds() bool { return k.adds }
 
 // Cells is one more than the number of the last cell.
 func (k *Kernel) Cells() int { return k.cells }
@@ -61,8 +84,10 @@ func (k *Kernel) isDisjoint() bool {
 	var all []stretch
 	for _, c := range k.Copies {
 		all = append(all, stretch{c.Dst, c.To, c.To + c.N, true})
-		if written[c.Src] {
-			all = append(all, stretch{c.Src, c.From, c.From + c.N, false})
+		for t := range c.reads {
+			if written[t.Src] {
+				all = append(all, stretch{t.Src, t.From, t.From + c.N, false})
+			}
 		}
 	}
 	sort.Slice(all, func(i, j int) bool {
@@ -111,7 +136,7 @@ func (k *Kernel) runBlock(b int, mem [][]byte, size int, scratch []byte) {
 	if len(k.Copies) > 1 {
 		i = k.find(lo)
 	}
-	if k.disjoint || i+1 >= len(k.Copies) || k.Copies[i+1].Cell >= hi {
+	if !k.adds && (k.disjoint || i+1 >= len(k.Copies) || k.Copies[i+1].Cell >= hi) {
 		// One stretch at a time is enough; copy itself loads before it
 		// stores.
 		for ; i < len(k.Copies) && k.Copies[i].Cell < hi; i++ {
@@ -128,6 +153,10 @@ func (k *Kernel) runBlock(b int, mem [][]byte, size int, scratch []byte) {
 		from, to := max(lo, c.Cell), min(hi, c.Cell+c.N)
 		s, n := (c.From+from-c.Cell)*size, (to-from)*size
 		copy(scratch[at:], mem[c.Src][s:s+n])
+		for _, t := range c.More {
+			s := (t.From + from - c.Cell) * size
+			add(k.dtype, scratch[at:at+n], mem[t.Src][s:s+n])
+		}
 		at += n
 	}
 	at = 0
@@ -143,11 +172,14 @@ func (k *Kernel) runBlock(b int, mem [][]byte, size int, scratch []byte) {
 // Plan is a program compiled for one shape: what a device needs to run it.
 type Plan struct {
 	Rows    []int // rows of each storage: the program's buffers, then temporaries
+	Returns []int // the storage of each value that the program returns
 	Kernels []*Kernel
 	// settled holds for each statement whether its kernels, and those before, have
 	// done all that it means: a kernel of two statements belongs to the second.
-	settled []bool
-	shape   impls.Shape
+	settled    []bool
+	transposed map[int]bool
+	shape      impls.Shape
+	moves      []move // all kernels, nil where that cannot be
 }
 
 // Settled reports whether the memory is what a program means after a statement, by its
@@ -159,51 +191,103 @@ func (p *Plan) Settled(stmt int) bool { return p.settled[stmt] }
 // takes block cells.
 func Compile(p Program, how Lowering, s impls.Shape, block int) *Plan {
 	low := lower(p, how, block)
-	plan := &Plan{Rows: low.rows, settled: low.settled, shape: s}
-	for _, m := range low.kernels {
-		copies := resolve(m, low.rows, s, 0)
+	plan := &Plan{Rows: low.rows, Returns: low.returns, settled: low.settled, transposed: low.transposed, shape: s}
+	for i := range low.kernels {
+		m := &low.kernels[i]
+		copies := plan.resolve(m, 0)
 		if m.then != nil {
 			last := copies[len(copies)-1]
 			blocks := (last.Cell + last.N + block - 1) / block
-			copies = append(copies, resolve(*m.then, low.rows, s, blocks*block)...)
+			copies = append(copies, plan.resolve(m.then, blocks*block)...)
 		}
-		plan.Kernels = append(plan.Kernels, NewKernel(m.stmt, block, copies))
+		k := NewKernel(m.stmt, block, copies)
+		k.dtype = s.DType
+		plan.Kernels = append(plan.Kernels, k)
 	}
+	plan.moves = movesOf(plan.Kernels, s.DType.Size(), s.Lanes())
 	return plan
 }
 
 // resolve numbers the cells of a map in the memory order of its destination, from
 // cell on.
-func resolve(m rowMap, rows []int, s impls.Shape, cell int) []Copy {
+func (p *Plan) resolve(m *rowMap, cell int) []Copy {
 	var copies []Copy
-	add := func(to, src, from, n int) {
-		if k := len(copies) - 1; k >= 0 {
-			if p := &copies[k]; p.Src == src && p.To+p.N == to && p.From+p.N == from {
-				p.N += n
-				cell += n
-				return
-			}
+	var terms []Term // of the stretch at hand
+	// add appends n cells from to on, of the sum of n cells from each term on.
+	add := func(to, n int) {
+		if k := len(copies) - 1; k >= 0 && copies[k].To+copies[k].N == to && copies[k].continues(terms) {
+			copies[k].N += n
+			cell += n
+			return
 		}
-		copies = append(copies, Copy{cell, m.dst, to, src, from, n})
+		c := Copy{Cell: cell, Dst: m.dst, To: to, Src: terms[0].Src, From: terms[0].From, N: n}
+		if len(terms) > 1 {
+			c.More = slices.Clone(terms[1:])
+		}
+		copies = append(copies, c)
 		cell += n
 	}
-	lanes, dim := s.Lanes(), s.Dim
-	if s.Layout == impls.TokensFirst { // one row of all lanes is contiguous
-		for _, r := range m.runs {
-			add(r.to*lanes*dim, r.src, r.from*lanes*dim, r.n*lanes*dim)
+	// from sets the terms to where the rows of a run begin.
+	from := func(r *run, lane, row, elem int) {
+		terms = terms[:0]
+		for _, x := range r.from {
+			terms = append(terms, Term{x.store, p.Offset(x.store, lane, x.row+row, elem)})
 		}
-		return copies
 	}
-	for lane := range lanes {
-		for _, r := range m.runs {
-			add((lane*rows[m.dst]+r.to)*dim, r.src, (lane*rows[r.src]+r.from)*dim, r.n*dim)
+	lanes, dim := p.shape.Lanes(), p.shape.Dim
+	switch {
+	case p.transposed[m.dst]: // an element of all rows is contiguous
+		for lane := range lanes {
+			for elem := range dim {
+				for i := range m.runs {
+					for row := range m.runs[i].n {
+						from(&m.runs[i], lane, row, elem)
+						add(p.Offset(m.dst, lane, m.runs[i].to+row, elem), 1)
+					}
+				}
+			}
+		}
+	case p.shape.Layout == impls.TokensFirst: // one row of all lanes is contiguous
+		for i := range m.runs {
+			from(&m.runs[i], 0, 0, 0)
+			add(p.Offset(m.dst, 0, m.runs[i].to, 0), m.runs[i].n*lanes*dim)
+		}
+	default:
+		for lane := range lanes {
+			for i := range m.runs {
+				from(&m.runs[i], lane, 0, 0)
+				add(p.Offset(m.dst, lane, m.runs[i].to, 0), m.runs[i].n*dim)
+			}
 		}
 	}
 	return copies
 }
 
+// continues reports whether terms are what comes after a copy.
+func (c *Copy) continues(terms []Term) bool {
+	if len(terms) != 1+len(c.More) {
+		return false
+	}
+	i := 0
+	for t := range c.reads {
+		if terms[i].Src != t.Src || terms[i].From != t.From+c.N {
+			return false
+		}
+		i++
+	}
+	return true
+}
+
+// Transposed reports whether a storage holds rows and elements exchanged: the rows of
+// an element of a lane lie together.
+func (p *Plan) Transposed(storage int) bool { return p.transposed[storage] }
+
 // Cell says which lane, row and element of a storage an element offset is.
 func (p *Plan) Cell(storage, offset int) (lane, row, elem int) {
+	if p.transposed[storage] {
+		rows := p.Rows[storage]
+		return offset / rows / p.shape.Dim, offset % rows, offset / rows % p.shape.Dim
+	}
 	elem = offset % p.shape.Dim
 	at := offset / p.shape.Dim
 	if p.shape.Layout == impls.TokensFirst {
@@ -214,6 +298,9 @@ func (p *Plan) Cell(storage, offset int) (lane, row, elem int) {
 
 // Offset is the inverse of Cell.
 func (p *Plan) Offset(storage, lane, row, elem int) int {
+	if p.transposed[storage] {
+		return (lane*p.shape.Dim+elem)*p.Rows[storage] + row
+	}
 	if p.shape.Layout == impls.TokensFirst {
 		return (row*p.shape.Lanes()+lane)*p.shape.Dim + elem
 	}

@@ -2,9 +2,12 @@ package inplace
 
 import "slices"
 
-// run copies n rows: rows to.. of the destination of its map from rows from..
-// of storage src.
-type run struct{ to, src, from, n int }
+// run copies n rows: rows to.. of the destination of its map are the sums of those from
+// each of from on.
+type run struct {
+	to, n int
+	from  row
+}
 
 // rowMap is a map in rows: what Lower makes and Compile resolves to cells.
 type rowMap struct {
@@ -18,13 +21,24 @@ type rowMap struct {
 // lowered is a program as kernels, still in rows. Storage i is
 // buffer i of the program; temporaries follow.
 type lowered struct {
-	rows    []int // of each storage
-	kernels []rowMap
-	settled []bool // by statement: see Plan.Settled
+	rows       []int        // of each storage
+	transposed map[int]bool // storages whose rows and elements are exchanged
+	kernels    []rowMap
+	returns    []int  // the storage of each returned value
+	settled    []bool // by statement: see Plan.Settled
 }
 
-// source says where one row of a value is: a row of a storage.
+// source is a row of a storage.
 type source struct{ store, row int }
+
+// row says what one row of a value is: the sum of rows of storages, most often of one.
+// It is never changed.
+type row []source
+
+// reads reports whether a row takes one of a storage that satisfies is.
+func (r row) reads(store int, is func(row int) bool) bool {
+	return slices.ContainsFunc(r, func(x source) bool { return x.store == store && is(x.row) })
+}
 
 // provenance says what separates a value from the storage that it reads.
 type provenance uint8
@@ -36,26 +50,25 @@ const (
 )
 
 // value is what an expression gives: its rows, and, where it has memory that
-// a name can share, that memory and the first row in it.
+// a name can share, that memory and which rows of it.
 type value struct {
-	rows       []source
+	rows       []row
 	provenance provenance
-	obj        *object
-	lo         int
+	binding
 }
 
 // object is what a name stands for: real memory once store >= 0, until then
 // rows that are still to be computed.
 type object struct {
 	store      int
-	rows       []source
+	rows       []row
 	provenance provenance
 }
 
-// binding is what a name means: rows of an object from lo on.
+// binding is what a name means: rows of an object.
 type binding struct {
 	obj *object
-	lo  int
+	at  []int
 }
 
 type lowerer struct {
@@ -65,8 +78,8 @@ type lowerer struct {
 	out   lowered
 	names map[string]binding
 	stmt  int
-	early []source // ReadEarly: what the statement reads, read before the one before it
-	fused int      // FuseIndex: one more than the kernel of the last assignment by index, 0 for none
+	early []row //  ReadEarly: what the statement reads, read before the one before it
+	fused int   // FuseIndex: one more than the kernel of the last assignment by index, 0 for none
 }
 
 // lower turns a checked program into kernels, for blocks of that many cells.
@@ -74,7 +87,7 @@ func lower(p Program, how Lowering, block int) lowered {
 	l := &lowerer{how: how, block: block, prog: p, names: map[string]binding{}}
 	for i, b := range p.Buffers {
 		l.out.rows = append(l.out.rows, b.Rows)
-		l.names[b.Name] = binding{&object{store: i}, 0}
+		l.names[b.Name] = binding{&object{store: i}, count(0, b.Rows)}
 	}
 	for i, s := range p.Stmts {
 		l.stmt = i
@@ -84,37 +97,63 @@ func lower(p Program, how Lowering, block int) lowered {
 	return l.out
 }
 
-func (l *lowerer) statement(s Stmt) {
-	if s.Define {
-		v := l.source(s.Src)
-		if v.obj == nil {
-			v.obj = &object{store: -1, rows: v.rows, provenance: v.provenance}
-		}
-		l.names[s.Dst] = binding{v.obj, v.lo}
-		return
+// count is lo, lo+1, …, lo+n-1.
+func count(lo, n int) []int {
+	c := make([]int, n)
+	for i := range c {
+		c[i] = lo + i
 	}
-	b := l.names[s.Dst]
-	if s.Index != nil {
-		l.scatter(b, s.Index, s.Src)
-		return
-	}
-	l.assign(b, s)
+	return c
 }
 
-// assign lowers `x[lo:hi] = e`.
+func (l *lowerer) statement(s Stmt) {
+	switch {
+	case s.Form != NotReturned:
+		l.returned(s)
+	case s.Define:
+		v := l.source(s.Src)
+		if v.obj == nil {
+			v.binding = binding{&object{store: -1, rows: v.rows, provenance: v.provenance}, count(0, len(v.rows))}
+		}
+		l.names[s.Dst] = v.binding
+	case s.Index != nil:
+		l.scatter(l.names[s.Dst], s.Index, s.Src)
+	default:
+		b := l.names[s.Dst]
+		l.assign(binding{b.obj, pick(b.at, s.Rows())}, s)
+	}
+}
+
+// returned gives a returned value storage of its own.
+func (l *lowerer) returned(s Stmt) {
+	v := l.source(s.Src)
+	store := l.storage(len(v.rows))
+	if s.Form == Transposed {
+		if l.out.transposed == nil {
+			l.out.transposed = map[int]bool{}
+		}
+		l.out.transposed[store] = true
+	}
+	l.emit(store, count(0, len(v.rows)), v.rows)
+	l.out.returns = append(l.out.returns, store)
+}
+
+// assign lowers an assignment to rows of what a name means, `x[lo:hi] = e` and its like.
 func (l *lowerer) assign(b binding, s Stmt) {
-	lo, hi := b.lo+s.Lo, b.lo+s.Hi
-	if l.how != Eager && b.obj.store >= 0 && s.Src.Op == OpIndexCopy {
+	if l.how != Eager && b.obj.store >= 0 && s.Src.Op == OpIndexCopy && !s.Add {
 		// index_copy of exactly the rows that it is assigned to is done in
 		// place: nothing else is read.
 		if base := s.Src.Args[0]; base.Op == OpView {
-			if v := l.names[base.Name]; v.obj == b.obj && v.lo+base.Lo == lo && v.lo+base.Hi == hi {
-				l.scatter(binding{b.obj, lo}, s.Src.Index, s.Src.Args[1])
+			if v := l.names[base.Name]; v.obj == b.obj && slices.Equal(pick(v.at, base.Rows()), b.at) {
+				l.scatter(b, s.Src.Index, s.Src.Args[1])
 				return
 			}
 		}
 	}
 	v := l.source(s.Src)
+	if s.Add {
+		v = value{rows: sums([][]row{l.rowsOf(b), v.rows}), provenance: computed}
+	}
 	if b.obj.store < 0 {
 		if l.losesRow() {
 			return
@@ -122,24 +161,39 @@ func (l *lowerer) assign(b binding, s Stmt) {
 		// The name is still to be computed: the chain grows by one link. What
 		// it was built from is left alone, since others may share the rows.
 		rows := slices.Clone(b.obj.rows)
-		copy(rows[lo:hi], v.rows)
+		for i, to := range b.at {
+			rows[to] = v.rows[i]
+		}
 		b.obj.rows, b.obj.provenance = rows, computed
 		return
 	}
-	if l.how == Eager && v.provenance == aliased || l.overwrites(b.obj.store, lo, v) && !l.unchecked(b.obj.store, lo, v) {
+	if l.how == Eager && (v.provenance == aliased || s.Add) || l.overwrites(b, v) && !l.unchecked(b, v) {
 		v.rows = l.fresh(v.rows)
 	}
-	written := func(row int) bool { return row >= lo && row < hi }
+	written := among(b.at)
 	l.materializeReaders(b.obj.store, written)
 	l.readEarly(b.obj.store, written)
-	l.emit(b.obj.store, lo, v.rows)
+	l.emit(b.obj.store, b.at, v.rows)
 }
 
-// overwrites reports whether copying v to rows lo.. of a storage reads a row
+// among reports whether a row is one of a list.
+func among(rows []int) func(row int) bool {
+	if n := len(rows); n > 0 && rows[n-1]-rows[0] == n-1 && slices.IsSorted(rows) {
+		return func(row int) bool { return row >= rows[0] && row <= rows[n-1] }
+	}
+	set := make(map[int]bool, len(rows))
+	for _, r := range rows {
+		set[r] = true
+	}
+	return func(row int) bool { return set[row] }
+}
+
+// overwrites reports whether copying v to rows of a storage reads a row
 // of it that the same copy overwrites. A row copied to itself does no harm.
-func (l *lowerer) overwrites(store, lo int, v value) bool {
+func (l *lowerer) overwrites(b binding, v value) bool {
+	written := among(b.at)
 	for i, r := range v.rows {
-		if r.store == store && r.row != lo+i && r.row >= lo && r.row < lo+len(v.rows) {
+		if r.reads(b.obj.store, func(row int) bool { return row != b.at[i] && written(row) }) {
 			return true
 		}
 	}
@@ -149,30 +203,23 @@ func (l *lowerer) overwrites(store, lo int, v value) bool {
 // scatter lowers an assignment by an index tensor, a barrier: destination and
 // source are real buffers, and the source is none that is being written.
 func (l *lowerer) scatter(b binding, index []int, e Expr) {
-	v := l.eval(e)
+	v := l.source(e)
 	if b.obj.store < 0 {
 		l.materialize(b.obj)
 	}
-	if !inPlace(v) || len(v.rows) > 0 && v.rows[0].store == b.obj.store || l.how == Eager && v.provenance == aliased {
+	if !inPlace(v.rows) || len(v.rows) > 0 && v.rows[0][0].store == b.obj.store || l.how == Eager && v.provenance == aliased {
 		v.rows = l.fresh(v.rows)
 	}
-	written := map[int]bool{}
-	for _, i := range index {
-		written[b.lo+i] = true
-	}
-	l.materializeReaders(b.obj.store, func(row int) bool { return written[row] })
-	m := rowMap{stmt: l.stmt, dst: b.obj.store}
-	for i, to := range index {
-		m.add(b.lo+to, v.rows[i])
-	}
-	l.push(m)
+	to := pick(b.at, index)
+	l.materializeReaders(b.obj.store, among(to))
+	l.push(l.rowMap(b.obj.store, to, v.rows))
 	l.fused = len(l.out.kernels)
 }
 
-// inPlace reports whether a value is a run of rows of one storage already.
-func inPlace(v value) bool {
-	for i, r := range v.rows {
-		if r.store != v.rows[0].store || r.row != v.rows[0].row+i {
+// inPlace reports whether rows are a run of rows of one storage already.
+func inPlace(rows []row) bool {
+	for i, r := range rows {
+		if len(r) != 1 || r[0].store != rows[0][0].store || r[0].row != rows[0][0].row+i {
 			return false
 		}
 	}
@@ -184,7 +231,7 @@ func inPlace(v value) bool {
 func (l *lowerer) materializeReaders(store int, written func(row int) bool) {
 	var readers []string // most often there is none
 	for name, x := range l.names {
-		if x.obj.store < 0 && slices.ContainsFunc(x.obj.rows, func(r source) bool { return r.store == store && written(r.row) }) {
+		if x.obj.store < 0 && slices.ContainsFunc(x.obj.rows, func(r row) bool { return r.reads(store, written) }) {
 			readers = append(readers, name)
 		}
 	}
@@ -200,7 +247,7 @@ func (l *lowerer) materializeReaders(store int, written func(row int) bool) {
 // some of its rows, before it is defined anew.
 func (l *lowerer) usedLater(name string) bool {
 	for _, s := range l.prog.Stmts[l.stmt+1:] {
-		if s.Src.uses(name) || !s.Define && s.Dst == name {
+		if s.Src.uses(name) || !s.Define && s.Form == NotReturned && s.Dst == name {
 			return true
 		}
 		if s.Define && s.Dst == name {
@@ -225,15 +272,15 @@ func (e Expr) uses(name string) bool {
 // materialize gives an object memory of its own, and fills it.
 func (l *lowerer) materialize(o *object) {
 	o.store = l.storage(len(o.rows))
-	l.emit(o.store, 0, o.rows)
+	l.emit(o.store, count(0, len(o.rows)), o.rows)
 	o.rows = nil
 }
 
 // fresh emits the kernel that copies rows to a new storage.
-func (l *lowerer) fresh(rows []source) []source {
+func (l *lowerer) fresh(rows []row) []row {
 	store := l.storage(len(rows))
-	l.emit(store, 0, rows)
-	return rowsOf(store, 0, len(rows))
+	l.emit(store, count(0, len(rows)), rows)
+	return rowsOf(store, count(0, len(rows)))
 }
 
 func (l *lowerer) storage(rows int) int {
@@ -241,23 +288,55 @@ func (l *lowerer) storage(rows int) int {
 	return len(l.out.rows) - 1
 }
 
-func rowsOf(store, lo, n int) []source {
-	rows := make([]source, n)
+func rowsOf(store int, at []int) []row {
+	all := make([]source, len(at))
+	rows := make([]row, len(at))
 	for i := range rows {
-		rows[i] = source{store, lo + i}
+		all[i] = source{store, at[i]}
+		rows[i] = all[i : i+1 : i+1]
 	}
 	return rows
 }
 
-func (l *lowerer) emit(store, lo int, rows []source) {
+// rowsOf are the rows that a binding stands for.
+func (l *lowerer) rowsOf(b binding) []row {
+	if b.obj.store >= 0 {
+		return rowsOf(b.obj.store, b.at)
+	}
+	return pick(b.obj.rows, b.at)
+}
+
+// sums are the rows of each part added up.
+func sums(parts [][]row) []row {
+	out := slices.Clone(parts[0])
+	for i := range out {
+		for _, p := range parts[1:] {
+			out[i] = slices.Concat(out[i], p[i])
+		}
+	}
+	return out
+}
+
+// emit adds the kernel that writes rows to those of a storage, cells in the order of
+// its memory.
+func (l *lowerer) emit(store int, to []int, rows []row) {
 	if len(rows) == 0 {
 		return
 	}
+	if !slices.IsSorted(to) {
+		order := count(0, len(to))
+		slices.SortFunc(order, func(a, b int) int { return to[a] - to[b] })
+		to, rows = pick(to, order), pick(rows, order)
+	}
+	l.push(l.rowMap(store, to, rows))
+}
+
+func (l *lowerer) rowMap(store int, to []int, rows []row) rowMap {
 	m := rowMap{stmt: l.stmt, dst: store}
 	for i, r := range rows {
-		m.add(lo+i, r)
+		m.add(to[i], r)
 	}
-	l.push(m)
+	return m
 }
 
 // push adds the kernel of a map.
@@ -269,57 +348,57 @@ func (l *lowerer) push(m rowMap) {
 }
 
 // add appends one row, joined to the run before it where it goes on.
-func (m *rowMap) add(to int, r source) {
+func (m *rowMap) add(to int, r row) {
 	if k := len(m.runs) - 1; k >= 0 {
-		if p := &m.runs[k]; p.src == r.store && p.from+p.n == r.row && p.to+p.n == to {
+		if p := &m.runs[k]; p.to+p.n == to && p.continues(r) {
 			p.n++
 			return
 		}
 	}
-	m.runs = append(m.runs, run{to, r.store, r.row, 1})
+	m.runs = append(m.runs, run{to, 1, r})
+}
+
+// continues reports whether a row is what comes after a run.
+func (p *run) continues(r row) bool {
+	if len(p.from) != len(r) {
+		return false
+	}
+	for i, f := range p.from {
+		if f.store != r[i].store || f.row+p.n != r[i].row {
+			return false
+		}
+	}
+	return true
 }
 
 func (l *lowerer) eval(e Expr) value {
 	if e.Op == OpView {
 		b := l.names[e.Name]
-		v := value{provenance: aliased, obj: b.obj, lo: b.lo + e.Lo}
-		if b.obj.store >= 0 {
-			v.rows = rowsOf(b.obj.store, v.lo, e.Hi-e.Lo)
-		} else {
+		v := value{provenance: aliased, binding: binding{b.obj, pick(b.at, e.Rows())}}
+		v.rows = l.rowsOf(v.binding)
+		if b.obj.store < 0 {
 			// It reads through the operations that the name stands for.
-			v.rows, v.provenance = b.obj.rows[v.lo:v.lo+e.Hi-e.Lo], b.obj.provenance
+			v.provenance = b.obj.provenance
 		}
 		return v
 	}
 	args := make([]value, len(e.Args))
+	rows := make([][]row, len(e.Args))
 	for i, a := range e.Args {
 		args[i] = l.eval(a)
+		rows[i] = args[i].rows
 	}
-	base := args[0].rows
 	out := value{provenance: computed}
 	switch e.Op {
-	case OpClone:
-		out.rows = base
-		if args[0].provenance <= cloned {
-			out.provenance = cloned
-		}
-	case OpCat:
-		for _, a := range args {
-			out.rows = slices.Concat(out.rows, a.rows)
-		}
-	case OpRoll:
-		n := len(base)
-		out.rows = make([]source, n)
-		for i, r := range base {
-			out.rows[((i+e.K)%n+n)%n] = r
-		}
-	case OpGather:
-		out.rows = make([]source, len(e.Index))
-		for i, r := range e.Index {
-			out.rows[i] = base[r]
-		}
 	case OpIndexCopy:
 		return l.indexCopy(args, e.Index)
+	case OpAdd:
+		out.rows = sums(rows)
+	default:
+		out.rows = arrange(e, rows)
+	}
+	if e.Op == OpClone && args[0].provenance <= cloned {
+		out.provenance = cloned
 	}
 	if l.how == Eager {
 		return l.owned(out.rows)
@@ -328,26 +407,23 @@ func (l *lowerer) eval(e Expr) value {
 }
 
 // owned is a value with a real buffer of its own.
-func (l *lowerer) owned(rows []source) value {
+func (l *lowerer) owned(rows []row) value {
+	at := count(0, len(rows))
 	o := &object{store: l.storage(len(rows))}
-	l.emit(o.store, 0, rows)
-	return value{rows: rowsOf(o.store, 0, len(rows)), provenance: computed, obj: o}
+	l.emit(o.store, at, rows)
+	return value{rows: rowsOf(o.store, at), provenance: computed, binding: binding{o, at}}
 }
 
 // indexCopy emits the barrier: a real buffer with the base, and the scatter
 // into it. The result is real, so nothing reads through it.
 func (l *lowerer) indexCopy(args []value, index []int) value {
 	src := args[1]
-	if !inPlace(src) {
+	if !inPlace(src.rows) {
 		src.rows = l.fresh(src.rows)
 	}
 	out := l.owned(args[0].rows)
 	if len(index) > 0 {
-		m := rowMap{stmt: l.stmt, dst: out.obj.store}
-		for i, to := range index {
-			m.add(to, src.rows[i])
-		}
-		l.push(m)
+		l.push(l.rowMap(out.obj.store, index, src.rows))
 		l.fused = len(l.out.kernels)
 	}
 	return out

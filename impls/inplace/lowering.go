@@ -96,28 +96,31 @@ func ParseLowering(s string) (Lowering, error) {
 
 // The faults, each where Fused would do what is right.
 
-// unchecked reports whether the copy of a value to rows lo.. of a storage is done in
+// unchecked reports whether the copy of a value to rows of a storage is done in
 // place though it reads what it overwrites.
-func (l *lowerer) unchecked(store, lo int, v value) bool {
+func (l *lowerer) unchecked(b binding, v value) bool {
 	switch l.how {
 	case DropWAR:
 		return true
 	case DropClone:
 		return v.provenance == cloned
 	case DropFar:
-		return !slices.ContainsFunc(l.moves(store, lo, v), func(by int) bool { return by == 1 || by == -1 })
+		return !slices.ContainsFunc(moves(b, v), func(by int) bool { return by == 1 || by == -1 })
 	case ChunkForward:
-		return inPlace(v) && l.moves(store, lo, v)[0] > 0
+		return inPlace(v.rows) && slices.IsSorted(b.at) && moves(b, v)[0] > 0
 	}
 	return false
 }
 
 // moves lists by how many rows each row of a storage moves that the copy of a value to
-// rows lo.. of it reads and overwrites.
-func (l *lowerer) moves(store, lo int, v value) (by []int) {
+// rows of it reads and overwrites.
+func moves(b binding, v value) (by []int) {
+	written := among(b.at)
 	for i, r := range v.rows {
-		if r.store == store && r.row >= lo && r.row < lo+len(v.rows) {
-			by = append(by, lo+i-r.row)
+		for _, x := range r {
+			if x.store == b.obj.store && x.row != b.at[i] && written(x.row) {
+				by = append(by, b.at[i]-x.row)
+			}
 		}
 	}
 	return by
@@ -142,7 +145,7 @@ func (l *lowerer) readEarly(store int, written func(row int) bool) {
 		return
 	}
 	rows := l.eval(next.Src).rows
-	if slices.ContainsFunc(rows, func(r source) bool { return r.store == store && written(r.row) }) {
+	if slices.ContainsFunc(rows, func(r row) bool { return r.reads(store, written) }) {
 		l.early = l.fresh(rows)
 	}
 }
@@ -163,22 +166,34 @@ func (l *lowerer) fuseIndex(m *rowMap) bool {
 		return false
 	}
 	first := &l.out.kernels[l.fused-1]
-	if m.dst == first.dst || first.then != nil || slices.ContainsFunc(first.runs, func(r run) bool { return r.src == m.dst }) {
+	if m.dst == first.dst || first.then != nil || l.out.transposed[m.dst] || !m.readsElsewhere(first) || first.reads(m.dst) {
 		return false
 	}
-	elsewhere := slices.ContainsFunc(m.runs, func(r run) bool {
-		return r.src == first.dst && r.from != r.to && slices.ContainsFunc(first.runs, func(w run) bool { return w.to < r.from+r.n && r.from < w.to+w.n })
-	})
-	if elsewhere {
-		for i := first.stmt; i < m.stmt; i++ {
-			l.out.settled[i] = false
-		}
-		first.then, first.stmt = m, m.stmt
-	}
-	return elsewhere
+	l.join(first, m)
+	return true
 }
 
-// has reports whether an expression contains an operation.
-func (e Expr) has(op Op) bool {
-	return e.Op == op || slices.ContainsFunc(e.Args, func(a Expr) bool { return a.has(op) })
+// join makes a map a part of the kernel of another, which then belongs to its statement.
+func (l *lowerer) join(first, m *rowMap) {
+	for i := first.stmt; i < m.stmt; i++ {
+		l.out.settled[i] = false
+	}
+	first.then, first.stmt = m, m.stmt
+}
+
+// readsElsewhere reports whether a map reads rows that another one writes, at other
+// positions than it writes itself.
+func (m *rowMap) readsElsewhere(of *rowMap) bool {
+	return slices.ContainsFunc(m.runs, func(r run) bool {
+		return slices.ContainsFunc(r.from, func(x source) bool {
+			return x.store == of.dst && x.row != r.to && slices.ContainsFunc(of.runs, func(w run) bool {
+				return w.to < x.row+r.n && x.row < w.to+w.n
+			})
+		})
+	})
+}
+
+// reads reports whether a map reads a storage.
+func (m *rowMap) reads(store int) bool {
+	return slices.ContainsFunc(m.runs, func(r run) bool { return r.from.reads(store, func(int) bool { return true }) })
 }

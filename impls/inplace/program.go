@@ -3,6 +3,7 @@ package inplace
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/slidefuzz/slidefuzz/impls"
 )
@@ -19,16 +20,20 @@ const (
 	OpGather
 	OpClone
 	OpIndexCopy
+	OpFlip
+	OpAdd
 )
 
-var opNames = [...]string{OpView: "view", OpCat: "cat", OpRoll: "roll", OpGather: "gather", OpClone: "clone", OpIndexCopy: "index_copy"}
+// opNames are their words in text; a sum is written with + between its parts.
+var opNames = [...]string{OpView: "view", OpCat: "cat", OpRoll: "roll", OpGather: "gather", OpClone: "clone", OpIndexCopy: "index_copy", OpFlip: "flip", OpAdd: "+"}
 
 // Expr is a value of some rows. Every operation works along the rows; lanes
 // and elements never mix.
 type Expr struct {
 	Op     Op
 	Name   string // OpView: a buffer or a name defined before
-	Lo, Hi int    // OpView: rows Lo to Hi-1
+	Lo, Hi int    // OpView: rows Lo to Hi-1, or what Step says
+	Step   int    // OpView: rows Lo, Lo+Step … before Hi; 0 is a step of 1
 	Args   []Expr // the other operations; OpIndexCopy: base, source
 	K      int    // OpRoll: row i goes to row i+K, modulo the rows
 	Index  []int  // OpGather: rows to take; OpIndexCopy: rows to write
@@ -55,15 +60,96 @@ func IndexCopy(base Expr, index []int, src Expr) Expr {
 	return Expr{Op: OpIndexCopy, Args: []Expr{base, src}, Index: index}
 }
 
-// Stmt is one line of a program: a definition `t = e`, an assignment to rows
-// `x[lo:hi] = e`, or, with an Index, to rows by an index tensor
-// `x[[i, …]] = e`, which is a barrier as IndexCopy is.
+// Flip is the rows of e, the last one first.
+func Flip(e Expr) Expr { return Expr{Op: OpFlip, Args: []Expr{e}} }
+
+// Add is the sum of the parts, row by row and cell by cell.
+func Add(parts ...Expr) Expr { return Expr{Op: OpAdd, Args: parts} }
+
+// Rows lists the rows of a view, in its order.
+func (e Expr) Rows() []int { return sliceRows(e.Lo, e.Hi, e.Step) }
+
+// Form is how a returned value is laid out.
+type Form uint8
+
+// The forms of a returned value: none for other statements; rows, as a buffer has them;
+// all rows of a lane in one; rows and elements exchanged.
+const (
+	NotReturned Form = iota
+	Plain
+	Reshaped
+	Transposed
+)
+
+var formNames = [...]string{Plain: "return", Reshaped: "reshape", Transposed: "transpose"}
+
+// Stmt is one line of a program: a definition `t = e`; an assignment to rows
+// `x[lo:hi] = e`, with a step `x[lo:hi:step] = e`, or adding to them `x[lo:hi] += e`;
+// with an Index to rows by an index tensor `x[[i, …]] = e`, which is a barrier as
+// IndexCopy is; with a Mask, a digit for each row, `x[mask 1011] = e`; or a value that
+// is returned, `return e`, `return reshape(e)`, `return transpose(e)`. What is
+// returned is a fresh value, fixed at that line.
 type Stmt struct {
 	Dst    string
 	Define bool
 	Lo, Hi int
+	Step   int // 0 is a step of 1
 	Index  []int
+	Mask   []bool
+	Add    bool
+	Form   Form // of what is returned
 	Src    Expr
+}
+
+// Return returns the value of e in a form.
+func Return(form Form, e Expr) Stmt { return Stmt{Form: form, Src: e} }
+
+// AssignMask copies row i of e into the row of name whose mask is the i-th that is set.
+func AssignMask(name string, mask []bool, e Expr) Stmt { return Stmt{Dst: name, Mask: mask, Src: e} }
+
+// AddTo adds e to rows lo to hi-1 of name.
+func AddTo(name string, lo, hi int, e Expr) Stmt {
+	return Stmt{Dst: name, Lo: lo, Hi: hi, Add: true, Src: e}
+}
+
+// Rows lists the rows of Dst that an assignment writes, in the order of the rows of Src.
+func (s Stmt) Rows() []int {
+	switch {
+	case s.Index != nil:
+		return s.Index
+	case s.Mask != nil:
+		rows := []int{}
+		for i, set := range s.Mask {
+			if set {
+				rows = append(rows, i)
+			}
+		}
+		return rows
+	}
+	return sliceRows(s.Lo, s.Hi, s.Step)
+}
+
+// sliceRows lists rows lo, lo+step … before hi; a step of 0 is one of 1.
+func sliceRows(lo, hi, step int) []int {
+	n := sliceLen(lo, hi, step)
+	if step == 0 {
+		step = 1
+	}
+	rows := make([]int, n)
+	for i := range rows {
+		rows[i] = lo + i*step
+	}
+	return rows
+}
+
+func sliceLen(lo, hi, step int) int {
+	switch {
+	case step == 0:
+		return max(0, hi-lo)
+	case step > 0:
+		return max(0, (hi-lo+step-1)/step)
+	}
+	return max(0, (lo-hi-step-1)/-step)
 }
 
 // Define names the value of e. The name of a view is an alias.
@@ -89,6 +175,81 @@ type Buffer struct {
 type Program struct {
 	Buffers []Buffer
 	Stmts   []Stmt
+}
+
+// Returned is a value that a program returns.
+type Returned struct {
+	Stmt int // the statement, counted from 0
+	Rows int
+	Form Form
+}
+
+// Returns lists what a checked program returns, in order.
+func (p Program) Returns() []Returned {
+	var all []Returned
+	rows := map[string]int{}
+	for _, b := range p.Buffers {
+		rows[b.Name] = b.Rows
+	}
+	for i, s := range p.Stmts {
+		if !s.Define && s.Form == NotReturned {
+			continue
+		}
+		n, err := checkExpr(s.Src, rows, 0)
+		if err != nil {
+			panic("inplace: a program that was not checked: " + err.Error())
+		}
+		if s.Define {
+			rows[s.Dst] = n
+		} else {
+			all = append(all, Returned{i, n, s.Form})
+		}
+	}
+	return all
+}
+
+// ReturnName is what the n-th value that a program returns, from 0, is called in cases
+// and messages.
+func ReturnName(n int) string { return fmt.Sprintf("%s%d", formNames[Plain], n+1) }
+
+// Target is the name of what a statement, by its index, writes: its own, or that of
+// what it returns.
+func (p Program) Target(stmt int) string {
+	if p.Stmts[stmt].Form == NotReturned {
+		return p.Stmts[stmt].Dst
+	}
+	n := 0
+	for _, s := range p.Stmts[:stmt] {
+		if s.Form != NotReturned {
+			n++
+		}
+	}
+	return ReturnName(n)
+}
+
+// Grammar is the number of the grammar that a program needs: 2 where it has a flip, a
+// slice with a step, a mask, a sum or a return, else 1.
+func (p Program) Grammar() int {
+	for i := range p.Stmts {
+		if s := &p.Stmts[i]; s.Step != 0 || s.Mask != nil || s.Add || s.Form != NotReturned || s.Src.wide() {
+			return 2
+		}
+	}
+	return 1
+}
+
+func (e Expr) wide() bool {
+	return e.Step != 0 || e.Op == OpFlip || e.Op == OpAdd || slices.ContainsFunc(e.Args, Expr.wide)
+}
+
+// Adds reports whether a program has a sum: it starts from cells that add exactly.
+func (p Program) Adds() bool {
+	return slices.ContainsFunc(p.Stmts, func(s Stmt) bool { return s.Add || s.Src.has(OpAdd) })
+}
+
+// has reports whether an expression contains an operation.
+func (e Expr) has(op Op) bool {
+	return e.Op == op || slices.ContainsFunc(e.Args, func(a Expr) bool { return a.has(op) })
 }
 
 // maxDepth bounds how deep expressions nest, so that hostile text cannot
@@ -129,6 +290,9 @@ func (p Program) Check() error {
 			return &StmtError{i + 1, err}
 		}
 	}
+	if p.Adds() {
+		return p.checkSums()
+	}
 	return nil
 }
 
@@ -136,6 +300,12 @@ func (p Program) checkStmt(s Stmt, rows map[string]int) error {
 	n, err := checkExpr(s.Src, rows, 0)
 	if err != nil {
 		return err
+	}
+	if s.Form != NotReturned {
+		if n == 0 {
+			return fmt.Errorf("a value of no rows is returned")
+		}
+		return nil
 	}
 	if s.Define {
 		if err := checkName(s.Dst); err != nil {
@@ -151,7 +321,8 @@ func (p Program) checkStmt(s Stmt, rows map[string]int) error {
 	if !ok {
 		return fmt.Errorf("no buffer or value is called %q", s.Dst)
 	}
-	if s.Index != nil {
+	switch {
+	case s.Index != nil:
 		if err := checkIndex(s.Index, have, true); err != nil {
 			return err
 		}
@@ -159,12 +330,32 @@ func (p Program) checkStmt(s Stmt, rows map[string]int) error {
 			return fmt.Errorf("%d rows for %d indices", n, len(s.Index))
 		}
 		return nil
+	case s.Mask != nil:
+		if len(s.Mask) != have {
+			return fmt.Errorf("a mask of %d digits for %s, which has %d rows", len(s.Mask), s.Dst, have)
+		}
+		if set := len(s.Rows()); set != n {
+			return fmt.Errorf("%d rows for a mask of %d", n, set)
+		}
+		return nil
 	}
-	if s.Lo < 0 || s.Hi < s.Lo || s.Hi > have {
-		return fmt.Errorf("rows %d:%d of %s, which has %d", s.Lo, s.Hi, s.Dst, have)
+	if err := checkSlice(s.Dst, s.Lo, s.Hi, s.Step, have); err != nil {
+		return err
 	}
-	if s.Hi-s.Lo != n {
-		return fmt.Errorf("%d rows assigned to %d", n, s.Hi-s.Lo)
+	if to := sliceLen(s.Lo, s.Hi, s.Step); to != n {
+		return fmt.Errorf("%d rows assigned to %d", n, to)
+	}
+	return nil
+}
+
+// checkSlice reports a slice that does not lie within the rows of a name. With a
+// negative step the end may be -1, before the first row.
+func checkSlice(name string, lo, hi, step, have int) error {
+	switch {
+	case step == 1 || step > impls.MaxExtent || step < -impls.MaxExtent:
+		return fmt.Errorf("a step of %d: want another one than 1, at most %d", step, impls.MaxExtent)
+	case step >= 0 && (lo < 0 || hi < lo || hi > have), step < 0 && (hi < -1 || lo < hi || lo >= have):
+		return fmt.Errorf("rows %s of %s, which has %d", sliceText(lo, hi, step), name, have)
 	}
 	return nil
 }
@@ -180,7 +371,8 @@ func checkName(name string) error {
 			return fmt.Errorf("name %q: want letters, digits and _, not a digit first", name)
 		}
 	}
-	if name == "" || slices.Contains(opNames[OpCat:], name) {
+	// What is returned is called return1, return2 …
+	if name == "" || slices.Contains(opNames[OpCat:], name) || slices.Contains(formNames[:], name) || strings.HasPrefix(name, formNames[Plain]) {
 		return fmt.Errorf("name %q is not free", name)
 	}
 	return nil
@@ -214,16 +406,13 @@ func checkExpr(e Expr, rows map[string]int, depth int) (int, error) {
 		if !ok {
 			return 0, fmt.Errorf("no buffer or value is called %q", e.Name)
 		}
-		if e.Lo < 0 || e.Hi < e.Lo || e.Hi > have {
-			return 0, fmt.Errorf("rows %d:%d of %s, which has %d", e.Lo, e.Hi, e.Name, have)
-		}
-		return e.Hi - e.Lo, nil
+		return sliceLen(e.Lo, e.Hi, e.Step), checkSlice(e.Name, e.Lo, e.Hi, e.Step, have)
 	}
 	want := 1
 	if e.Op == OpIndexCopy {
 		want = 2
 	}
-	if len(e.Args) == 0 || e.Op != OpCat && len(e.Args) != want {
+	if len(e.Args) == 0 || e.Op != OpCat && e.Op != OpAdd && len(e.Args) != want || e.Op == OpAdd && len(e.Args) < 2 {
 		return 0, fmt.Errorf("%s of %d values", opNames[e.Op], len(e.Args))
 	}
 	n := make([]int, len(e.Args))
@@ -241,6 +430,12 @@ func checkExpr(e Expr, rows map[string]int, depth int) (int, error) {
 	switch e.Op {
 	case OpCat:
 		return sum, nil
+	case OpAdd:
+		for _, rows := range n {
+			if rows != n[0] {
+				return 0, fmt.Errorf("%d rows are added to %d", rows, n[0])
+			}
+		}
 	case OpGather:
 		return len(e.Index), checkIndex(e.Index, n[0], false)
 	case OpIndexCopy:

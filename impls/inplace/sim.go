@@ -5,7 +5,7 @@ type Sim struct{ scratch []byte }
 
 // Run implements Device.
 func (d *Sim) Run(k *Kernel, mem [][]byte, size int, order []int32) {
-	if order == nil && k.disjoint {
+	if order == nil && k.disjoint && !k.adds {
 		// Block after block in ascending order is copy after copy; where two
 		// blocks share a stretch there is no need to stop between them.
 		for i := range k.Copies {
@@ -15,7 +15,7 @@ func (d *Sim) Run(k *Kernel, mem [][]byte, size int, order []int32) {
 		}
 		return
 	}
-	if n := min(k.Block, k.Cells()) * size; len(d.scratch) < n && !k.disjoint {
+	if n := min(k.Block, k.Cells()) * size; len(d.scratch) < n && (!k.disjoint || k.adds) {
 		d.scratch = make([]byte, n)
 	}
 	if order == nil {

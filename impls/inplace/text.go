@@ -15,8 +15,23 @@ func (e Expr) String() string {
 }
 
 func (e Expr) write(b *strings.Builder) {
-	if e.Op == OpView {
-		fmt.Fprintf(b, "%s[%d:%d]", e.Name, e.Lo, e.Hi)
+	switch e.Op {
+	case OpView:
+		fmt.Fprintf(b, "%s[%s]", e.Name, sliceText(e.Lo, e.Hi, e.Step))
+		return
+	case OpAdd:
+		for i, a := range e.Args {
+			if i > 0 {
+				b.WriteString(" + ")
+			}
+			if a.Op != OpAdd {
+				a.write(b)
+				continue
+			}
+			b.WriteByte('(')
+			a.write(b)
+			b.WriteByte(')')
+		}
 		return
 	}
 	b.WriteString(opNames[e.Op])
@@ -41,6 +56,18 @@ func (e Expr) write(b *strings.Builder) {
 	b.WriteByte(')')
 }
 
+// sliceText is a slice as Python writes it. A negative step may go past the first row,
+// to an end of -1, which is left out.
+func sliceText(lo, hi, step int) string {
+	switch {
+	case step == 0:
+		return fmt.Sprintf("%d:%d", lo, hi)
+	case step < 0 && hi == -1:
+		return fmt.Sprintf("%d::%d", lo, step)
+	}
+	return fmt.Sprintf("%d:%d:%d", lo, hi, step)
+}
+
 func writeIndex(b *strings.Builder, index []int) {
 	b.WriteByte('[')
 	for i, n := range index {
@@ -52,25 +79,49 @@ func writeIndex(b *strings.Builder, index []int) {
 	b.WriteByte(']')
 }
 
+// maskWord begins a mask: a digit for each row.
+const maskWord = "mask"
+
+var digit = map[bool]byte{false: '0', true: '1'}
+
 func (s Stmt) String() string {
 	var b strings.Builder
+	switch s.Form {
+	case NotReturned:
+	case Plain:
+		return fmt.Sprintf("%s %s", formNames[Plain], s.Src)
+	default:
+		return fmt.Sprintf("%s %s(%s)", formNames[Plain], formNames[s.Form], s.Src)
+	}
 	b.WriteString(s.Dst)
 	switch {
 	case s.Define:
+	case s.Mask != nil:
+		b.WriteString("[" + maskWord + " ")
+		for _, set := range s.Mask {
+			b.WriteByte(digit[set])
+		}
+		b.WriteByte(']')
 	case s.Index != nil:
 		b.WriteByte('[')
 		writeIndex(&b, s.Index)
 		b.WriteByte(']')
 	default:
-		fmt.Fprintf(&b, "[%d:%d]", s.Lo, s.Hi)
+		fmt.Fprintf(&b, "[%s]", sliceText(s.Lo, s.Hi, s.Step))
 	}
-	b.WriteString(" = ")
+	if s.Add {
+		b.WriteString(" +")
+	} else {
+		b.WriteByte(' ')
+	}
+	b.WriteString("= ")
 	s.Src.write(&b)
 	return b.String()
 }
 
 // ParseStmt reads one statement as String writes it: `t = roll(x[0:4], -1)`,
-// `x[1:4] = clone(x[0:3])`, `x[[0, 2]] = new[0:2]`.
+// `x[1:4] = clone(x[0:3])`, `x[[0, 2]] = new[0:2]`, `x[mask 011] = x[2:0:-1] + y[0:2]`,
+// `x[1:4] += x[0:3]`, `return transpose(x[0:4])`.
 func ParseStmt(line string) (Stmt, error) {
 	p := &stmtParser{rest: line}
 	s := p.stmt()
@@ -167,33 +218,114 @@ func (p *stmtParser) index() []int {
 
 func (p *stmtParser) stmt() Stmt {
 	s := Stmt{Dst: p.name()}
+	if s.Dst == formNames[Plain] {
+		return p.returned()
+	}
 	switch {
 	case !p.accept('['):
 		s.Define = true
 	case p.peek('['):
 		s.Index = p.index()
 		p.expect(']')
-	default:
-		s.Lo = p.number()
-		p.expect(':')
-		s.Hi = p.number()
+	case strings.HasPrefix(p.rest, maskWord):
+		s.Mask = p.mask()
 		p.expect(']')
+	default:
+		s.Lo, s.Hi, s.Step = p.slice()
+		p.expect(']')
+		s.Add = p.accept('+')
 	}
 	p.expect('=')
 	s.Src = p.expr(0)
 	return s
 }
 
+// returned is what follows the word return.
+func (p *stmtParser) returned() Stmt {
+	p.space()
+	for _, form := range [...]Form{Reshaped, Transposed} {
+		if rest, ok := strings.CutPrefix(p.rest, formNames[form]+"("); ok {
+			p.rest = rest
+			s := Return(form, p.expr(1))
+			p.expect(')')
+			return s
+		}
+	}
+	return Return(Plain, p.expr(0))
+}
+
+// mask is a digit for each row.
+func (p *stmtParser) mask() []bool {
+	p.rest = strings.TrimPrefix(p.rest, maskWord)
+	p.space()
+	mask := []bool{}
+	for p.rest != "" && (p.rest[0] == '0' || p.rest[0] == '1') {
+		mask = append(mask, p.rest[0] == '1')
+		p.rest = p.rest[1:]
+	}
+	if len(mask) == 0 || len(mask) > impls.MaxExtent {
+		p.fail("a digit 0 or 1 for each row")
+	}
+	return mask
+}
+
+// slice is lo:hi, lo:hi:step, or lo::step with a negative step, through the first row.
+func (p *stmtParser) slice() (lo, hi, step int) {
+	lo = p.number()
+	p.expect(':')
+	if p.accept(':') {
+		if !p.peek('-') {
+			p.fail("a negative step")
+		}
+		return lo, -1, p.number()
+	}
+	if p.peek('-') { // text that would not print as it was read
+		p.fail("a row")
+	}
+	hi = p.number()
+	if p.accept(':') {
+		if step = p.number(); step == 0 || step == 1 {
+			p.fail("another step than 0 and 1")
+		}
+	}
+	return lo, hi, step
+}
+
+// expr is one term, or a sum of several.
 func (p *stmtParser) expr(depth int) Expr {
 	if depth > maxDepth {
 		p.fail(fmt.Sprintf("at most %d nested expressions", maxDepth))
 		return Expr{}
 	}
+	paren := p.peek('(')
+	first := p.term(depth)
+	if !p.peek('+') {
+		if paren { // which would not be printed
+			p.fail(`"+"`)
+		}
+		return first
+	}
+	sum := Add(first)
+	for p.accept('+') {
+		sum.Args = append(sum.Args, p.term(depth))
+	}
+	return sum
+}
+
+// term is a part of a sum. Only another sum stands in parentheses.
+func (p *stmtParser) term(depth int) Expr {
+	if p.accept('(') {
+		e := p.expr(depth + 1)
+		if e.Op != OpAdd {
+			p.fail("a sum in parentheses")
+		}
+		p.expect(')')
+		return e
+	}
 	name := p.name()
 	if p.accept('[') {
-		e := View(name, p.number(), 0)
-		p.expect(':')
-		e.Hi = p.number()
+		e := Expr{Name: name}
+		e.Lo, e.Hi, e.Step = p.slice()
 		p.expect(']')
 		return e
 	}

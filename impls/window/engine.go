@@ -15,9 +15,12 @@ type Engine struct {
 	Block  int
 	update *Update
 	plans  map[planKey]*inplace.Plan
-	last   *inplace.Plan // the plan asked for last: a full window asks for one again and again
-	lastOf planKey
+	steps  []*inplace.Plan // those of one row by the number of tokens before, the window's for all more
 }
+
+// maxSteps bounds the windows whose decodes are looked up by number: a list of the plans
+// of more takes memory that a case has not asked for.
+const maxSteps = 1 << 12
 
 // planKey is what the program of a step depends on.
 type planKey struct {
@@ -37,7 +40,7 @@ func NewEngine(t Target, s impls.Shape, block int) (*Engine, error) {
 	if block < 1 {
 		return nil, fmt.Errorf("block %d: want at least one cell", block)
 	}
-	return &Engine{Target: t, Shape: s, Block: block, update: u, plans: map[planKey]*inplace.Plan{}}, nil
+	return &Engine{Target: t, Shape: s, Block: block, update: u, plans: map[planKey]*inplace.Plan{}, steps: make([]*inplace.Plan, min(s.Window, maxSteps)+1)}, nil
 }
 
 // plan is the compiled program for q new rows where n tokens have been seen.
@@ -47,11 +50,12 @@ func (e *Engine) plan(n, q int, full bool) *inplace.Plan {
 	if q > w {
 		key.n, key.full = 0, false
 	}
-	if e.last != nil && e.lastOf == key {
-		return e.last
+	// A decode: looking it up in the map would take longer than some decodes.
+	step := q == 1 && full == (key.n == w) && key.n < len(e.steps)
+	if step && e.steps[key.n] != nil {
+		return e.steps[key.n]
 	}
 	if p, ok := e.plans[key]; ok {
-		e.last, e.lastOf = p, key
 		return p
 	}
 	var stmts []inplace.Stmt
@@ -66,6 +70,10 @@ func (e *Engine) plan(n, q int, full bool) *inplace.Plan {
 		stmts = e.update.step(w, key.n, q)
 	}
 	p := inplace.Compile(inplace.Program{Buffers: []inplace.Buffer{{Name: cacheBuffer, Rows: w}, {Name: ChunkBuffer, Rows: q}}, Stmts: stmts}, e.Target.Lowering, e.Shape, e.Block)
-	e.plans[key] = p
+	if step {
+		e.steps[key.n] = p
+	} else {
+		e.plans[key] = p
+	}
 	return p
 }

@@ -152,6 +152,9 @@ func upTo(result *Result, all []noted, end int) {
 			result.Met[f] += n
 		}
 	}
+	if result.Variants != nil { // which count what was refused themselves
+		result.Counts = nil
+	}
 }
 
 func addTo(all *map[string]judge.Count, more map[string]judge.Count) {
