@@ -121,6 +121,9 @@ type Divergence struct {
 	// Attended is, of an engine, what the query saw and must see, for the table of a
 	// report. Nil where nobody can say.
 	Attended []Attended
+	// Under is, of an engine that knows its caches, what lay under the wrong query. Nil
+	// where nobody can say.
+	Under *Under
 	// Smallest is, of a worker, the smallest case that failed, where that failed
 	// too rarely to be the one reported. Nil where it is the one reported.
 	Smallest *Case
@@ -132,6 +135,12 @@ func (d *Divergence) like() inplace.Lowering {
 		return inplace.Eager
 	}
 	return d.Sim.Target.Lowering
+}
+
+// Under is the rows of a cache that a query attended to.
+type Under struct {
+	Rows  string // a line for each: its place, its position, and whose it is
+	Cache string // what was done to the cache, as the text of a case of it alone
 }
 
 // Attended is how often a query saw some token, by its name in words, and how often it

@@ -59,7 +59,7 @@ var (
 )
 
 // WriteDir writes the report's folder, each file whole or not at all: README.md,
-// case.txt, report.html, and where there is one sim.txt, the worker's script, and
+// case.txt, report.html, and where there is one sim.txt, cache.txt, the worker's script, and
 // a Go test with a go.mod of its own, so that the tests of a module around the
 // folder do not take it for theirs. What an earlier report left there and this
 // one lacks is removed.
@@ -98,11 +98,14 @@ func (r Report) WriteDir(dir string) error {
 	if sim := r.Divergence.Sim; sim != nil {
 		files = append(files, file{"sim.txt", sim.Text()})
 	}
+	if u := r.Divergence.Under; u != nil {
+		files = append(files, file{"cache.txt", []byte(u.Cache)})
+	}
 	if r.ScriptName != "" {
 		files = append(files, file{r.ScriptFile(), r.Script})
 	}
 	if ours {
-		for _, name := range [...]string{"replay_test.go", "go.sum", "sim.txt", "window.html", "go.mod"} {
+		for _, name := range [...]string{"replay_test.go", "go.sum", "sim.txt", "cache.txt", "window.html", "go.mod"} {
 			if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
@@ -126,7 +129,7 @@ var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 // unless it is an odd one or that of a file of the report.
 func (r Report) ScriptFile() string {
 	switch strings.ToLower(r.ScriptName) { // some file systems make no difference
-	case "readme.md", "case.txt", "sim.txt", "report.html", "replay_test.go", "go.mod", "go.sum":
+	case "readme.md", "case.txt", "sim.txt", "cache.txt", "report.html", "replay_test.go", "go.mod", "go.sum":
 		return "script.txt"
 	}
 	if !plainName.MatchString(r.ScriptName) {

@@ -62,6 +62,13 @@ type EngineSubject interface {
 	Failed() (f corpus.Fault, detail string)
 }
 
+// EngineExplainer is an EngineSubject that may know its caches. Explain says what the query
+// of a request at a position, padding counted, attended to in a layer in the last
+// Forward; nil where that is not known.
+type EngineExplainer interface {
+	Explain(request string, position, layer int) *corpus.Under
+}
+
 // Checkpoint is what the judge must know of the checkpoint that is loaded.
 type Checkpoint struct {
 	Identities int    // ids below that name tokens; greedy decoding of each gives the next
@@ -86,9 +93,10 @@ type EngineJudge struct {
 	// Done counts the operations, by name.
 	Done map[string]Count
 
-	c     *corpus.Case
-	point Checkpoint
-	state engineState
+	c       *corpus.Case
+	point   Checkpoint
+	explain func(request string, position, layer int) *corpus.Under // nil where nobody can
+	state   engineState
 }
 
 // maxAll bounds the tokens of a forward of which all logits are asked for: a row has
@@ -101,7 +109,10 @@ func NewEngine() *EngineJudge { return &EngineJudge{Done: map[string]Count{}} }
 // Case runs a case on an engine. It returns nil where what each query sees is what it
 // must see, as far as that can be told, else the first divergence.
 func (j *EngineJudge) Case(ctx context.Context, c *corpus.Case, point Checkpoint, engine EngineSubject) (*corpus.Divergence, error) {
-	j.c, j.point = c, point
+	j.c, j.point, j.explain = c, point, nil
+	if x, ok := engine.(EngineExplainer); ok {
+		j.explain = x.Explain
+	}
 	j.state = newEngineState(point.Identities)
 	for i := range c.Engine.Ops {
 		o := &c.Engine.Ops[i]

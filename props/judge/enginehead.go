@@ -313,6 +313,9 @@ func (j *EngineJudge) divergence(w *wrong) *corpus.Divergence {
 	if j.point.Sliding[w.q.layer] {
 		d.Tensor = "sliding"
 	}
+	if j.explain != nil {
+		d.Under = j.explain(w.q.r.name, w.q.r.pad+w.q.position, w.q.layer)
+	}
 	where := fmt.Sprintf("layer %d", w.q.layer)
 	if w.heads < w.of {
 		where += fmt.Sprintf(" head %d", w.head)

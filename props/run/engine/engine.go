@@ -263,6 +263,19 @@ func (s subject) Drop(ctx context.Context, request string) error {
 	return s.noted(s.b.driver.Drop(ctx, request))
 }
 
+// Explain implements judge.EngineExplainer.
+func (s subject) Explain(request string, position, layer int) *corpus.Under {
+	e, ok := s.b.driver.(engine.Explainer)
+	if !ok {
+		return nil
+	}
+	x, err := e.Explain(request, position, layer)
+	if err != nil {
+		return nil
+	}
+	return &corpus.Under{Rows: x.String(), Cache: x.Cache}
+}
+
 // noted remembers an error that says that the engine is gone.
 func (s subject) noted(err error) error {
 	var ended *worker.ProcessError

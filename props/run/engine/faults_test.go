@@ -11,6 +11,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/engine"
 	"github.com/slidefuzz/slidefuzz/impls/engine/reference"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
 // referenceBackend is the reference engine with a fault, hunted on checkpoints of a kind.
@@ -45,11 +46,11 @@ const mostCases = 50
 // one never is.
 func TestPlantedFaultsAreCaught(t *testing.T) {
 	folder := t.TempDir()
-	seeds := uint64(3)
+	seeds, kinds := uint64(3), []string{engine.Full, engine.Visible}
 	if testing.Short() {
-		seeds = 1
+		seeds, kinds = 1, kinds[1:]
 	}
-	for _, kind := range []string{engine.Full, engine.Visible} {
+	for _, kind := range kinds {
 		for _, f := range append([]reference.Fault{{Visible: true}}, reference.Faults()...) {
 			if kind == engine.Visible && !f.Visible {
 				continue
@@ -68,4 +69,19 @@ func TestPlantedFaultsAreCaught(t *testing.T) {
 			t.Logf("%-8s %-24s %s", kind, f.Name, strings.Join(counts, "/"))
 		}
 	}
+}
+
+// From a token that is missing where the cache races, the divergence leads to the row that
+// holds another's, and to the case of the cache alone.
+func TestFaultLeadsToTheCache(t *testing.T) {
+	n, _, d := until(t, referenceBackend(t, "race-descending", engine.Visible, t.TempDir()), 1, mostCases)
+	require.Positive(t, n)
+	require.NotNil(t, d.Under)
+	require.Contains(t, d.Under.Rows, "row 0, position ")
+	c, err := corpus.Parse("cache.txt", []byte(d.Under.Cache), 1<<20)
+	require.NoError(t, err)
+	require.Equal(t, "roll/drop-war/sim", c.Target.String())
+	local, err := run.Local().Run(t.Context(), []*corpus.Case{c})
+	require.NoError(t, err)
+	require.NotNil(t, local[0].Race, "it races in the cache alone")
 }
