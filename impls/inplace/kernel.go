@@ -65,7 +65,6 @@ func NewKernel(stmt, block int, copies []Copy) *Kernel {
 // Adds reports whether the kernel adds cells, rather than copying them alone.
 func (k *Kernel) Adds() bool { return k.adds }
 
-
 // Cells is one more than the number of the last cell.
 func (k *Kernel) Cells() int { return k.cells }
 

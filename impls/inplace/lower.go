@@ -79,7 +79,7 @@ type lowerer struct {
 	names map[string]binding
 	stmt  int
 	early []row //  ReadEarly: what the statement reads, read before the one before it
-	fused int      // FuseIndex: one more than the kernel of the last assignment by index, 0 for none
+	fused int   // FuseIndex: one more than the kernel of the last assignment by index, 0 for none
 }
 
 // lower turns a checked program into kernels, for blocks of that many cells.
