@@ -183,7 +183,7 @@ const nameBytes = 8
 // exprRows is the number of rows that the parts of e make, all together.
 func exprRows(e inplace.Expr) int64 {
 	if e.Op == inplace.OpView {
-		return int64(e.Hi - e.Lo)
+		return int64(len(e.Rows()))
 	}
 	n := int64(len(e.Index))
 	for _, a := range e.Args {
@@ -224,6 +224,9 @@ func (c *Case) Check(limit int64) error {
 		}
 		if err := c.Program.Check(); err != nil {
 			return err
+		}
+		if t := c.Shape.DType; c.Program.Adds() && t != impls.I32 && t != impls.F32 {
+			return fmt.Errorf("a program with + has cells that add exactly: want dtype=I32 or dtype=F32, not %s", t)
 		}
 	} else if len(c.Program.Buffers)+len(c.Program.Stmts) > 0 {
 		return fmt.Errorf("buffers and statements belong to a target program/…, not to %s", c.Target)

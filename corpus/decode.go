@@ -114,8 +114,12 @@ func (c *Case) decodeOp(b *bytesIn) Op {
 }
 
 // DecodeProgram makes a case of a random in-place program from any bytes: one
-// or two buffers, up to six statements.
+// or two buffers, up to six statements. What begins with ProgramPrefix chooses among all
+// that a program may have.
 func DecodeProgram(in []byte) *Case {
+	if rest, ok := bytes.CutPrefix(in, []byte(ProgramPrefix)); ok {
+		return decodeWideProgram(rest)
+	}
 	b := &bytesIn{in}
 	c := &Case{Target: window.Target{Update: "program", Lowering: inplace.Fused, Device: "sim"}}
 	c.decodeShape(b)

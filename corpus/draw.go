@@ -29,6 +29,10 @@ type Drawer struct {
 	// Even draws every choice by its own weight. Otherwise every other case has
 	// weights of its own: what is rare in one is common in another.
 	Even bool
+	// Grammar is that of the programs that are drawn: 1, or 2 for the wider one. 0 is 1
+	// for workers, which may know no other, and 2 for what runs here; GPUs get what
+	// copies cells as they are.
+	Grammar int
 
 	choices []Choice  // of what the cache can do
 	after   []int     // which choice each needs, -1 for none
@@ -90,11 +94,7 @@ func (d *Drawer) Cases(t window.Target, seed uint64) func() *Case {
 	return func() *Case {
 		var c *Case
 		if t.Update == "program" {
-			b := buf[:4+rng.IntN(MaxDraw-3)]
-			for i := range b {
-				b[i] = byte(rng.Uint32())
-			}
-			c = DecodeProgram(b)
+			c = d.program(t, rng, buf)
 		} else {
 			c = d.Draw(rng)
 		}
@@ -107,6 +107,24 @@ func (d *Drawer) Cases(t window.Target, seed uint64) func() *Case {
 			c.Schedule = inplace.Schedule{Kind: inplace.Native}
 		}
 		return c
+	}
+}
+
+// program draws a case of a random program. buf holds its bytes.
+func (d *Drawer) program(t window.Target, rng *rand.Rand, buf []byte) *Case {
+	wide := d.Grammar == 2 || d.Grammar == 0 && t.Device != window.Worker
+	for {
+		b := buf[:4+rng.IntN(MaxDraw-3)]
+		for i := range b {
+			b[i] = byte(rng.Uint32())
+		}
+		if !wide {
+			return DecodeProgram(b)
+		}
+		c := decodeWideProgram(b)
+		if !window.OnGPU(t.Device) || !c.Program.Adds() && !slices.ContainsFunc(c.Program.Stmts, func(s inplace.Stmt) bool { return s.Form == inplace.Transposed }) {
+			return c
+		}
 	}
 }
 

@@ -256,7 +256,7 @@ func (p *parser) directive(line string) error {
 		p.at = append(p.at, p.line)
 		return err
 	}
-	if strings.Contains(line, "=") {
+	if strings.Contains(line, "=") || word == "return" {
 		s, err := inplace.ParseStmt(line)
 		p.c.Program.Stmts = append(p.c.Program.Stmts, s)
 		p.at = append(p.at, p.line)

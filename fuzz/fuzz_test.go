@@ -91,22 +91,25 @@ func FuzzInPlace(f *testing.F) {
 	executions := 0
 	f.Fuzz(func(t *testing.T, in []byte) {
 		executions++
-		c := corpus.DecodeProgram(in)
-		for _, how := range lowerings {
-			c.Target.Lowering = how
-			d, err := r.One(t.Context(), c)
-			if err != nil {
-				t.Fatalf("an input that is no case: %v\n%s", err, c.Text())
+		// Of the grammar that stored inputs have, and of the wider one.
+		for _, prefix := range [...]string{"", corpus.ProgramPrefix} {
+			c := corpus.DecodeProgram(append([]byte(prefix), in...))
+			for _, how := range lowerings {
+				c.Target.Lowering = how
+				d, err := r.One(t.Context(), c)
+				if err != nil {
+					t.Fatalf("an input that is no case: %v\n%s", err, c.Text())
+				}
+				if d != nil {
+					t.Logf("execution %d of this process", executions)
+					props.Fail(t, r, c, d)
+				}
 			}
-			if d != nil {
-				t.Logf("execution %d of this process", executions)
-				props.Fail(t, r, c, d)
-			}
-		}
-		for _, how := range [...]inplace.Lowering{inplace.DropWAR, inplace.DropClone} {
-			c.Target.Lowering = how
-			if d, err := r.One(t.Context(), c); err != nil || d != nil && d.Race == nil {
-				t.Fatalf("%s diverges where the detector finds no hazard: %v %v\n%s", how, d, err, c.Text())
+			for _, how := range [...]inplace.Lowering{inplace.DropWAR, inplace.DropClone} {
+				c.Target.Lowering = how
+				if d, err := r.One(t.Context(), c); err != nil || d != nil && d.Race == nil {
+					t.Fatalf("%s diverges where the detector finds no hazard: %v %v\n%s", how, d, err, c.Text())
+				}
 			}
 		}
 	})

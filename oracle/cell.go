@@ -58,7 +58,7 @@ const serialStep = 101
 func NewEncoding(dtype string, batch, heads, dim int) (Encoding, error) {
 	e := Encoding{lanes: batch * heads, heads: heads, dim: dim}
 	switch dtype {
-	case "F32":
+	case "F32", "I32": // of I32 the same bits
 		e.size, e.codes = 4, exactCodes
 		return e, nil
 	case "BF16":

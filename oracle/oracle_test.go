@@ -286,12 +286,31 @@ func TestValueSemantics(t *testing.T) {
 	require.Equal(t, labels(4, 1), Gather(a, []int{3, 0}))
 	require.Equal(t, labels(1, 2, 1), Cat(a[:2], a[:1]))
 	require.Equal(t, labels(9, 2, 8), IndexCopy(labels(1, 2, 3), []int{0, 2}, labels(9, 8)))
-	x := labels(0, 1, 2, 3)
-	Assign(x[1:], x[:3])
-	require.Equal(t, labels(0, 0, 1, 2), x, "read whole before it is written")
-	AssignIndex(x, []int{3, 0}, x[:2])
-	require.Equal(t, labels(0, 0, 1, 0), x)
+	require.Equal(t, labels(3, 2, 1), Flip(labels(1, 2, 3)))
+	sum := Add([]Sum{labels(1), labels(2)}, []Sum{labels(3), labels(1, 2)})
+	require.Equal(t, []Sum{labels(1, 3), labels(2, 1, 2)}, sum)
 }
+
+// Eight cells of a program that adds give one sum in any order, exactly.
+func TestExactSums(t *testing.T) {
+	for _, float := range []bool{false, true} {
+		sum, back := make([]byte, 16), make([]byte, 16)
+		for p := range maxTestSummands {
+			row := make([]byte, 16)
+			PutExact(float, row, 1, p)
+			require.NotContains(t, [][]byte{row[4:8], row[8:12]}, row[:4], "neighbours differ")
+			AddCells(float, sum, row)
+			PutExact(float, row, 1, maxTestSummands-1-p)
+			AddCells(float, back, row)
+		}
+		require.Equal(t, sum, back)
+	}
+	ones := []byte{255, 255, 255, 255}
+	AddCells(false, ones, []byte{2, 0, 0, 0})
+	require.Equal(t, []byte{1, 0, 0, 0}, ones, "I32 wraps")
+}
+
+const maxTestSummands = 8
 
 func ExampleHistory() {
 	h := NewHistory(1, 1, 2, 1) // one lane, a window of two, rows of one byte

@@ -7,13 +7,16 @@ import "slices"
 // reads its source whole before it writes.
 type Label struct{ Buffer, Row int }
 
+// Sum is what a row holds: one row of the start, or the sum of several.
+type Sum []Label
+
 // Cat is the parts one after the other.
-func Cat(parts ...[]Label) []Label { return slices.Concat(parts...) }
+func Cat[T any](parts ...[]T) []T { return slices.Concat(parts...) }
 
 // Roll moves row i to row i+k, modulo the rows, as torch.roll does.
-func Roll(a []Label, k int) []Label {
+func Roll[T any](a []T, k int) []T {
 	n := len(a)
-	out := make([]Label, n)
+	out := make([]T, n)
 	for i := range a {
 		out[((i+k)%n+n)%n] = a[i]
 	}
@@ -21,8 +24,8 @@ func Roll(a []Label, k int) []Label {
 }
 
 // Gather is rows index[0], index[1], … of a.
-func Gather(a []Label, index []int) []Label {
-	out := make([]Label, len(index))
+func Gather[T any](a []T, index []int) []T {
+	out := make([]T, len(index))
 	for i, row := range index {
 		out[i] = a[row]
 	}
@@ -30,26 +33,32 @@ func Gather(a []Label, index []int) []Label {
 }
 
 // Clone is a copy.
-func Clone(a []Label) []Label { return slices.Clone(a) }
+func Clone[T any](a []T) []T { return slices.Clone(a) }
 
-// IndexCopy is a with row index[i] replaced by row i of src; the last of
-// equal indices wins.
-func IndexCopy(a []Label, index []int, src []Label) []Label {
+// Flip is the rows of a, the last one first.
+func Flip[T any](a []T) []T {
 	out := slices.Clone(a)
-	AssignIndex(out, index, src)
+	slices.Reverse(out)
 	return out
 }
 
-// Assign copies src over dst, which may share memory.
-func Assign(dst, src []Label) {
-	copy(dst, slices.Clone(src))
+// Add is the parts added up, row by row.
+func Add(parts ...[]Sum) []Sum {
+	out := make([]Sum, len(parts[0]))
+	for _, p := range parts {
+		for i := range out {
+			out[i] = slices.Concat(out[i], p[i])
+		}
+	}
+	return out
 }
 
-// AssignIndex copies row i of src over row index[i] of dst, which may share
-// memory.
-func AssignIndex(dst []Label, index []int, src []Label) {
-	old := slices.Clone(src)
+// IndexCopy is a with row index[i] replaced by row i of src; the last of
+// equal indices wins.
+func IndexCopy[T any](a []T, index []int, src []T) []T {
+	out := slices.Clone(a)
 	for i, row := range index {
-		dst[row] = old[i]
+		out[row] = src[i]
 	}
+	return out
 }

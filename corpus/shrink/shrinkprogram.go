@@ -107,6 +107,18 @@ func simplerStmts(st inplace.Stmt) []inplace.Stmt {
 		x.Src = e
 		all = append(all, x)
 	}
+	if st.Form > inplace.Plain {
+		all = append(all, inplace.Return(inplace.Plain, st.Src))
+	}
+	if st.Form != inplace.NotReturned {
+		x := st
+		x.Src = fewer(st.Src, false)
+		return append(all, x)
+	}
+	if rows := st.Rows(); !st.Define && st.Index == nil && (st.Add || st.Step != 0 || st.Mask != nil) && len(rows) > 0 {
+		// Plain rows from the same first one on.
+		all = append(all, inplace.Assign(st.Dst, min(rows[0], rows[len(rows)-1]), min(rows[0], rows[len(rows)-1])+len(rows), st.Src))
+	}
 	if st.Index != nil {
 		// The last one goes with its statement: a compiler has a path of its
 		// own for what writes nothing, and the fault would slip to that.
@@ -170,6 +182,10 @@ func simplerExprs(e inplace.Expr) []inplace.Expr {
 	}
 	switch e.Op {
 	case inplace.OpView:
+		if n := len(e.Rows()); e.Step != 0 {
+			lo := min(e.Lo, e.Lo+(n-1)*e.Step)
+			all = append(all, inplace.View(e.Name, lo, lo+n))
+		}
 		if e.Lo > 0 {
 			x := e
 			x.Lo, x.Hi = x.Lo-1, x.Hi-1
@@ -231,6 +247,10 @@ func fewer(e inplace.Expr, front bool) inplace.Expr {
 			e.Index = e.Index[1:]
 		} else if len(e.Index) > 0 {
 			e.Index = e.Index[:len(e.Index)-1]
+		}
+	case inplace.OpAdd:
+		for i := range e.Args {
+			e.Args[i] = fewer(e.Args[i], front)
 		}
 	default:
 		e.Args[0] = fewer(e.Args[0], front)

@@ -11,7 +11,11 @@ import (
 type planJSON struct {
 	Shape   impls.Shape
 	Rows    []int
-	Kernels []kernelJSON
+	Returns []int
+	// Settled and Transposed are as Plan has them.
+	Settled    []bool
+	Transposed map[int]bool
+	Kernels    []kernelJSON
 }
 
 type kernelJSON struct {
@@ -21,7 +25,7 @@ type kernelJSON struct {
 
 // MarshalJSON implements json.Marshaler, so that a plan can be kept in a file.
 func (p *Plan) MarshalJSON() ([]byte, error) {
-	x := planJSON{Shape: p.shape, Rows: p.Rows}
+	x := planJSON{Shape: p.shape, Rows: p.Rows, Returns: p.Returns, Settled: p.settled, Transposed: p.transposed}
 	for _, k := range p.Kernels {
 		x.Kernels = append(x.Kernels, kernelJSON{k.Stmt, k.Block, k.Copies})
 	}
@@ -34,9 +38,11 @@ func (p *Plan) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &x); err != nil {
 		return err
 	}
-	*p = Plan{Rows: x.Rows, shape: x.Shape}
+	*p = Plan{Rows: x.Rows, Returns: x.Returns, settled: x.Settled, transposed: x.Transposed, shape: x.Shape}
 	for _, k := range x.Kernels {
-		p.Kernels = append(p.Kernels, NewKernel(k.Stmt, max(1, k.Block), k.Copies))
+		made := NewKernel(k.Stmt, max(1, k.Block), k.Copies)
+		made.dtype = x.Shape.DType
+		p.Kernels = append(p.Kernels, made)
 	}
 	return nil
 }

@@ -55,6 +55,11 @@ func (c *Client) RunPrograms(ctx context.Context, variant string, jobs []*Job) e
 	if !hello.Programs {
 		return fmt.Errorf("the worker %s does not run programs (its capabilities lack \"programs\")", hello.Name)
 	}
+	for _, j := range jobs {
+		if j.Program.Grammar() > 1 {
+			return fmt.Errorf("a program of the wider grammar (flips, steps, masks, sums, returned values): workers are asked programs of grammar 1 alone")
+		}
+	}
 	var source strings.Builder
 	var tensors []Tensor
 	meta := map[string]string{"count": strconv.Itoa(len(jobs))}

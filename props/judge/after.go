@@ -129,7 +129,7 @@ func (j *Judge) AfterStatement(c *corpus.Case, p inplace.Program, plan *inplace.
 	for i := 0; i <= stmt; i++ {
 		v.Statement(p.Stmts[i])
 	}
-	mem := make([][]byte, len(p.Buffers))
+	mem := make([][]byte, v.Outputs())
 	mem[buffer] = bytes.Clone(memory)
 	d := j.statementFault(v.Compare(mem), p, plan, starts[stmt], starts[stmt+1], buffer)
 	v.look(d, mem)

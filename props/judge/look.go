@@ -84,18 +84,15 @@ func (j *Judge) look(d *corpus.Divergence, of *impls.Tensor, t oracle.Tensor, po
 	}
 }
 
-// look notes the rows around the fault in a buffer of a program, of whose lanes the
-// memory is mem.
+// look notes the rows around the fault in an output of a program; mem is the memory of
+// the outputs.
 func (v *Values) look(d *corpus.Divergence, mem [][]byte) {
-	b := v.wrongBuffer
-	x := impls.TensorOver(v.shape, v.p.Buffers[b].Rows, mem[b])
+	rows := v.outputs[v.wrong].rows
+	x := v.tensor(v.wrong, mem[v.wrong])
 	view{
-		x: &x,
-		want: func(lane, row int) []byte {
-			l := v.rows[b][row]
-			return v.start[l.Buffer].Row(lane, l.Row)
-		},
-		name:     func(_, row int) (int, string) { return -1, v.name(v.rows[b][row]) },
+		x:        &x,
+		want:     func(lane, row int) []byte { return v.want(lane, *rows[row]) },
+		name:     func(_, row int) (int, string) { return -1, v.name(*rows[row]) },
 		describe: v.describe,
 	}.note(d)
 }
@@ -177,10 +174,17 @@ func before(p inplace.Program, last int) []corpus.Held {
 		if i <= last-lookStatement {
 			continue
 		}
-		h := corpus.Held{Statement: s.String(), Buffer: s.Dst}
+		h := corpus.Held{Statement: s.String(), Buffer: p.Target(i)}
 		rows := v.names[s.Dst]
-		for _, l := range rows[:min(len(rows), lookHeld)] {
-			h.Rows = append(h.Rows, fmt.Sprintf("%s%d", p.Buffers[l.Buffer].Name, l.Row))
+		if s.Form != inplace.NotReturned {
+			rows = v.outputs[len(v.outputs)-1].rows
+		}
+		for _, row := range rows[:min(len(rows), lookHeld)] {
+			parts := make([]string, len(*row))
+			for k, l := range *row {
+				parts[k] = fmt.Sprintf("%s%d", p.Buffers[l.Buffer].Name, l.Row)
+			}
+			h.Rows = append(h.Rows, strings.Join(parts, "+"))
 		}
 		h.More = len(rows) - len(h.Rows)
 		all = append(all, h)

@@ -3,6 +3,7 @@ package gpu
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -56,6 +57,9 @@ func (r *recorder) record(ctx context.Context, c *corpus.Case) (*recording, erro
 	}
 	rec := &recording{c: c}
 	if p, ok := c.TheProgram(); ok {
+		if what := lacks(p); what != "" {
+			return nil, fmt.Errorf("%s: the kernel of a GPU copies cells as they are, and the program %s; sim and host run it", c.Target, what)
+		}
 		r.recordProgram(rec, p)
 	} else if err := r.recordCache(ctx, rec); err != nil {
 		return nil, err
@@ -65,6 +69,19 @@ func (r *recorder) record(ctx context.Context, c *corpus.Case) (*recording, erro
 	s.Native = c.Schedule.Kind == inplace.Native || window.OrdersItself(c.Target.Device)
 	s.Graph = c.Target.Device == "cuda-graph"
 	return rec, nil
+}
+
+// lacks says what the one kernel of a GPU cannot do of a program, "" for nothing.
+func lacks(p inplace.Program) string {
+	if p.Adds() {
+		return "adds them"
+	}
+	for _, r := range p.Returns() {
+		if r.Form == inplace.Transposed {
+			return "returns a transposed value"
+		}
+	}
+	return ""
 }
 
 // labelBytes is the size of a row of a history of labels.
@@ -230,15 +247,19 @@ func (r *recorder) recordProgram(rec *recording, p inplace.Program) {
 		start := next
 		for ; next < len(plan.Kernels) && plan.Kernels[next].Stmt == i; next++ {
 			k := plan.Kernels[next]
-			rec.trace.RunKernel(plan, k, r.j.ProgramOrder(stmt.Dst, next-start, k.Blocks()))
+			rec.trace.RunKernel(plan, k, r.j.ProgramOrder(p.Target(i), next-start, k.Blocks()))
 		}
 		v.Statement(stmt)
 		if !plan.Settled(i) {
 			continue
 		}
-		for b := range p.Buffers {
-			rec.note(check{i, b, false})
-			rec.trace.CheckBuffer(b, v.Positions(b))
+		for at := range v.Outputs() {
+			store := at
+			if n := at - len(p.Buffers); n >= 0 {
+				store = plan.Returns[n]
+			}
+			rec.note(check{i, at, false})
+			rec.trace.CheckBuffer(store, v.Positions(at))
 		}
 	}
 	rec.starts = append(rec.starts, next)

@@ -1,0 +1,36 @@
+package corpus
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Any bytes after ProgramPrefix are a case that reads as it prints, and together they
+// have all that the wider grammar has.
+func TestDecodeWideProgram(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 2))
+	adds, returns, wide := 0, 0, 0
+	for range 2000 {
+		in := []byte(ProgramPrefix)
+		for range r.IntN(MaxDraw) {
+			in = append(in, byte(r.Uint32()))
+		}
+		c := DecodeProgram(in)
+		require.NoError(t, c.Check(DefaultLimit), "%s", c.Text())
+		again, err := Parse("wide", c.Text(), 0)
+		require.NoError(t, err, "%s", c.Text())
+		require.Equal(t, string(c.Text()), string(again.Text()))
+		if c.Program.Adds() {
+			adds++
+		}
+		if len(c.Program.Returns()) > 0 {
+			returns++
+		}
+		wide += c.Program.Grammar() - 1
+	}
+	require.Greater(t, adds, 200)
+	require.Greater(t, returns, 200)
+	require.Greater(t, wide, 1000)
+}
