@@ -317,7 +317,8 @@ func TestExplanationOfPrograms(t *testing.T) {
 	t.Parallel()
 	target := window.Target{Update: "program", Lowering: inplace.DropWAR, Device: "sim"}
 	r := hunt.Local()
-	draw := corpus.Draws(target, 3)
+	// Of the first grammar: a sum may be right by chance, and programByHand does not add.
+	draw := (&corpus.Drawer{Grammar: 1}).Cases(target, 3)
 	seen := map[impls.Layout]*tally{impls.HeadsFirst: {}, impls.TokensFirst: {}}
 	direct := 0
 	for range 5 * explainCases {
@@ -347,9 +348,13 @@ func TestExplanationOfPrograms(t *testing.T) {
 		for _, m := range k.Copies {
 			for i := range m.N {
 				b := (m.Cell + i) / c.Block
-				to, from := element{m.Dst, m.To + i}, element{m.Src, m.From + i}
+				to := element{m.Dst, m.To + i}
+				from := element{m.Src, m.From + i} == touched
+				for _, t := range m.More { // what is added is read too
+					from = from || element{t.Src, t.From + i} == touched
+				}
 				writes = writes || b == h.Writer && to == touched
-				late := b == h.Other && (from == touched && h.Kind != inplace.WAW || to == touched && h.Kind == inplace.WAW)
+				late := b == h.Other && (from && h.Kind != inplace.WAW || to == touched && h.Kind == inplace.WAW)
 				reads = reads || late
 				hits = hits || late && to == bad
 			}

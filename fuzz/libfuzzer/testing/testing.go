@@ -54,8 +54,10 @@ func (t *T) Fatalf(format string, args ...any) {
 	t.FailNow()
 }
 
-// Error and Errorf end the process at once.
-func (t *T) Error(args ...any)                 { t.Fatal(args...) }
+// Error ends the process at once.
+func (t *T) Error(args ...any) { t.Fatal(args...) }
+
+// Errorf ends the process at once.
 func (t *T) Errorf(format string, args ...any) { t.Fatalf(format, args...) }
 
 // F takes a target and its seeds.
