@@ -84,7 +84,7 @@ type Unplanted struct{ ID, Reference, Mechanism, Why string }
 // UnplantedBugs lists them. It is a copy.
 func UnplantedBugs() []Unplanted { return append([]Unplanted(nil), unplanted...) }
 
-const widerGrammar = "needs statements that the programs do not have yet"
+const widerGrammar = "not planted yet; the wider grammar of programs now has what it needs"
 
 var unplanted = []Unplanted{
 	{"D19", "ml-explore/mlx-lm#1914", "returned rows level off at W-1+q", "no bug but a control: go/sliding does so, and must stay silent"},
