@@ -47,10 +47,11 @@ type huntOptions struct {
 	backends *run.Backends
 	seed     uint64
 	cases    int
-	steps    int // of an engine, 0 for no bound
-	caught   int // cases of a known-bad target, whose hunt ends once it is caught
-	parallel int // targets at once
-	workers  int // of one target at once
+	steps    int  // of an engine, 0 for no bound
+	caught   int  // cases of a known-bad target, whose hunt ends once it is caught
+	parallel int  // targets at once
+	workers  int  // of one target at once
+	given    bool // --jobs
 	time     time.Duration
 	out      string
 	junit    string
@@ -64,7 +65,7 @@ func huntFlags(fs *flag.FlagSet) action {
 	fs.Uint64Var(&o.seed, "seed", 0, "`N` decides the cases (default: another each time, printed)")
 	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target, fewer of a known-bad one: it is done once it is caught (default 2000, 20000 of a known-bad one; with --time no bound)")
 	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly; shrinking comes on top")
-	fs.IntVar(&o.parallel, "jobs", min(runtime.GOMAXPROCS(0), maxJobs), "`N` targets of sim and go at once, and in one target N workers (default: a core each, at most 8; with --time 1 target); what is found is the same")
+	fs.IntVar(&o.parallel, "jobs", min(runtime.GOMAXPROCS(0), maxJobs), "`N` targets of sim and go at once, and in one target N workers or engines (default: a core each, at most 8; with --time 1 target; 1 engine but for the reference engine); what is found is the same")
 	fs.IntVar(&o.steps, "steps", 0, "end a hunt in an engine after `N` steps, forwards whose logits were judged (then --cases has no bound unless it is given)")
 	o.worker.engine.addHunt(fs)
 	fs.BoolVar(&o.exhaustive, "exhaustive", false, "run every case within bounds instead of random ones")
@@ -94,7 +95,8 @@ func huntFlags(fs *flag.FlagSet) action {
 		case (o.time > 0 || o.steps > 0) && !isSet(fs, "cases"):
 			o.cases = 0
 		}
-		if o.workers = o.parallel; o.time > 0 && !isSet(fs, "jobs") {
+		o.given = isSet(fs, "jobs")
+		if o.workers = o.parallel; o.time > 0 && !o.given {
 			o.parallel = 1
 		}
 		if err := o.checkShard(fs); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/run/engine"
 	"github.com/slidefuzz/slidefuzz/props/run/worker"
 )
 
@@ -184,6 +185,9 @@ func (o *huntOptions) workerJobs(backend *worker.Backend, args []string) ([]job,
 func (o *huntOptions) engineJobs(args []string) ([]job, error) {
 	if len(args) > 0 || len(*o.devices) > 0 || o.fixesCases() {
 		return nil, errors.New("a hunt in an engine is in it alone: leave out targets, --device, --shape and --without; --window, --kind, --arch and --dtype choose its checkpoints")
+	}
+	if !o.given && o.worker.engine.name != engine.ReferenceName {
+		o.workers = 1 // it may take all cores, or most of a GPU's memory
 	}
 	return []job{{target: o.worker.engine.backend.Target()}}, nil
 }

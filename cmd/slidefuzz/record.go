@@ -32,7 +32,9 @@ type recordHead struct {
 	Time     time.Duration `json:"time"`
 	Index    int           `json:"index"`
 	Of       int           `json:"of"`
-	// What else decides the cases: a worker and its fixed shape.
+	Steps    int           `json:"steps,omitempty"`
+	// What else decides the cases: a worker and its fixed shape, the checkpoints of an
+	// engine.
 	About   string      `json:"about,omitempty"`
 	Limits  string      `json:"limits,omitempty"`
 	Targets []recordJob `json:"targets"`
@@ -81,7 +83,7 @@ const recordEvery = time.Second
 // recordHead is what the record of a shard begins with.
 func (o *huntOptions) recordHead(ctx context.Context, jobs []job) recordHead {
 	head := recordHead{
-		Format: recordFormat, Versions: versions(), Seed: o.seed, Cases: o.cases, Caught: o.caught, Time: o.time,
+		Format: recordFormat, Versions: versions(), Seed: o.seed, Cases: o.cases, Caught: o.caught, Time: o.time, Steps: o.steps,
 		Index: o.shard.Index, Of: o.shard.Of, Limits: o.worker.limits(),
 	}
 	if o.worker.client != nil {
@@ -89,6 +91,9 @@ func (o *huntOptions) recordHead(ctx context.Context, jobs []job) recordHead {
 			head.About = aboutWorker(h)
 		}
 		head.About += fmt.Sprintf(" %v %v", o.shape.text, o.without)
+	}
+	if o.worker.engine.backend != nil {
+		head.About += o.worker.engine.about()
 	}
 	for _, j := range jobs {
 		head.Targets = append(head.Targets, recordJob{j.target.String(), j.scenarioName()})
