@@ -363,6 +363,7 @@ func (d *Device) together(ctx context.Context, traces []*inplace.Trace, p part, 
 		var rep *reply
 		if rep, err = d.ask(ctx, &request{Run: r}); err == nil {
 			p.batch.outcomes(rep, func(k int, o inplace.Outcome) { results[p.which[k]].Outcome = o })
+			p.batch.done()
 			return nil
 		}
 		var failed *FailedError
