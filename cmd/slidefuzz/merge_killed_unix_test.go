@@ -36,7 +36,7 @@ func killShard(t *testing.T, dir, until string, args ...string) {
 // A shard that is killed leaves what it had found; run again beside what it left it makes
 // the whole hunt.
 func TestMergeOfAKilledShard(t *testing.T) {
-	args := []string{"hunt", "go/pages-writes-shared", "go/pages", "--seed", "7", "--cases", "4000"}
+	args := []string{"hunt", "go/pages-writes-shared", "go/pages", "--seed", "7", "--cases", "1500"}
 	whole := told(t, 0, args...)
 	dirs := shards(t, 2, args...)
 	for name, until := range map[string]string{
