@@ -20,9 +20,9 @@ func NewLlamaCpp(command []string, models Choice) (b *Backend, end func(), err e
 	if models.Archs, err = both("arch", models.Archs, []string{engine.Gemma2, engine.Gemma3}); err != nil {
 		return nil, nil, err
 	}
-	driver := &llamacpp.Driver{Command: command, Ahead: 4}
+	driver := &engine.Prompts{Completer: &llamacpp.Server{Command: command}, Ahead: 4}
 	b, err = New(driver, Options{
-		Name: LlamaCppName, Format: engine.GGUF, Models: models,
+		Name: LlamaCppName, Format: engine.GGUF, Models: models, Fresh: true,
 		Can: corpus.EngineCan{Crop: true, Fork: true, Chunks: true, Join: true, MaxContext: llamaCppContext},
 	})
 	return b, driver.Close, err
