@@ -203,9 +203,7 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 				return result, err
 			}
 		}
-		if h.o.Note != nil && mayEnd(t, o, h.traits.Foreign) {
-			h.note(Note{Last: x.last, Batch: true, Cases: len(x.found), Counts: x.counts, Met: h.met(x.cases[:len(x.found)])})
-		}
+		h.noteBatch(x)
 		if len(x.found) < len(x.cases) && timed.Err() == nil {
 			result.Ended = "the device failed too often"
 		}
@@ -248,7 +246,7 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	h.shrink = h.minimize
 	result.Foreign = h.traits.Foreign
 	if h.unit = 1; h.traits.Foreign {
-		h.unit = max(1, h.traits.Batch) // what is compiled as one
+		h.unit = max(1, h.traits.Batch, h.traits.Together) // what is compiled as one, or shares a checkpoint
 		h.most = maxForeignFindings
 		if t.IsProgram() {
 			result.Variants = map[string]Variant{}
@@ -274,8 +272,11 @@ func (h *hunter) goesOn(ctx context.Context) bool {
 	return ctx.Err() == nil && h.result.Ended == "" && !h.caught() &&
 		(h.o.Cases <= 0 || h.last < h.o.Cases) &&
 		(h.o.Time <= 0 || time.Since(h.start) < h.o.Time) &&
-		(h.o.Steps <= 0 || h.result.Steps.Steps < h.o.Steps)
+		!h.steppedEnough()
 }
+
+// steppedEnough reports whether all the steps were judged that the hunt has.
+func (h *hunter) steppedEnough() bool { return h.o.Steps > 0 && h.result.Steps.Steps >= h.o.Steps }
 
 // next draws the cases that are run next: those of its own shard among them.
 func (h *hunter) next() *batch {

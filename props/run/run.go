@@ -53,6 +53,10 @@ type Traits struct {
 	// Variants are the ways in which the target runs cases, of which those of a hunt
 	// take turns, batch by batch: see window.Target.
 	Variants []string
+	// Together is how many cases in a row share what takes long to make, as a
+	// checkpoint that is loaded: in a hunt they go to one shard, and to one of those
+	// that run at once. 0 for one.
+	Together int
 	// AsSim: in the order of the case it fails exactly as sim does, and takes
 	// longer, so that sim shrinks for it.
 	AsSim bool
@@ -79,7 +83,8 @@ type Drawer interface {
 	Draws(t window.Target, seed uint64) func() *corpus.Case
 }
 
-// Stepper is a Backend that counts what it has judged by steps. Steps is all so far.
+// Stepper is a Backend that counts what it has judged by steps. Steps is what it has
+// judged since it was asked last.
 type Stepper interface {
 	Steps() judge.EngineCounts
 }

@@ -24,6 +24,10 @@ func NewLlamaCpp(command []string, models Choice) (b *Backend, end func(), err e
 	b, err = New(driver, Options{
 		Name: LlamaCppName, Format: engine.GGUF, Models: models, Fresh: true,
 		Can: corpus.EngineCan{Crop: true, Fork: true, Chunks: true, Join: true, MaxContext: llamaCppContext},
+		Another: func() (engine.Driver, func()) {
+			another := &llamacpp.Driver{Command: driver.Command, Ahead: driver.Ahead}
+			return another, another.Close
+		},
 	})
 	return b, driver.Close, err
 }
