@@ -23,7 +23,7 @@ func NewLlamaCpp(command []string, models Choice) (b *Backend, end func(), err e
 	driver := &engine.Prompts{Completer: &llamacpp.Server{Command: command}, Ahead: 4}
 	b, err = New(driver, Options{
 		Name: LlamaCppName, Format: engine.GGUF, Models: models, Fresh: true,
-		Can: corpus.EngineCan{Crop: true, Fork: true, Chunks: true, Join: true, MaxContext: llamaCppContext},
+		Can: corpus.EngineCan{Crop: true, Fork: true, Chunks: true, Join: true, Cached: true, MaxContext: llamaCppContext},
 		Another: func() (engine.Driver, func()) {
 			another := &llamacpp.Driver{Command: driver.Command, Ahead: driver.Ahead}
 			return another, another.Close
