@@ -26,6 +26,9 @@ type Options struct {
 	All bool
 	// Quick: the engine is in this process, and a case takes milliseconds.
 	Quick bool
+	// Fresh: the engine keeps prompts of requests that have ended. Each case loads its
+	// checkpoint anew, or what it shows would depend on the cases before it.
+	Fresh bool
 	// Format is how it takes checkpoints, HF if it is "".
 	Format engine.Format
 	// Models are the checkpoints that a hunt draws from.
@@ -156,7 +159,7 @@ func (b *Backend) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, 
 		return nil, err
 	}
 	d, err := b.judge.Case(ctx, c, b.probe.Checkpoint(), subject{b})
-	if err != nil || b.failed != nil || d != nil {
+	if err != nil || b.failed != nil || d != nil || b.o.Fresh {
 		// After a fault nobody knows what it holds.
 		b.forget()
 	}
