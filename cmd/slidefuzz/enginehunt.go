@@ -110,6 +110,12 @@ func (f *engineFlags) given() bool {
 	return f.fault != "" || len(m.Windows)+len(m.Kinds)+len(m.Archs)+len(m.DTypes) > 0
 }
 
+// about is what decides the cases of a hunt in an engine, beside its seed.
+func (f *engineFlags) about() string {
+	m := f.models
+	return fmt.Sprintf(" engine %s %s windows %v kinds %v archs %v dtypes %v", f.name, f.fault, m.Windows, m.Kinds, m.Archs, m.DTypes)
+}
+
 // start makes the engine that --engine names; exec is the words of --exec.
 func (f *engineFlags) start(exec []string) (err error) {
 	i := slices.IndexFunc(engineMakers, func(e engineMaker) bool { return e.name == f.name })

@@ -227,6 +227,9 @@ func (r reporter) kept(ctx context.Context, dir string, c *corpus.Case, d *corpu
 	rep := &report.Report{Case: c, Divergence: d, Versions: versions(), ModuleVersion: moduleVersion(), Limits: r.flags.limits()}
 	kept := &keptReport{Report: rep, Exec: r.flags.exec}
 	if r.client == nil {
+		if r.flags.engine.backend != nil && r.flags.exec != "" { // a server, behind a driver of ours
+			rep.Engine, rep.Worker = r.flags.engine.name, seenFrom(dir, r.flags.exec)
+		}
 		return kept
 	}
 	rep.Worker = seenFrom(dir, r.flags.exec)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -28,18 +29,34 @@ var times = regexp.MustCompile(`"(elapsed|after|shrinking)":[0-9.e-]+|\btime="[0
 // timeless is the output of a hunt without its times.
 func timeless(out string) string { return times.ReplaceAllString(out, "TIME") }
 
-// Several workers at once find what one finds, in caches and in programs.
+// Several workers or engines at once find what one finds, in caches, in programs and in
+// logits.
 func TestJobsFindTheSame(t *testing.T) {
 	slidefuzz := slidefuzzBinary(t)
-	for _, target := range []string{"go/pages-writes-shared", "program/drop-clone/sim"} {
-		hunt := func(jobs string) string {
-			status, out, stderr := call(t, "", "hunt", "--exec", slidefuzz+" worker "+target, "--seed", "7", "--cases", "300", "--jobs", jobs, "--json")
-			require.Equal(t, 1, status, stderr)
-			require.Empty(t, stderr)
-			return timeless(out)
-		}
-		one := hunt("1")
-		assert.Contains(t, one, `"event":"finding"`)
-		assert.Equal(t, one, hunt("4"), target)
+	worker := func(target string) []string { return []string{"--exec", slidefuzz + " worker " + target} }
+	for name, x := range map[string]struct {
+		status int
+		args   []string
+	}{
+		"cache":           {1, append(worker("go/pages-writes-shared"), "--seed", "7", "--cases", "300")},
+		"programs":        {1, append(worker("program/drop-clone/sim"), "--seed", "7", "--cases", "300")},
+		"engine":          {0, append([]string{"--engine", "reference", "--fault", "one-rollback"}, smallEngine...)},
+		"sound engine":    {0, append([]string{"--engine", "reference", "--steps", "200"}, smallEngine...)},
+		"engine's worker": {0, append(worker("engine/reference:one-rollback"), smallEngine...)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if testing.Short() && name == "engine" {
+				t.Skip("that of the worker goes the same way")
+			}
+			hunt := func(jobs string) string {
+				status, out, stderr := call(t, "", append([]string{"hunt", "--jobs", jobs, "--json"}, x.args...)...)
+				require.Equal(t, x.status, status, stderr)
+				require.Empty(t, stderr)
+				return timeless(out)
+			}
+			one := hunt("1")
+			assert.Equal(t, name != "sound engine", strings.Contains(one, `"event":"finding"`))
+			assert.Equal(t, one, hunt("4"))
+		})
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -376,38 +375,4 @@ func (m *merging) report(j job, f hunt.Finding, dir string) *report.Report {
 	}
 	r := m.records[0]
 	return &report.Report{Case: f.Small, Divergence: f.Divergence, Versions: r.Versions, ModuleVersion: moduleVersion(), Limits: r.Limits}
-}
-
-// recordHead is what the record of a shard begins with.
-func (o *huntOptions) recordHead(ctx context.Context, jobs []job) recordHead {
-	head := recordHead{
-		Format: recordFormat, Versions: versions(), Seed: o.seed, Cases: o.cases, Caught: o.caught, Time: o.time,
-		Index: o.shard.Index, Of: o.shard.Of, Limits: o.worker.limits(),
-	}
-	if o.worker.client != nil {
-		if h, err := o.worker.client.Hello(ctx); err == nil {
-			head.About = aboutWorker(h)
-		}
-		head.About += fmt.Sprintf(" %v %v", o.shape.text, o.without)
-	}
-	for _, j := range jobs {
-		head.Targets = append(head.Targets, recordJob{j.target.String(), j.scenarioName()})
-	}
-	return head
-}
-
-// checkOutput refuses what cannot be written, which is better known before the work
-// than after.
-func (o *huntOptions) checkOutput() error {
-	if o.out != "" {
-		if err := os.MkdirAll(o.out, 0o755); err != nil {
-			return fmt.Errorf("-o: %w", err)
-		}
-	}
-	if o.junit != "" {
-		if info, err := os.Stat(filepath.Dir(o.junit)); err != nil || !info.IsDir() {
-			return fmt.Errorf("--junit %s: there is no folder %s; make it first", o.junit, filepath.Dir(o.junit))
-		}
-	}
-	return nil
 }

@@ -52,22 +52,32 @@ func shards(t *testing.T, of int, args ...string) (dirs []string) {
 	return dirs
 }
 
+// smallEngine are flags of a short hunt in an engine; the fault one-rollback is caught at its
+// sixth case.
+var smallEngine = []string{"--window", "3", "--kind", "visible", "--seed", "7", "--cases", "40"}
+
 // Shards that are merged tell what the whole hunt tells, byte for byte but for the
-// times: of targets on sim and caches in Go, sound, caught and not caught, and of a
-// worker's cache and programs.
+// times: of targets on sim and caches in Go, sound, caught and not caught, of a worker's
+// cache and programs, and of engines, in this program and in a worker.
 func TestMergeIsTheWholeHunt(t *testing.T) {
 	slidefuzz := slidefuzzBinary(t)
 	for name, x := range map[string]struct {
 		status int
 		args   []string
 	}{
-		"sim":      {0, []string{"roll/*/sim", "program/drop-clone/sim", "crop-zero/fused/sim", "--seed", "7", "--cases", "300"}},
-		"uncaught": {1, []string{"crop-zero/fused/sim", "--seed", "1", "--cases", "1"}},
-		"go":       {0, []string{"go/pages*", "--seed", "7", "--cases", "2000"}},
-		"cache":    {1, []string{"--exec", slidefuzz + " worker go/pages-writes-shared", "--seed", "7", "--cases", "300"}},
-		"programs": {1, []string{"--exec", slidefuzz + " worker program/drop-clone/sim", "--seed", "7", "--cases", "300"}},
+		"sim":             {0, []string{"roll/*/sim", "program/drop-clone/sim", "crop-zero/fused/sim", "--seed", "7", "--cases", "300"}},
+		"uncaught":        {1, []string{"crop-zero/fused/sim", "--seed", "1", "--cases", "1"}},
+		"go":              {0, []string{"go/pages*", "--seed", "7", "--cases", "1000"}},
+		"cache":           {1, []string{"--exec", slidefuzz + " worker go/pages-writes-shared", "--seed", "7", "--cases", "300"}},
+		"programs":        {1, []string{"--exec", slidefuzz + " worker program/drop-clone/sim", "--seed", "7", "--cases", "300"}},
+		"engine":          {0, append([]string{"--engine", "reference", "--fault", "one-rollback"}, smallEngine...)},
+		"sound engine":    {0, append([]string{"--engine", "reference"}, smallEngine...)},
+		"engine's worker": {0, append([]string{"--exec", slidefuzz + " worker engine/reference:one-rollback"}, smallEngine...)},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && (name == "go" || name == "engine") {
+				t.Skip("the others go the same ways")
+			}
 			args := append([]string{"hunt"}, x.args...)
 			whole := told(t, x.status, args...)
 			merged := told(t, x.status, append([]string{"merge"}, shards(t, 4, args...)...)...)

@@ -2,14 +2,12 @@ package main
 
 import (
 	"bufio"
-	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -34,7 +32,9 @@ type recordHead struct {
 	Time     time.Duration `json:"time"`
 	Index    int           `json:"index"`
 	Of       int           `json:"of"`
-	// What else decides the cases: a worker and its fixed shape.
+	Steps    int           `json:"steps,omitempty"`
+	// What else decides the cases: a worker and its fixed shape, the checkpoints of an
+	// engine.
 	About   string      `json:"about,omitempty"`
 	Limits  string      `json:"limits,omitempty"`
 	Targets []recordJob `json:"targets"`
@@ -79,6 +79,27 @@ type keptReport struct {
 // recordEvery is how often a record is written where nothing failed: a shard that dies
 // loses the counts of so long, and no failure.
 const recordEvery = time.Second
+
+// recordHead is what the record of a shard begins with.
+func (o *huntOptions) recordHead(ctx context.Context, jobs []job) recordHead {
+	head := recordHead{
+		Format: recordFormat, Versions: versions(), Seed: o.seed, Cases: o.cases, Caught: o.caught, Time: o.time, Steps: o.steps,
+		Index: o.shard.Index, Of: o.shard.Of, Limits: o.worker.limits(),
+	}
+	if o.worker.client != nil {
+		if h, err := o.worker.client.Hello(ctx); err == nil {
+			head.About = aboutWorker(h)
+		}
+		head.About += fmt.Sprintf(" %v %v", o.shape.text, o.without)
+	}
+	if o.worker.engine.backend != nil {
+		head.About += o.worker.engine.about()
+	}
+	for _, j := range jobs {
+		head.Targets = append(head.Targets, recordJob{j.target.String(), j.scenarioName()})
+	}
+	return head
+}
 
 // record is what a shard writes while it hunts. A nil one writes nothing.
 type record struct {
@@ -176,103 +197,4 @@ func (r *record) close(elapsed time.Duration, interrupted bool) error {
 	}
 	r.write(recordLine{End: &recordStop{elapsed, interrupted}}, true)
 	return errors.Join(r.err, r.f.Close())
-}
-
-// shardRecord is a record that was read.
-type shardRecord struct {
-	path string
-	recordHead
-	jobs []recordedJob
-	end  *recordStop // nil where the shard died
-	torn bool        // a line is not whole: it and what follows is not read
-}
-
-type recordedJob struct {
-	notes   []hunt.Note
-	done    int
-	result  *recordEnd // nil where the shard died before
-	reports []*keptReport
-}
-
-// whole reports whether the shard came to its end.
-func (s *shardRecord) whole() bool { return s.end != nil && !s.end.Interrupted }
-
-// records finds those of a folder, or of its folders where it has none itself.
-func records(dir string) ([]string, error) {
-	if info, err := os.Stat(dir); err != nil {
-		return nil, err
-	} else if !info.IsDir() {
-		return nil, fmt.Errorf("%s: want the folder of hunt --shard, not a file", dir)
-	}
-	for _, pattern := range []string{"shard*.jsonl", "*/shard*.jsonl"} {
-		names, err := filepath.Glob(filepath.Join(globQuote(dir), pattern))
-		if err != nil {
-			return nil, err
-		}
-		if len(names) > 0 {
-			slices.Sort(names)
-			return names, nil
-		}
-	}
-	return nil, fmt.Errorf("%s: no %s: it is not the folder of a hunt --shard", dir, recordName)
-}
-
-// globQuote is a path that matches itself.
-func globQuote(path string) string {
-	var b bytes.Buffer
-	for _, c := range []byte(path) {
-		if bytes.IndexByte([]byte(`*?[\`), c) >= 0 && (c != '\\' || filepath.Separator != '\\') {
-			b.WriteByte('\\')
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
-}
-
-// readRecord reads a record, up to a line that is not whole.
-func readRecord(path string) (*shardRecord, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	s := &shardRecord{path: path}
-	lines := bufio.NewReader(f)
-	head, err := lines.ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(head, &s.recordHead)
-	}
-	if err != nil || s.Format != recordFormat {
-		return nil, fmt.Errorf("%s: it does not begin as %q does: not the record of a shard, or of another version", path, recordFormat)
-	}
-	s.jobs = make([]recordedJob, len(s.Targets))
-	for {
-		data, err := lines.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			s.torn = len(data) > 0
-			return s, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		var x recordLine
-		if err := json.Unmarshal(data, &x); err != nil || x.End == nil && (x.Job < 0 || x.Job >= len(s.jobs)) {
-			s.torn = true // what stands before it counts
-			return s, nil
-		}
-		if x.End != nil {
-			s.end = x.End
-			continue
-		}
-		j := &s.jobs[x.Job]
-		switch {
-		case x.Note != nil:
-			j.notes = append(j.notes, *x.Note)
-		case x.Result != nil:
-			j.result = x.Result
-		case x.Report != nil && x.Report.Report != nil:
-			j.reports = append(j.reports, x.Report)
-		}
-		j.done = max(j.done, x.Done)
-	}
 }

@@ -86,6 +86,12 @@ type Client struct {
 	starts    int
 }
 
+// Another is the client of another process of the same worker, with the same limits. It is
+// not started, and has no order.
+func (c *Client) Another() *Client {
+	return &Client{Args: c.Args, Timeout: c.Timeout, Memory: c.Memory}
+}
+
 // Hello starts the worker, if it does not run, and returns what it said.
 func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 	if c.process != nil {

@@ -33,18 +33,6 @@ func (c *counts) pause() {
 	addCounts(c.all, c.of.Counts(), c.from)
 }
 
-// stepsSince is what a backend has judged by steps beyond from, nothing where it does
-// not count them. Worst is that of all.
-func stepsSince(of run.Stepper, from judge.EngineCounts) judge.EngineCounts {
-	if of == nil {
-		return judge.EngineCounts{}
-	}
-	n := of.Steps()
-	n.Steps -= from.Steps
-	n.Undecided -= from.Undecided
-	return n
-}
-
 // addSteps is what two parts of a hunt have judged by steps.
 func addSteps(a, b judge.EngineCounts) judge.EngineCounts {
 	return judge.EngineCounts{Steps: a.Steps + b.Steps, Undecided: a.Undecided + b.Undecided, Worst: max(a.Worst, b.Worst)}

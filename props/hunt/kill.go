@@ -17,6 +17,8 @@ type KillOptions struct {
 	Cases int // at most so many cases each
 	// Replays is how often the smallest case is run again.
 	Replays int
+	// Corpus is what each seed goes on from, nil where it begins anew.
+	Corpus func(seed int) Corpus
 }
 
 // Kill is how soon the draws of the properties catch one planted bug: a row of the
@@ -74,7 +76,11 @@ func KillBug(ctx context.Context, b *run.Backends, bug window.Bug, o KillOptions
 	}
 	r := &Runner{Backends: b}
 	for seed := range o.Seeds {
-		h, err := newHunter(b, bug.Target, Options{Seed: uint64(seed + 1), Cases: o.Cases}, &Result{})
+		options := Options{Seed: uint64(seed + 1), Cases: o.Cases}
+		if o.Corpus != nil {
+			options.Corpus = o.Corpus(seed + 1)
+		}
+		h, err := newHunter(b, bug.Target, options, &Result{Target: bug.Target})
 		if err != nil {
 			return k, err
 		}

@@ -140,21 +140,31 @@ func upTo(result *Result, all []noted, end int) {
 	if !slices.ContainsFunc(all, func(x noted) bool { return x.note.Batch }) {
 		return
 	}
-	result.Cases, result.Counts = 0, nil
+	result.Cases, result.Counts, result.Steps = 0, nil, judge.EngineCounts{}
 	clear(result.Met)
+	clear(result.Variants)
 	for _, x := range all {
-		if !x.note.Batch || x.note.Last > end {
+		n := x.note
+		switch {
+		case n.Last > end:
 			continue
-		}
-		result.Cases += x.note.Cases
-		addTo(&result.Counts, x.note.Counts)
-		for f, n := range x.note.Met {
-			result.Met[f] += n
+		case n.Number > 0 && result.Variants != nil:
+			result.addVariants(map[string]Variant{n.Failure.Target.Variant: {Wrong: 1}})
+		case n.Batch:
+			result.Cases += n.Cases
+			addTo(&result.Counts, n.Counts)
+			for f, m := range n.Met {
+				result.Met[f] += m
+			}
+			if n.Steps != nil {
+				result.Steps = addSteps(result.Steps, *n.Steps)
+			}
+			if result.Variants != nil && n.Cases > 0 {
+				result.addVariants(map[string]Variant{n.Variant: {Cases: n.Cases, Running: n.Took}})
+			}
 		}
 	}
-	if result.Variants != nil { // which count what was refused themselves
-		result.Counts = nil
-	}
+	result.skipped()
 }
 
 func addTo(all *map[string]judge.Count, more map[string]judge.Count) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,29 +19,51 @@ import (
 )
 
 // planted is a backend of somebody else's whose cases fail by their text: one in rarity
-// in each of several ways, and one in hangs hangs. It counts what it is asked.
+// in each of several ways, and one in hangs hangs. It counts what it is asked, by variant
+// where it has some, and steps where it has none.
 type planted struct {
 	rarity, hangs uint32
-	asked         int
+	variants      []string
+	asked         map[string]judge.Count
+	steps         judge.EngineCounts
 }
 
 func (b *planted) Traits(window.Target) run.Traits {
-	return run.Traits{Batch: 5, Foreign: true, Quick: true}
+	return run.Traits{Batch: 5, Together: 2, Foreign: true, Quick: true, Variants: b.variants}
 }
 
-func (b *planted) Counts() map[string]judge.Count {
-	return map[string]judge.Count{"append": {Accepted: b.asked}}
+func (b *planted) Counts() map[string]judge.Count { return maps.Clone(b.asked) }
+
+func (b *planted) Steps() (n judge.EngineCounts) {
+	n, b.steps = b.steps, n
+	return n
 }
 
 func (b *planted) Spawn() (run.Backend, func()) {
-	return &planted{rarity: b.rarity, hangs: b.hangs}, func() {}
+	return &planted{rarity: b.rarity, hangs: b.hangs, variants: b.variants}, func() {}
+}
+
+// count counts a case of a hash.
+func (b *planted) count(c *corpus.Case, hash uint32) {
+	if b.asked == nil {
+		b.asked = map[string]judge.Count{}
+	}
+	n := b.asked[c.Target.Variant]
+	n.Accepted++
+	n.Refused += int(hash % 3)
+	b.asked[c.Target.Variant] = n
+	if b.variants == nil {
+		b.steps.Steps += 2
+		b.steps.Undecided += int(hash % 2)
+		b.steps.Worst = max(b.steps.Worst, float64(hash))
+	}
 }
 
 func (b *planted) Run(ctx context.Context, cases []*corpus.Case) (all []*corpus.Divergence, err error) {
 	for _, c := range cases {
-		b.asked++
 		h := fnv.New32a()
 		h.Write(c.Text())
+		b.count(c, h.Sum32())
 		var d *corpus.Divergence
 		switch x := h.Sum32(); {
 		case b.hangs > 0 && x%b.hangs == 0:
@@ -58,6 +81,10 @@ func (b *planted) Run(ctx context.Context, cases []*corpus.Case) (all []*corpus.
 func bookkept(t *testing.T, r Result) string {
 	t.Helper()
 	r.Elapsed, r.Shard = 0, Shard{}
+	for name, v := range r.Variants {
+		v.Running = 0
+		r.Variants[name] = v
+	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		f.After, f.Shrinking = 0, 0
@@ -68,8 +95,8 @@ func bookkept(t *testing.T, r Result) string {
 }
 
 // The books of shards, merged, are those of the whole hunt: where more failures are
-// found than are shrunk, where the target ends the hunt by hanging, and where it is
-// known to be bad and ends it once caught; and those of several backends at once are too.
+// found than are shrunk, where the target ends the hunt by hanging, in a variant too, and
+// where it is known to be bad and ends it once caught; and those of several backends at once are too.
 func TestMergeKeepsTheBooks(t *testing.T) {
 	for name, x := range map[string]struct {
 		backend planted
@@ -79,6 +106,8 @@ func TestMergeKeepsTheBooks(t *testing.T) {
 		"some":            {planted{rarity: 30}, window.Target{Update: "roll", Lowering: inplace.Fused, Device: "host"}, false},
 		"many":            {planted{rarity: 2}, window.Target{Update: "roll", Lowering: inplace.Fused, Device: "host"}, false},
 		"hangs":           {planted{rarity: 7, hangs: 40}, window.Target{Update: "roll", Lowering: inplace.Fused, Device: "host"}, true},
+		"variants":        {planted{rarity: 9, variants: []string{"a", "b"}}, window.Target{Update: "program", Device: window.Worker}, false},
+		"variants hang":   {planted{rarity: 9, hangs: 40, variants: []string{"a", "b"}}, window.Target{Update: "program", Device: window.Worker}, true},
 		"caught":          {planted{rarity: 50}, window.Target{Update: "crop-zero", Lowering: inplace.Fused, Device: "host"}, true},
 		"caught at once":  {planted{rarity: 1}, window.Target{Update: "crop-zero", Lowering: inplace.Fused, Device: "host"}, true},
 		"nothing is seen": {planted{rarity: 1 << 31}, window.Target{Update: "crop-zero", Lowering: inplace.Fused, Device: "host"}, false},
@@ -88,7 +117,7 @@ func TestMergeKeepsTheBooks(t *testing.T) {
 			o := Options{Seed: 3, Cases: 302, UntilCaught: 302, ShrinkTime: 1}
 			hunt := func(o Options) Result {
 				b, all := x.backend, run.Local()
-				all.ByDevice["host"] = &b
+				all.ByDevice[x.target.Device] = &b
 				r, err := Hunt(t.Context(), all, x.target, o)
 				require.NoError(t, err)
 				return r

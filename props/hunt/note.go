@@ -1,6 +1,8 @@
 package hunt
 
 import (
+	"time"
+
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props/judge"
@@ -17,6 +19,11 @@ type Note struct {
 	Cases  int                    `json:",omitempty"`
 	Counts map[string]judge.Count `json:",omitempty"`
 	Met    map[corpus.Feature]int `json:",omitempty"`
+	// Steps is what was judged by steps in it; Took and Variant are the variant's that
+	// ran it, where there is one.
+	Steps   *judge.EngineCounts `json:",omitempty"`
+	Took    time.Duration       `json:",omitempty"`
+	Variant string              `json:",omitempty"`
 
 	// Of a case that failed: its number, how, and the finding where the shard
 	// shrunk it. Case is the case as it was drawn where the failure was new and not
@@ -36,6 +43,22 @@ func (o Options) note(n Note) {
 	if o.Note != nil {
 		o.Note(n)
 	}
+}
+
+// noteBatch tells what a merge has to know of a batch that has run, where the hunt may
+// end before its last case.
+func (h *hunter) noteBatch(x *batch) {
+	if h.o.Note == nil || !mayEnd(h.result.Target, h.o, h.traits.Foreign) || len(x.cases) == 0 {
+		return
+	}
+	n := Note{Last: x.last, Batch: true, Cases: len(x.found), Counts: x.counts, Met: h.met(x.cases[:len(x.found)])}
+	if x.steps != (judge.EngineCounts{}) {
+		n.Steps = &x.steps
+	}
+	if h.result.Variants != nil {
+		n.Took, n.Variant = x.took, x.cases[0].Target.Variant
+	}
+	h.note(n)
 }
 
 // met counts the features of cases, where the hunt does.

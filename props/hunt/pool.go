@@ -31,7 +31,7 @@ type batch struct {
 // run runs the cases on backends, whose backend for them counts in of, nil where none
 // counts.
 func (x *batch) run(ctx context.Context, b *run.Backends, of run.Counter) {
-	if len(x.cases) == 0 {
+	if x.err = ctx.Err(); len(x.cases) == 0 || x.err != nil {
 		return
 	}
 	var from map[string]judge.Count
@@ -39,12 +39,16 @@ func (x *batch) run(ctx context.Context, b *run.Backends, of run.Counter) {
 		from = of.Counts()
 	}
 	backend, _ := b.Of(x.cases[0].Target) // Run says what is wrong with it
-	stepper, _ := backend.(run.Stepper)
-	steps := stepsSince(stepper, judge.EngineCounts{})
+	stepper, counts := backend.(run.Stepper)
+	if counts {
+		stepper.Steps() // the shrinker's are left out
+	}
 	start := time.Now()
 	x.found, x.err = b.Run(ctx, x.cases)
 	x.took = time.Since(start)
-	x.steps = stepsSince(stepper, steps)
+	if counts {
+		x.steps = stepper.Steps()
+	}
 	var skipped *run.SkippedError
 	if errors.As(x.err, &skipped) {
 		// A single case that need not be run: it neither agrees nor diverges, and
@@ -65,7 +69,7 @@ const aheadBatches = 64
 
 // pool runs batches on several backends at once.
 type pool struct {
-	work chan *batch
+	work chan []*batch // those that one backend runs, one after the other
 	// first is held by who uses the hunt's own backends: the pool, or the shrinker.
 	first sync.Mutex
 	ended sync.WaitGroup
@@ -81,25 +85,32 @@ func newPool(ctx context.Context, b *run.Backends, backend run.Backend, t window
 		return nil
 	}
 	ctx, stop := context.WithCancel(ctx)
-	p := &pool{work: make(chan *batch, n*aheadBatches), stop: stop, size: n}
+	p := &pool{work: make(chan []*batch, n*aheadBatches), stop: stop, size: n}
 	p.ended.Go(func() {
 		of, _ := backend.(run.Counter)
-		for x := range p.work {
-			p.first.Lock()
-			x.run(ctx, b, of)
-			p.first.Unlock()
-			close(x.done)
+		for group := range p.work {
+			for _, x := range group {
+				p.first.Lock()
+				x.run(ctx, b, of)
+				p.first.Unlock()
+				close(x.done)
+			}
 		}
 	})
 	for range n - 1 {
 		p.ended.Go(func() {
 			another, end := spawner.Spawn()
+			if another == nil {
+				return // the first does all
+			}
 			defer end()
 			own := &run.Backends{Limit: b.Limit, ByDevice: map[string]run.Backend{t.Device: another}}
 			of, _ := another.(run.Counter)
-			for x := range p.work {
-				x.run(ctx, own, of)
-				close(x.done)
+			for group := range p.work {
+				for _, x := range group {
+					x.run(ctx, own, of)
+					close(x.done)
+				}
 			}
 		})
 	}
@@ -134,13 +145,12 @@ func (h *hunter) batches(ctx context.Context, b *run.Backends, more func() bool)
 	return func(yield func(*batch) bool) {
 		var waiting []*batch
 		// What has run when the time is up is not lost.
-		left := func() bool { return len(waiting) > 0 && h.result.Ended == "" && !h.caught() }
+		left := func() bool { return len(waiting) > 0 && h.result.Ended == "" && !h.caught() && !h.steppedEnough() }
 		for more() || left() {
 			for h.pool != nil && ctx.Err() == nil && len(waiting) < h.pool.size*aheadBatches && h.drawsOn() {
-				x := h.next()
-				x.done = make(chan struct{})
-				waiting = append(waiting, x)
-				h.pool.work <- x
+				group := h.nextGroup()
+				waiting = append(waiting, group...)
+				h.pool.work <- group
 			}
 			var x *batch
 			switch {
@@ -156,6 +166,19 @@ func (h *hunter) batches(ctx context.Context, b *run.Backends, more func() bool)
 			if !yield(x) {
 				return
 			}
+		}
+	}
+}
+
+// nextGroup draws the batches that one backend of the pool runs one after the other:
+// those that share what takes long to make.
+func (h *hunter) nextGroup() (group []*batch) {
+	for {
+		x := h.next()
+		x.done = make(chan struct{})
+		group = append(group, x)
+		if h.drawn%h.unit == 0 || !h.drawsOn() {
+			return group
 		}
 	}
 }
@@ -190,10 +213,7 @@ func (h *hunter) drawsOn() bool { return h.o.Cases <= 0 || h.drawn < h.o.Cases }
 
 // counted adds what the backend counted in a batch.
 func (h *hunter) counted(x *batch) {
-	sum := &h.result.Steps
-	sum.Steps += x.steps.Steps
-	sum.Undecided += x.steps.Undecided
-	sum.Worst = max(sum.Worst, x.steps.Worst)
+	h.result.Steps = addSteps(h.result.Steps, x.steps)
 	if len(x.counts) == 0 {
 		return // counted as a whole, or not at all
 	}

@@ -53,6 +53,10 @@ type Traits struct {
 	// Variants are the ways in which the target runs cases, of which those of a hunt
 	// take turns, batch by batch: see window.Target.
 	Variants []string
+	// Together is how many cases in a row share what takes long to make, as a
+	// checkpoint that is loaded: in a hunt they go to one shard, and to one of those
+	// that run at once. 0 for one.
+	Together int
 	// AsSim: in the order of the case it fails exactly as sim does, and takes
 	// longer, so that sim shrinks for it.
 	AsSim bool
@@ -79,7 +83,8 @@ type Drawer interface {
 	Draws(t window.Target, seed uint64) func() *corpus.Case
 }
 
-// Stepper is a Backend that counts what it has judged by steps. Steps is all so far.
+// Stepper is a Backend that counts what it has judged by steps. Steps is what it has
+// judged since it was asked last.
 type Stepper interface {
 	Steps() judge.EngineCounts
 }
@@ -152,7 +157,7 @@ func (*CacheError) Error() string {
 // Run runs cases of one target: see Backend.
 func (b *Backends) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
 	for _, c := range cases {
-		if err := b.check(c); err != nil {
+		if err := b.Check(c); err != nil {
 			return nil, err
 		}
 	}
@@ -179,7 +184,7 @@ func (b *Backends) One(ctx context.Context, c *corpus.Case) (*corpus.Divergence,
 // Sample runs a case n times, fewer where the context ends or the backend fails
 // too often.
 func (b *Backends) Sample(ctx context.Context, c *corpus.Case, n int) (Sampled, error) {
-	if err := b.check(c); err != nil {
+	if err := b.Check(c); err != nil {
 		return Sampled{}, err
 	}
 	x, err := b.Of(c.Target)
@@ -205,8 +210,8 @@ func (b *Backends) Sample(ctx context.Context, c *corpus.Case, n int) (Sampled, 
 	return s, nil
 }
 
-// check reports a case without meaning.
-func (b *Backends) check(c *corpus.Case) error {
+// Check reports a case without meaning, or beyond the limit.
+func (b *Backends) Check(c *corpus.Case) error {
 	limit := b.Limit
 	if limit == 0 {
 		limit = corpus.DefaultLimit

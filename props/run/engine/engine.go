@@ -26,12 +26,18 @@ type Options struct {
 	All bool
 	// Quick: the engine is in this process, and a case takes milliseconds.
 	Quick bool
+	// Fresh: the engine keeps prompts of requests that have ended. Each case loads its
+	// checkpoint anew, or what it shows would depend on the cases before it.
+	Fresh bool
 	// Format is how it takes checkpoints, HF if it is "".
 	Format engine.Format
 	// Models are the checkpoints that a hunt draws from.
 	Models Choice
 	// Folder is where checkpoints are kept, "" for Folder's.
 	Folder string
+	// Another makes another engine that answers as this one does, for cases that run at
+	// once, and end ends it; nil where there is but one.
+	Another func() (driver engine.Driver, end func())
 }
 
 // Backend runs cases on one engine. It is not for use by two goroutines at once.
@@ -52,13 +58,17 @@ type Backend struct {
 
 // New is the backend of an engine.
 func New(driver engine.Driver, o Options) (*Backend, error) {
+	if _, err := o.Models.list(); err != nil {
+		return nil, err
+	}
+	return newBackend(driver, o), nil
+}
+
+func newBackend(driver engine.Driver, o Options) *Backend {
 	b := &Backend{o: o, driver: driver, judge: judge.NewEngine(), paths: map[corpus.WindowModel]string{}, makeProbe: modelProbe, openRequests: map[string]bool{}}
 	b.o.Format = cmp.Or(o.Format, engine.HF)
 	b.judge.All = o.All
-	if _, err := b.o.Models.list(); err != nil {
-		return nil, err
-	}
-	return b, nil
+	return b
 }
 
 // Target is what a hunt in the engine hunts in.
@@ -66,7 +76,7 @@ func (b *Backend) Target() window.Target { return window.EngineTarget(b.o.Name) 
 
 // Traits implements run.Backend.
 func (b *Backend) Traits(window.Target) run.Traits {
-	return run.Traits{Foreign: true, Quick: b.o.Quick}
+	return run.Traits{Foreign: true, Quick: b.o.Quick, Together: b.inRow()}
 }
 
 // Draws implements run.Drawer.
@@ -75,16 +85,18 @@ func (b *Backend) Draws(t window.Target, seed uint64) func() *corpus.Case {
 	if err != nil {
 		panic(err) // New has said so
 	}
-	d := &corpus.EngineDrawer{Can: b.o.Can, Models: models, Identities: func(m corpus.WindowModel) int { return toModel(m).Identities() }}
-	if b.o.Quick {
-		d.InRow = quickInRow
-	}
+	d := &corpus.EngineDrawer{Can: b.o.Can, Models: models, InRow: b.inRow(), Identities: func(m corpus.WindowModel) int { return toModel(m).Identities() }}
 	return d.Cases(t, seed)
 }
 
-// quickInRow is how many cases in a row have the same checkpoint where loading one again
-// takes no longer than a case.
-const quickInRow = 5
+// inRow is how many cases in a row have the same checkpoint: few where loading one again
+// takes no longer than a case. Then the first cases have all architectures.
+func (b *Backend) inRow() int {
+	if b.o.Quick {
+		return 5
+	}
+	return 25
+}
 
 // Fit implements run.Fitter: what Draws draws can be asked.
 func (b *Backend) Fit(*corpus.Case) {}
@@ -105,7 +117,11 @@ func (b *Backend) Counts() map[string]judge.Count {
 }
 
 // Steps implements run.Stepper.
-func (b *Backend) Steps() judge.EngineCounts { return b.judge.EngineCounts }
+func (b *Backend) Steps() judge.EngineCounts {
+	n := b.judge.EngineCounts
+	b.judge.EngineCounts = judge.EngineCounts{}
+	return n
+}
 
 // Run implements run.Backend.
 func (b *Backend) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
@@ -143,7 +159,7 @@ func (b *Backend) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, 
 		return nil, err
 	}
 	d, err := b.judge.Case(ctx, c, b.probe.Checkpoint(), subject{b})
-	if err != nil || b.failed != nil || d != nil {
+	if err != nil || b.failed != nil || d != nil || b.o.Fresh {
 		// After a fault nobody knows what it holds.
 		b.forget()
 	}

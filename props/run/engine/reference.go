@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls/engine"
 	"github.com/slidefuzz/slidefuzz/impls/engine/reference"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props/run"
@@ -17,7 +18,8 @@ const ReferenceName = "reference"
 
 // NewReference is the backend of the reference engine with a fault, "" for none.
 func NewReference(fault string, models Choice) (*Backend, error) {
-	driver, err := reference.New(reference.Options{Fault: fault})
+	options := reference.Options{Fault: fault}
+	driver, err := reference.New(options)
 	if err != nil {
 		return nil, err
 	}
@@ -28,6 +30,13 @@ func NewReference(fault string, models Choice) (*Backend, error) {
 	return New(driver, Options{
 		Name: name, All: true, Quick: true, Models: models,
 		Can: corpus.EngineCan{Crop: true, Fork: true, Chunks: true, Join: true, Padding: true},
+		Another: func() (engine.Driver, func()) {
+			another, err := reference.New(options)
+			if err != nil {
+				panic(err) // there is one of these options already
+			}
+			return another, func() {}
+		},
 	})
 }
 

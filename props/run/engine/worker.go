@@ -31,6 +31,10 @@ func NewWorker(ctx context.Context, client *worker.Client, models Choice) (*Back
 	return New(engine.Worker{Client: client}, Options{
 		Name: h.Name, All: m.All, Format: format, Models: models,
 		Can: corpus.EngineCan{Crop: m.Crop, Fork: m.Fork, Chunks: m.Chunks, Join: m.Join, Padding: m.Padding, MaxRequests: m.MaxRequests, MaxContext: m.MaxContext},
+		Another: func() (engine.Driver, func()) {
+			c := client.Another()
+			return engine.Worker{Client: c}, c.Kill
+		},
 	})
 }
 

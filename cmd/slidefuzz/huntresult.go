@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
+)
+
+// The results of a target.
+const (
+	resultOK          = "ok"
+	resultCaught      = "caught"
+	resultNotCaught   = "not caught"
+	resultDiverged    = "diverged"
+	resultUnseen      = "nothing seen"
+	resultInterrupted = "interrupted"
+	resultNotRun      = "not run"
+	resultUndecided   = "undecided"
+	resultError       = "error"
+)
+
+// outcome is what a job came to.
+type outcome struct {
+	job
+	hunt.Result
+	unexpected string   // why the exit status is 1
+	reports    []string // the folder of each finding, where there are any
+	notRun     bool
+	bound      int // cases that were asked for, 0 without a number
+	err        error
+}
+
+func (o *outcome) result() string {
+	found, sound := len(o.Findings) > 0, o.target.Sound()
+	switch {
+	case o.err != nil && o.unexpected == "":
+		return resultError
+	case o.notRun:
+		return resultNotRun
+	case sound && found:
+		return resultDiverged
+	case o.Ended != "" && !found:
+		return resultNotRun
+	case sound && o.Undecided():
+		return resultUndecided
+	case o.unexpected != "":
+		return resultNotCaught
+	case found:
+		return resultCaught
+	case o.Interrupted:
+		return resultInterrupted
+	case sound:
+		return resultOK
+	}
+	return resultUnseen
+}
+
+// smallest is the smallest finding, nil without one.
+func (o *outcome) smallest() *hunt.Finding {
+	var best *hunt.Finding
+	for i := range o.Findings {
+		if f := &o.Findings[i]; best == nil || corpus.Compare(f.Small, best.Small) < 0 {
+			best = f
+		}
+	}
+	return best
+}
+
+// huntEnd is what a hunt came to.
+type huntEnd struct {
+	Targets     int
+	Cases       int
+	Findings    int
+	Unexpected  int
+	NotRun      int
+	Errors      int
+	Interrupted bool
+	elapsed     time.Duration
+	status      int
+}
+
+func summarize(all []*outcome, interrupted bool, elapsed time.Duration) huntEnd {
+	end := huntEnd{Interrupted: interrupted, elapsed: elapsed}
+	for _, o := range all {
+		end.Cases += o.Cases
+		end.Findings += len(o.Findings)
+		switch {
+		case o.notRun:
+			end.NotRun++
+			if !interrupted { // the time was up: nobody can say how it is
+				end.status = worse(end.status, exitUnexpected)
+			}
+		default:
+			end.Targets++
+		}
+		if o.unexpected != "" {
+			end.Unexpected++
+			end.status = worse(end.status, exitUnexpected)
+		}
+		if o.err != nil {
+			end.Errors++
+			end.status = worse(end.status, statusOf(o.err))
+		}
+	}
+	return end
+}
+
+// dirs is the reports of an outcome that were written.
+func (o *outcome) dirs() []string {
+	return slices.DeleteFunc(slices.Clone(o.reports), func(s string) bool { return s == "" })
+}
+
+// words is the result of an outcome in words.
+func (o *outcome) words() string {
+	best := o.smallest()
+	switch r := o.result(); r {
+	case resultCaught:
+		s := fmt.Sprintf("caught at case %d", o.Findings[0].At)
+		if n := len(o.Findings); n > 1 {
+			s += fmt.Sprintf(" (%d failures)", n)
+		}
+		return s + ": " + smallWords(best)
+	case resultDiverged:
+		return fmt.Sprintf("DIVERGED at case %d: %s", o.Findings[0].At, smallWords(best))
+	case resultNotCaught:
+		return "NOT CAUGHT"
+	case resultUnseen:
+		return "nothing seen: its race need not show here"
+	case resultError:
+		return "ERROR: " + o.err.Error()
+	default:
+		return r
+	}
+}
+
+func smallWords(f *hunt.Finding) string {
+	s := inWords(f.Small)
+	if f.Stats.Minimal {
+		s += "; proven smallest"
+	}
+	return s
+}
+
+// unexpectedNames lists the targets with an unexpected result.
+func unexpectedNames(all []*outcome) string {
+	var names []string
+	for _, o := range all {
+		if o.unexpected != "" {
+			names = append(names, o.name()+" ("+o.unexpected+")")
+		}
+	}
+	return strings.Join(names, ", ")
+}
