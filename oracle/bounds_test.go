@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"testing"
 
@@ -236,4 +237,29 @@ func TestAllThatIsGoneIsFound(t *testing.T) {
 		}
 	}
 	require.Equal(t, Unknown, h.names(0, 0, 0), "an entry before the first")
+}
+
+// Of an entry that a select left out, each head's rows are of its own lane.
+func TestHeadsOfEntriesLeftOut(t *testing.T) {
+	const heads = 3
+	code, err := NewEncoding("F32", 3, heads, 1)
+	require.NoError(t, err)
+	h := NewHistory(3, heads, 2, 4)
+	h.Encode(&code, 0)
+	serial := h.Serial(1)
+	rows := make([][]byte, 3*heads)
+	for lane := range rows {
+		rows[lane] = make([]byte, 4)
+		code.PutRow(rows[lane], Keys, lane, serial)
+		h.AppendLane(Keys, lane, rows[lane])
+		h.AppendLane(Values, lane, rows[lane])
+	}
+	for b := range 3 {
+		h.Advance(b, serial, 1, 1, 0)
+	}
+	h.At(2)
+	h.Select([]int{0})
+	for lane := heads; lane < 3*heads; lane++ {
+		require.Equal(t, fmt.Sprintf("token 0 of lane %d of before the select at op 2", lane), h.Describe(rows[lane], 4, Keys, 0))
+	}
 }

@@ -131,3 +131,64 @@ func TestBoundsOfMaps(t *testing.T) {
 		{Cell: 11, Dst: 0, To: 0, Src: 0, From: 1, N: 1},
 	}, m.Kernel.Copies)
 }
+
+// A cell that two blocks write is named, in the second block and away from its begin.
+func TestTwiceWrittenCells(t *testing.T) {
+	// Blocks of four cells: the second writes cells 9 to 11, the third 11 and 12.
+	k := NewKernel(0, 4, []Copy{
+		{Cell: 0, Dst: 0, To: 0, Src: 1, From: 0, N: 5},
+		{Cell: 5, Dst: 0, To: 9, Src: 1, From: 5, N: 3},
+		{Cell: 8, Dst: 0, To: 20, Src: 1, From: 8, N: 2},
+		{Cell: 10, Dst: 0, To: 11, Src: 1, From: 10, N: 2},
+	})
+	var all []Hazard
+	k.Hazards(func(h Hazard) bool {
+		all = append(all, h)
+		return true
+	})
+	require.Equal(t, []Hazard{{WAW, 0, 11, 1, 2, 10}}, all)
+	// The same where a stretch goes on in the next block.
+	k = NewKernel(0, 2, []Copy{{Cell: 0, Dst: 0, To: 4, Src: 1, From: 0, N: 4}, {Cell: 4, Dst: 0, To: 3, Src: 1, From: 4, N: 4}})
+	all = nil
+	k.Hazards(func(h Hazard) bool {
+		all = append(all, h)
+		return true
+	})
+	require.Equal(t, []Hazard{{WAW, 0, 4, 0, 2, 5}, {WAW, 0, 5, 0, 3, 6}, {WAW, 0, 6, 1, 3, 7}}, all)
+	k.Hazards(func(h Hazard) bool {
+		require.Equal(t, 4, h.Offset)
+		return false
+	})
+}
+
+// Moves hold offsets of up to maxMove bytes; a plan that reaches further has none.
+func TestMovesThatReachTooFar(t *testing.T) {
+	of := func(size, to, from, n int) []move {
+		k := &Kernel{Copies: []Copy{{Dst: 0, To: to, Src: 1, From: from, N: n}}, disjoint: true}
+		return movesOf([]*Kernel{k}, size, 1)
+	}
+	for _, size := range []int{1, 2, 4} {
+		most := maxMove / size
+		require.Equal(t, []move{{dst: 0, src: 1, to: int32((most - 3) * size), n: int32(3 * size), count: 1}}, of(size, most-3, 0, 3))
+		require.Equal(t, []move{{dst: 0, src: 1, from: int32((most - 3) * size), n: int32(3 * size), count: 1}}, of(size, 0, most-3, 3))
+		require.Nil(t, of(size, most-2, 0, 3))
+		require.Nil(t, of(size, 0, most-2, 3))
+	}
+	require.Nil(t, of(1, -1, 0, 1))
+	require.Nil(t, of(1, 0, -1, 1))
+	// What repeats from lane to lane is one move.
+	lanes := &Kernel{Copies: []Copy{{Dst: 0, To: 0, Src: 1, From: 4, N: 2}, {Dst: 0, To: 2, Src: 0, From: 20, N: 1}, {Dst: 0, To: 8, Src: 1, From: 14, N: 2}, {Dst: 0, To: 10, Src: 0, From: 30, N: 1}}, disjoint: true}
+	require.Equal(t, []move{
+		{dst: 0, src: 1, to: 0, from: 8, n: 4, toStep: 16, fromStep: 20, count: 2},
+		{dst: 0, src: 0, to: 4, from: 40, n: 2, toStep: 16, fromStep: 20, count: 2},
+	}, movesOf([]*Kernel{lanes}, 2, 2))
+	for i := range 3 { // unlike in one thing
+		other := &Kernel{Copies: append([]Copy(nil), lanes.Copies...), disjoint: true}
+		c := &other.Copies[3]
+		*[]*int{&c.Src, &c.Dst, &c.N}[i]++
+		require.Len(t, movesOf([]*Kernel{other}, 2, 2), 4)
+	}
+	for _, k := range []*Kernel{{disjoint: false}, {disjoint: true, adds: true}} {
+		require.Nil(t, movesOf([]*Kernel{k}, 1, 1))
+	}
+}
