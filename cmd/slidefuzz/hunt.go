@@ -38,8 +38,8 @@ shows how far the hunt is in one line of standard error.
 
 With --corpus a hunt goes on from earlier ones: what failed is run first, then what
 they kept, and half of the cases after that vary one of those. The folder and the
-seed decide the cases. It is not for engines, scenarios and shards; see go doc
-github.com/slidefuzz/slidefuzz/corpus/keep.`,
+seed decide the cases. It is not for engines, scenarios and shards; docs/machines.md has
+more.`,
 	flags: huntFlags,
 }
 

@@ -26,9 +26,9 @@ import (
 // which most are caught within a second.
 var corpusTargets = []string{"roll/drop-war/sim", "cat-as-written/fused/sim", "program/drop-clone/sim", "go/ring-*", "go/rotating-*", "go/beams-*", "go/ring"}
 
-// killedHunt hunts with --corpus in a process of its own, kills it after a time, and
-// returns the findings that it printed.
-func killedHunt(t *testing.T, dir string, seed int, after time.Duration) (printed []findingEvent) {
+// killedHunt hunts with --corpus in a process of its own, kills it some time after it has
+// printed so many lines, and returns the findings that it printed.
+func killedHunt(t *testing.T, dir string, seed, lineNumber int, after time.Duration) (printed []findingEvent) {
 	t.Helper()
 	args := append([]string{"hunt", "--corpus", dir, "--seed", fmt.Sprint(seed), "--json"}, corpusTargets...)
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
@@ -37,10 +37,12 @@ func killedHunt(t *testing.T, dir string, seed int, after time.Duration) (printe
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	kill := time.AfterFunc(after, func() { _ = cmd.Process.Kill() }) // SIGKILL
-	defer kill.Stop()
 	lines := bufio.NewReader(out)
-	for {
+	for n := 0; ; n++ {
+		if n == lineNumber {
+			kill := time.AfterFunc(after, func() { _ = cmd.Process.Kill() }) // SIGKILL
+			defer kill.Stop()
+		}
 		line, err := lines.ReadBytes('\n')
 		if err == io.EOF {
 			break // what follows the last line break was not printed whole
@@ -106,10 +108,11 @@ func TestCorpusOutlivesKills(t *testing.T) {
 			var mu sync.Mutex
 			var hunts sync.WaitGroup
 			for k := range at {
-				// Up to what the hunt takes whole on a quiet machine, some two seconds.
-				after := time.Duration(50+r.IntN(1500)) * time.Millisecond
+				// At any moment, from before the first line on: by lines as far as a busy
+				// machine cannot decide how far it gets, and within them by time.
+				number, after := r.IntN(16), time.Duration(r.IntN(200))*time.Millisecond
 				hunts.Go(func() {
-					found := killedHunt(t, dir, 100*i+k, after)
+					found := killedHunt(t, dir, 100*i+k, number, after)
 					mu.Lock()
 					defer mu.Unlock()
 					for _, f := range found {

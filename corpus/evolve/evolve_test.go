@@ -48,6 +48,8 @@ func TestCasesAreValid(t *testing.T) {
 		}
 		assert.NotZero(t, kept, name)
 		assert.Less(t, kept, 800, "all of %s is new", name)
+		require.LessOrEqual(t, len(p.Cases()), 2*AtMost)
+		p.Prune()
 		assert.LessOrEqual(t, len(p.Cases()), AtMost)
 	}
 }
@@ -86,6 +88,7 @@ func TestPoolGoesOn(t *testing.T) {
 	}
 	first := pool(t, "roll/fused/sim", 7, Kept{})
 	assert.Equal(t, texts(pool(t, "roll/fused/sim", 7, Kept{}), 400), texts(first, 400))
+	first.Prune()
 	kept := Kept{Cases: first.Cases()}
 	require.Greater(t, len(kept.Cases), 50)
 	failed := kept.Cases[3].Clone()

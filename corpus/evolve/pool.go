@@ -3,7 +3,6 @@ package evolve
 import (
 	"hash/fnv"
 	"math/rand/v2"
-	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -34,6 +33,7 @@ type Pool struct {
 	first  []*corpus.Case // still to be run as they are
 	cases  []entry        // what is varied
 	shown  map[Trait]bool
+	prunes int // how often cases were left out
 }
 
 type entry struct {
@@ -50,7 +50,9 @@ const (
 	candidates = 1
 )
 
-// AtMost bounds the cases that a target keeps beside its failures.
+// AtMost bounds the cases that a target keeps beside its failures, and while a hunt goes on
+// twice as many. A hunt runs them before it draws anything, so they are to be a small part
+// of its two thousand cases; the last of so many show little that the others do not.
 const AtMost = 256
 
 // NewPool is a pool that runs the failures first, then the other kept cases.
@@ -140,6 +142,7 @@ func (p *Pool) Next() (c *corpus.Case, keep bool) {
 		p.cases = append(p.cases, entry{best.c.Clone(), best.traits})
 		if len(p.cases) >= 2*AtMost {
 			p.prune()
+			p.prunes++
 		}
 	}
 	return best.c, keep
@@ -167,12 +170,18 @@ func (p *Pool) make() entry {
 
 func (p *Pool) pick() *corpus.Case { return p.cases[p.rng.IntN(len(p.cases))].c }
 
-// Cases are those that are worth keeping by now, beside failures.
+// Cases are those that are worth keeping by now, beside failures: at most 2*AtMost.
 func (p *Pool) Cases() []*corpus.Case {
-	p.prune()
 	all := make([]*corpus.Case, 0, len(p.cases))
 	for i := range p.cases {
 		all = append(all, p.cases[i].c)
 	}
-	return slices.Clip(all)
+	return all
 }
+
+// Prunes is how often Next has left cases out that others stand for: Cases is then without
+// some that it had.
+func (p *Pool) Prunes() int { return p.prunes }
+
+// Prune leaves out what others stand for, at the end of a hunt.
+func (p *Pool) Prune() { p.prune() }

@@ -27,6 +27,7 @@ type kept struct {
 	target window.Target
 	pool   *evolve.Pool
 	worth  map[*corpus.Case]bool // those that are run and worth keeping
+	prunes int                   // of the pool, as far as the corpus knows
 }
 
 // newKept has a hunter draw from a corpus.
@@ -66,7 +67,14 @@ func (k *kept) agreed(c *corpus.Case) error {
 		return nil
 	}
 	delete(k.worth, c)
-	return k.Agreed(k.plain(c))
+	if err := k.Agreed(k.plain(c)); err != nil {
+		return err
+	}
+	if n := k.pool.Prunes(); n != k.prunes {
+		k.prunes = n
+		return k.only()
+	}
+	return nil
 }
 
 // failed keeps a finding.
@@ -83,6 +91,11 @@ func (k *kept) end() error {
 	if k == nil {
 		return nil
 	}
+	k.pool.Prune()
+	return k.only()
+}
+
+func (k *kept) only() error {
 	var all []*corpus.Case
 	for _, c := range k.pool.Cases() {
 		all = append(all, k.plain(c))
