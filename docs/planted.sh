@@ -4,7 +4,7 @@
 #
 #   docs/planted.sh
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 go build -o "$dir/slidefuzz" ./cmd/slidefuzz || exit
