@@ -33,6 +33,8 @@ type Drawer struct {
 	// for workers, which may know no other, and 2 for what runs here; GPUs get what
 	// copies cells as they are.
 	Grammar int
+	// WithoutSums leaves out programs that add, for what has no type that adds exactly.
+	WithoutSums bool
 
 	choices []Choice  // of what the cache can do
 	after   []int     // which choice each needs, -1 for none
@@ -110,9 +112,13 @@ func (d *Drawer) Cases(t window.Target, seed uint64) func() *Case {
 	}
 }
 
-// program draws a case of a random program. buf holds its bytes.
+// program draws a case of a random program, decoded from bytes, which buf holds, but for
+// a worker.
 func (d *Drawer) program(t window.Target, rng *rand.Rand, buf []byte) *Case {
 	wide := d.Grammar == 2 || d.Grammar == 0 && t.Device != window.Worker
+	if t.Device == window.Worker {
+		return workerProgram(rng, wide, wide && !d.WithoutSums)
+	}
 	for {
 		b := buf[:4+rng.IntN(MaxDraw-3)]
 		for i := range b {
@@ -122,6 +128,9 @@ func (d *Drawer) program(t window.Target, rng *rand.Rand, buf []byte) *Case {
 			return DecodeProgram(b)
 		}
 		c := decodeWideProgram(b)
+		if d.WithoutSums && c.Program.Adds() {
+			continue
+		}
 		if !window.OnGPU(t.Device) || !c.Program.Adds() && !slices.ContainsFunc(c.Program.Stmts, func(s inplace.Stmt) bool { return s.Form == inplace.Transposed }) {
 			return c
 		}

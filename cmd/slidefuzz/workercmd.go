@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +70,8 @@ layers.`,
 			}
 			orders := &inplace.Orders{Schedule: schedule}
 			if t.Update == "program" {
+				hello.Grammar = 2
+				hello.DTypes = append(slices.Clone(allDTypes), impls.I32)
 				return exitOK, worker.ServePrograms(ctx, e.in, e.out, hello, func(_ string, p inplace.Program, buffers []impls.Tensor) error {
 					return runOnSim(p, buffers, t.Lowering, *block, orders)
 				})
@@ -167,7 +170,7 @@ func chunkLimit(i caches.Info) (l worker.ChunkLimit, err error) {
 	return l, fmt.Errorf("%s takes chunks of up to %d tokens at a window of 1, %d at 2: the worker protocol has words for W, W+1 and a number", window.BuiltinCache(i.Name), i.MaxChunk(1), i.MaxChunk(2))
 }
 
-// runOnSim runs a program in place.
+// runOnSim runs a program in place; what it returns comes after its buffers.
 func runOnSim(p inplace.Program, buffers []impls.Tensor, how inplace.Lowering, block int, orders *inplace.Orders) error {
 	if len(buffers) == 0 {
 		return errors.New("a program without a buffer")
@@ -180,7 +183,11 @@ func runOnSim(p inplace.Program, buffers []impls.Tensor, how inplace.Lowering, b
 		mem[i] = make([]byte, s.Lanes()*rows*s.RowBytes())
 	}
 	for i := range buffers {
-		mem[i] = buffers[i].Data
+		if of := i - len(p.Buffers); of < 0 {
+			mem[i] = buffers[i].Data
+		} else {
+			mem[plan.Returns[of]] = buffers[i].Data
+		}
 	}
 	sim := &inplace.Sim{}
 	for _, k := range plan.Kernels {

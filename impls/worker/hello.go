@@ -35,7 +35,8 @@ type Hello struct {
 	// Variants are the ways in which the worker runs programs, by name: those of a hunt
 	// take turns. The first is what it does where it is not told.
 	Variants []string
-	// Grammar is that of the programs it takes: 1, or 2 for buffer lines and ir.N. 0 is 1.
+	// Grammar is that of the programs it takes: 1, or 2 for the wider one, buffer lines
+	// and ir.N. 0 is 1.
 	Grammar int
 	// Runs is how often it is to call what it compiled, each time with other inputs. 0
 	// is once.

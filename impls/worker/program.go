@@ -13,7 +13,8 @@ import (
 )
 
 // Job is a program and the memory of its buffers, [batch, heads, rows, dim],
-// which RunPrograms replaces by what the program made of it.
+// which RunPrograms replaces by what the program made of it. The memory of what it
+// returns, as Returned makes it, comes after that of the buffers.
 type Job struct {
 	Program inplace.Program
 	Buffers []impls.Tensor
@@ -44,7 +45,8 @@ func (e *SkipError) Error() string { return e.Reason }
 // "0.y", "1.x" …; the reply holds the same tensors afterwards, and error.0, error.1 …
 // for programs that could not be run, skip.0, skip.1 … for those that need not be. For
 // a worker of grammar 2 a program's lines begin with its buffers, and ir.0, ir.1 … has
-// its names resolved. Where its hello wants runs, the request says how many, and a
+// its names resolved; the reply then also holds what a program returns, as "0.return1",
+// "0.return2" …. Where its hello wants runs, the request says how many, and a
 // tensor of call R is "0.x.R", from 0.
 func (c *Client) RunPrograms(ctx context.Context, variant string, jobs []*Job) error {
 	c.fault = nil
@@ -56,8 +58,8 @@ func (c *Client) RunPrograms(ctx context.Context, variant string, jobs []*Job) e
 		return fmt.Errorf("the worker %s does not run programs (its capabilities lack \"programs\")", hello.Name)
 	}
 	for _, j := range jobs {
-		if j.Program.Grammar() > 1 {
-			return fmt.Errorf("a program of the wider grammar (flips, steps, masks, sums, returned values): workers are asked programs of grammar 1 alone")
+		if g := j.Program.Grammar(); g > max(1, hello.Grammar) {
+			return fmt.Errorf("a program of the wider grammar (flips, steps, masks, sums, returned values), which the worker %s does not take: its hello lacks grammar=%d", hello.Name, g)
 		}
 	}
 	var source strings.Builder
@@ -73,6 +75,11 @@ func (c *Client) RunPrograms(ctx context.Context, variant string, jobs []*Job) e
 		if len(j.Program.Stmts) == 0 {
 			return fmt.Errorf("program %d has no statements: a worker is asked for none that does nothing", i)
 		}
+		for _, call := range j.calls() {
+			if want := len(j.Program.Buffers) + len(j.Program.Returns()); len(call) != want {
+				return fmt.Errorf("program %d has memory for %d buffers and returned values, not %d", i, len(call), want)
+			}
+		}
 		if len(j.Again)+1 != hello.Calls() {
 			return fmt.Errorf("program %d has buffers for %d calls, the worker wants %d", i, len(j.Again)+1, hello.Calls())
 		}
@@ -82,7 +89,7 @@ func (c *Client) RunPrograms(ctx context.Context, variant string, jobs []*Job) e
 		} else {
 			meta[key] = lines(j.Program)
 		}
-		tensors = append(tensors, packBuffers(i, j)...)
+		tensors = append(tensors, j.pack(i, len(j.Program.Buffers))...)
 	}
 	meta["source"] = source.String()
 	reply, err := c.ask(ctx, "programs", meta, tensors...)
@@ -112,27 +119,18 @@ func (c *Client) takeJob(i int, j *Job, reply *Message) error {
 	for r, call := range j.calls() {
 		for b := range call {
 			name := j.tensor(i, r, b)
-			x, err := unpack(reply.Tensor(name))
+			x, err := unpack(j.unshaped(b, reply.Tensor(name)))
 			if err != nil {
 				return c.fail(Nonsense, "the reply to programs: %s: %v", name, err)
 			}
 			old := &call[b]
 			if x.Batch != old.Batch || x.Heads != old.Heads || x.Rows != old.Rows || x.Dim != old.Dim || x.DType != old.DType {
-				return c.fail(Nonsense, "the reply to programs: %s has another shape or dtype than it came with", name)
+				return c.fail(Nonsense, "the reply to programs: %s has another shape or dtype than it should have", name)
 			}
 			*old = x
 		}
 	}
 	return nil
-}
-
-// tensor is the name of a buffer of call r of program i.
-func (j *Job) tensor(i, r, b int) string {
-	name := fmt.Sprintf("%d.%s", i, j.Program.Buffers[b].Name)
-	if len(j.Again) > 0 {
-		name += fmt.Sprintf(".%d", r)
-	}
-	return name
 }
 
 // lines are the statements of a program as a case file has them.
@@ -155,64 +153,4 @@ func Cloned(p inplace.Program) inplace.Program {
 		}
 	}
 	return p
-}
-
-// pyTorch prints a program as a Python function of its buffers, which are
-// tensors [batch, heads, rows, dim].
-func pyTorch(p inplace.Program, name string) string {
-	var b strings.Builder
-	names := make([]string, len(p.Buffers))
-	for i := range names {
-		names[i] = p.Buffers[i].Name
-	}
-	fmt.Fprintf(&b, "def %s(%s):\n", name, strings.Join(names, ", "))
-	for _, s := range Cloned(p).Stmts {
-		value := pyExpr(s.Src)
-		switch {
-		case s.Define:
-			fmt.Fprintf(&b, "    %s = %s\n", s.Dst, value)
-		case s.Index != nil:
-			fmt.Fprintf(&b, "    %s[:, :, %s] = %s\n", s.Dst, pyList(s.Index), value)
-		default:
-			fmt.Fprintf(&b, "    %s[:, :, %d:%d] = %s\n", s.Dst, s.Lo, s.Hi, value)
-		}
-	}
-	return b.String()
-}
-
-func pyExpr(e inplace.Expr) string {
-	if e.Op == inplace.OpView {
-		return fmt.Sprintf("%s[:, :, %d:%d]", e.Name, e.Lo, e.Hi)
-	}
-	args := make([]string, len(e.Args))
-	for i, a := range e.Args {
-		args[i] = pyExpr(a)
-	}
-	switch e.Op {
-	case inplace.OpCat:
-		return "torch.cat((" + strings.Join(args, ", ") + ",), 2)"
-	case inplace.OpRoll:
-		return fmt.Sprintf("torch.roll(%s, %d, 2)", args[0], e.K)
-	case inplace.OpGather:
-		return fmt.Sprintf("%s[:, :, %s]", args[0], pyList(e.Index))
-	case inplace.OpIndexCopy:
-		return fmt.Sprintf("torch.index_copy(%s, 2, torch.tensor(%s, device=%s.device), %s)", args[0], pyList(e.Index), firstName(e), args[1])
-	}
-	return args[0] + ".clone()"
-}
-
-// firstName is a tensor of the expression, for its device.
-func firstName(e inplace.Expr) string {
-	for e.Op != inplace.OpView {
-		e = e.Args[0]
-	}
-	return e.Name
-}
-
-func pyList(index []int) string {
-	text := make([]string, len(index))
-	for i, n := range index {
-		text[i] = strconv.Itoa(n)
-	}
-	return "[" + strings.Join(text, ", ") + "]"
 }

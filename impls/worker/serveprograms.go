@@ -15,8 +15,10 @@ import (
 
 // ServePrograms answers requests to run programs, until bye, the end of in or that
 // of ctx.
-// run runs one program in place, in a variant that hello names, empty for the first;
-// its error refuses this program alone, and a *SkipError says that it need not run.
+// run runs one program in place, in a variant that hello names, empty for the first, and
+// fills the memory of what the program returns, which comes after that of its buffers as
+// Returned makes it, zero; its error refuses this program alone, and a *SkipError says
+// that it need not run.
 func ServePrograms(ctx context.Context, in io.Reader, out io.Writer, hello Hello, run func(variant string, p inplace.Program, buffers []impls.Tensor) error) error {
 	hello.Programs = true
 	return serve(ctx, in, out, func(m *Message) (*Message, error) {
@@ -58,20 +60,10 @@ func runJobs(jobs []*Job, run func(p inplace.Program, buffers []impls.Tensor) er
 		case err != nil:
 			reply.Meta[fmt.Sprintf("error.%d", i)] = err.Error()
 		default:
-			reply.Tensors = append(reply.Tensors, packBuffers(i, j)...)
+			reply.Tensors = append(reply.Tensors, j.pack(i, len(j.Buffers))...)
 		}
 	}
 	return reply
-}
-
-func packBuffers(i int, j *Job) []Tensor {
-	var all []Tensor
-	for r, call := range j.calls() {
-		for b := range call {
-			all = append(all, pack(j.tensor(i, r, b), &call[b]))
-		}
-	}
-	return all
 }
 
 // unpackJobs is what a request called programs asks for.
@@ -135,6 +127,18 @@ func unpackJob(m *Message, i, runs int) (*Job, error) {
 	}
 	if err := j.Program.Check(); err != nil {
 		return nil, fmt.Errorf("program.%d: %w", i, err)
+	}
+	if len(j.Buffers) == 0 {
+		return nil, fmt.Errorf("program.%d has no tensors", i)
+	}
+	x := &j.Buffers[0]
+	shape := impls.Shape{Batch: x.Batch, Heads: x.Heads, Window: 1, Dim: x.Dim, DType: x.DType}
+	if t := shape.DType; j.Program.Adds() && t != impls.I32 && t != impls.F32 {
+		return nil, fmt.Errorf("program.%d: a sum of %s: want I32 or F32", i, t)
+	}
+	j.Buffers = append(j.Buffers, Returned(j.Program, shape)...)
+	for r := range j.Again {
+		j.Again[r] = append(j.Again[r], Returned(j.Program, shape)...)
 	}
 	return j, nil
 }

@@ -158,7 +158,11 @@ func runTestProgram(p inplace.Program, buffers []impls.Tensor, how inplace.Lower
 		mem[i] = make([]byte, s.Lanes()*rows*s.RowBytes())
 	}
 	for i := range buffers {
-		mem[i] = buffers[i].Data
+		if of := i - len(p.Buffers); of < 0 {
+			mem[i] = buffers[i].Data
+		} else {
+			mem[plan.Returns[of]] = buffers[i].Data
+		}
 	}
 	for _, k := range plan.Kernels {
 		(&inplace.Sim{}).Run(k, mem, s.DType.Size(), inplace.Schedule{Kind: order}.Order(k.Blocks()))

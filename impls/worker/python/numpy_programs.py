@@ -19,4 +19,4 @@ def script(p, variant):
 
 
 if __name__ == "__main__":
-    serve_programs(build, "numpy-programs", f"numpy {np.__version__}", DTYPES, "cpu", at_once=32, script=script)
+    serve_programs(build, "numpy-programs", f"numpy {np.__version__}", [*DTYPES, "I32"], "cpu", at_once=32, script=script)

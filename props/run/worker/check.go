@@ -442,17 +442,25 @@ func (c *checker) outsideBatch() int {
 	return len(c.hello.Batches) + 1
 }
 
-// checkProgram runs a program that moves nothing over itself, in a variant.
+// checkProgram runs a program that moves nothing over itself, in a variant; one that
+// returns a value in each form, where the worker takes that.
 func checkProgram(ctx context.Context, w *worker.Client, variant string, d impls.DType) error {
 	s := impls.Shape{Batch: 1, Heads: 2, Window: 1, Dim: 3, DType: d}
-	p := inplace.Program{Buffers: []inplace.Buffer{{Name: "x", Rows: 4}}, Stmts: []inplace.Stmt{inplace.Assign("x", 0, 2, inplace.Clone(inplace.View("x", 2, 4)))}}
-	j := &worker.Job{Program: p, Buffers: []impls.Tensor{impls.NewTensor(s, 4)}}
+	upper := inplace.Clone(inplace.View("x", 2, 4))
+	p := inplace.Program{Buffers: []inplace.Buffer{{Name: "x", Rows: 4}}, Stmts: []inplace.Stmt{inplace.Assign("x", 0, 2, upper)}}
 	hello, err := w.Hello(ctx)
 	if err != nil {
 		return err
 	}
+	if hello.Grammar > 1 {
+		p.Stmts = append(p.Stmts, inplace.Return(inplace.Plain, upper), inplace.Return(inplace.Reshaped, upper), inplace.Return(inplace.Transposed, upper))
+	}
+	call := func() []impls.Tensor {
+		return append([]impls.Tensor{impls.NewTensor(s, 4)}, worker.Returned(p, s)...)
+	}
+	j := &worker.Job{Program: p, Buffers: call()}
 	for range hello.Calls() - 1 {
-		j.Again = append(j.Again, []impls.Tensor{impls.NewTensor(s, 4)})
+		j.Again = append(j.Again, call())
 	}
 	if err := w.RunPrograms(ctx, variant, []*worker.Job{j}); err != nil {
 		return fmt.Errorf("programs: %w", err)

@@ -8,6 +8,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props/judge"
 	"github.com/slidefuzz/slidefuzz/props/run"
@@ -44,6 +45,9 @@ func (b *Backend) Fit(c *corpus.Case) {
 	h, without := b.hello, b.Without
 	if !slices.Contains(h.DTypes, c.Shape.DType) {
 		c.Shape.DType = h.DTypes[int(c.Shape.DType)%len(h.DTypes)]
+		if exact := b.exact(); c.Program.Adds() && len(exact) > 0 {
+			c.Shape.DType = exact[0]
+		}
 	}
 	if c.Target.IsProgram() {
 		// Compilers treat a row by vectors of 8 or 16, and what is left of it
@@ -101,8 +105,8 @@ const outsideShare = 32
 // Takes implements run.Fitter: a worker has no blocks and no order, unless it offers
 // to follow one, and not every element type; what it does not offer is not asked, and what is left out stays out.
 func (b *Backend) Takes(c *corpus.Case) bool {
-	if c.Target.IsProgram() && len(c.Program.Stmts) == 0 {
-		return false // which says nothing of a worker
+	if c.Target.IsProgram() && (len(c.Program.Stmts) == 0 || c.Program.Grammar() > b.grammar()) {
+		return false // the one says nothing of a worker, the other is not asked
 	}
 	order := c.Schedule.Kind == inplace.Native && c.Block == 1
 	if b.ordered(c) {
@@ -159,4 +163,18 @@ func (b *Backend) limits(s impls.Shape) judge.Limits {
 		l.Kinds = append(l.Kinds, corpus.Feature(kind))
 	}
 	return l
+}
+
+// exact are the element types of the worker that add exactly.
+func (b *Backend) exact() []impls.DType {
+	return slices.DeleteFunc(slices.Clone(b.hello.DTypes), func(t impls.DType) bool { return t != impls.I32 && t != impls.F32 })
+}
+
+// grammar is that of the programs that the worker takes.
+func (b *Backend) grammar() int { return max(1, b.hello.Grammar) }
+
+// Draws implements run.Drawer: programs are of the grammar that the worker takes, and
+// have sums where it has a type that adds exactly.
+func (b *Backend) Draws(t window.Target, seed uint64) func() *corpus.Case {
+	return (&corpus.Drawer{Grammar: b.grammar(), WithoutSums: len(b.exact()) == 0}).Cases(t, seed)
 }

@@ -65,11 +65,12 @@ func (b *Backend) job(c *corpus.Case, p inplace.Program) (*worker.Job, []*judge.
 	var all []*judge.Values
 	for call := range b.hello.Calls() {
 		mem := make([][]byte, len(p.Buffers))
-		var buffers []impls.Tensor
+		buffers := make([]impls.Tensor, 0, len(mem))
 		for i := range mem {
 			mem[i] = make([]byte, s.Lanes()*p.Buffers[i].Rows*s.RowBytes())
 			buffers = append(buffers, impls.TensorOver(s, p.Buffers[i].Rows, mem[i]))
 		}
+		buffers = append(buffers, worker.Returned(p, s)...)
 		if call > 0 {
 			all = append(all, all[0].Fresh(call, code, mem))
 			j.Again = append(j.Again, buffers)

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from . import Tensor
 
 # numpy has no BF16 and no F8_E4M3: a cache copies elements, for which their bits do.
-_DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "F8_E4M3": "u1", "U8": "u1"}
+_DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "F8_E4M3": "u1", "U8": "u1", "I32": "<i4"}
 
-DTYPES = list(_DTYPES)
-"""The element types that a cache of arrays can hold."""
+DTYPES = [name for name in _DTYPES if name != "I32"]
+"""The element types that a cache of arrays can hold. Programs also add cells of I32."""
 
 
 def dtype_of(name: str) -> "np.dtype[Any]":

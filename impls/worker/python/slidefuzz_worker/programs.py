@@ -34,29 +34,36 @@ class Skipped(Exception):
 
 @dataclass(frozen=True)
 class Expr:
-    """A value of some rows. op is view, cat, roll, gather, index_copy or clone."""
+    """A value of some rows. op is view, cat, roll, gather, index_copy, clone, flip or add."""
 
     op: str
     args: tuple["Expr", ...] = ()
     name: str = ""  # view: a buffer, or a name defined before
-    rows: tuple[int, int] = (0, 0)  # view: from, and up to
+    rows: tuple[int, int] = (0, 0)  # view: from, and up to; -1 is before the first row
+    step: int = 1  # view
     index: tuple[int, ...] = ()  # gather: rows to take; index_copy: rows to write
     k: int = 0  # roll: row i goes to row i+k, modulo the rows
 
 
 @dataclass(frozen=True)
 class Stmt:
-    """t = e, x[lo:hi] = e or x[[i, …]] = e."""
+    """t = e, x[lo:hi] = e, x[lo:hi:step] = e, x[lo:hi] += e, x[[i, …]] = e, x[mask 01…] = e,
+    return e, return reshape(e) or return transpose(e)."""
 
-    target: str
+    target: str  # of what is returned: return1, return2 …
     value: Expr
     rows: Optional[tuple[int, int]] = None
     index: Optional[tuple[int, ...]] = None
+    step: int = 1  # of rows
+    mask: Optional[tuple[bool, ...]] = None
+    add: bool = False  # to the rows
+    form: str = ""  # return, reshape or transpose
 
 
 @dataclass(frozen=True)
 class Step:
-    """A line of ir.N: out is a value, or for new, write and scatter a storage."""
+    """A line of ir.N: out is a value, or for new, write, addto, scatter and mask a storage;
+    for return, reshape and transpose it is return1, return2 …."""
 
     op: str
     out: str
@@ -64,6 +71,7 @@ class Step:
     rows: tuple[int, int, int] = (0, 0, 1)  # first, how many, step
     index: tuple[int, ...] = ()
     k: int = 0
+    mask: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,11 @@ class Program:
 
     def shape(self, name: str) -> tuple[int, int, int, int]:
         return self.batch, self.heads, self.buffers[name], self.dim
+
+    @property
+    def returns(self) -> list[str]:
+        """The names of what it returns, after its buffers: return1, return2 …."""
+        return [s.target for s in self.stmts if s.form]
 
 
 class _Parser:
@@ -124,24 +137,41 @@ class _Parser:
             all.append(self.number())
         return tuple(all)
 
-    def rows(self) -> tuple[int, int]:
+    def rows(self) -> tuple[tuple[int, int], int]:
+        """lo:hi, lo:hi:step, or lo::step with a negative step, through the first row."""
         lo = self.number()
         self.expect(":")
-        return lo, self.number()
+        if self.accept(":"):
+            return (lo, -1), self.number()
+        hi = self.number()
+        return (lo, hi), self.number() if self.accept(":") else 1
+
+    def peek(self, word: str) -> bool:
+        return self.at < len(self.words) and self.words[self.at] == word
 
     def expr(self) -> Expr:
+        terms = [self.term()]
+        while self.accept("+"):
+            terms.append(self.term())
+        return terms[0] if len(terms) == 1 else Expr("add", tuple(terms))
+
+    def term(self) -> Expr:
+        if self.accept("("):
+            e = self.expr()
+            self.expect(")")
+            return e
         name = self.name()
         if self.accept("["):
-            rows = self.rows()
+            rows, step = self.rows()
             self.expect("]")
-            return Expr("view", name=name, rows=rows)
-        if name not in ("cat", "roll", "gather", "clone", "index_copy"):
+            return Expr("view", name=name, rows=rows, step=step)
+        if name not in ("cat", "roll", "gather", "clone", "index_copy", "flip"):
             raise ValueError(f"{self.text!r}: {name} is of another grammar; this package knows 2")
         self.expect("(")
         args, k = [self.expr()], 0
         index: tuple[int, ...] = ()
         while self.accept(","):
-            if self.at < len(self.words) and self.words[self.at] == "[":
+            if self.peek("["):
                 index = self.numbers()
             elif name == "roll":
                 k = self.number()
@@ -150,19 +180,39 @@ class _Parser:
         self.expect(")")
         return Expr(name, tuple(args), index=index, k=k)
 
-    def stmt(self) -> Stmt:
-        target, rows, index = self.name(), None, None
-        if self.accept("["):
-            if self.at < len(self.words) and self.words[self.at] == "[":
-                index = self.numbers()
-            else:
-                rows = self.rows()
-            self.expect("]")
-        self.expect("=")
-        s = Stmt(target, self.expr(), rows, index)
+    def stmt(self, returned: int) -> Stmt:
+        """A statement after so many that return something."""
+        target = self.name()
+        if target == "return":
+            s = self.returned(f"return{returned + 1}")
+        else:
+            s = self.assignment(target)
         if self.at < len(self.words):
             self.fail("the end of the line")
         return s
+
+    def assignment(self, target: str) -> Stmt:
+        rows, index, step, mask, add = None, None, 1, None, False
+        if self.accept("["):
+            if self.peek("["):
+                index = self.numbers()
+            elif self.accept("mask"):
+                mask = tuple(c == "1" for c in self.match(r"[01]+", "a digit for each row"))
+            else:
+                rows, step = self.rows()
+            self.expect("]")
+            add = self.accept("+")
+        self.expect("=")
+        return Stmt(target, self.expr(), rows, index, step, mask, add)
+
+    def returned(self, name: str) -> Stmt:
+        for form in ("reshape", "transpose"):
+            if self.accept(form):
+                self.expect("(")
+                s = Stmt(name, self.expr(), form=form)
+                self.expect(")")
+                return s
+        return Stmt(name, self.expr(), form="return")
 
 
 def _step(line: str) -> Step:
@@ -177,27 +227,32 @@ def _step(line: str) -> Step:
         out, op, rest = words[0], words[2], words[3:]
     else:
         op, out, rest = words[0], words[1], words[2:]
+    mask: tuple[bool, ...] = ()
+    if op == "mask":
+        mask = tuple(c == "1" for c in rest.pop(0))
     args = [w for w in rest if not re.fullmatch(r"-?\d+", w)]
     numbers = [int(w) for w in rest if re.fullmatch(r"-?\d+", w)]
     rows = (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else (0, 0, 1)
-    return Step(op, out, tuple(args), rows, index, numbers[0] if op == "roll" else 0)
+    return Step(op, out, tuple(args), rows, index, numbers[0] if op == "roll" else 0, mask)
 
 
 def parse(text: str, ir: str = "") -> Program:
     """The program of program.N, which begins with its buffers, and of ir.N."""
-    buffers, stmts = {}, []
+    buffers: dict[str, int] = {}
+    stmts: list[Stmt] = []
     for line in text.splitlines():
         if line.startswith("buffer "):
             _, name, rows = line.split()
             buffers[name] = int(rows)
         elif line:
-            stmts.append(_Parser(line).stmt())
+            stmts.append(_Parser(line).stmt(sum(bool(s.form) for s in stmts)))
     return Program(buffers, stmts, [_step(line) for line in ir.splitlines() if line], text)
 
 
 @dataclass(frozen=True)
 class Code:
-    """A Python function f of a program's buffers, which returns them as a tuple."""
+    """A Python function f of a program's buffers, which returns them, and then what the
+    program returns, as a tuple."""
 
     name: str
     source: str
@@ -210,26 +265,46 @@ class Code:
 
 
 def _slice(first: int, rows: int, step: int) -> str:
-    end = first + rows * step
+    """A slice as Python writes it; a negative step may go through the first row."""
+    end = first + (rows - 1) * step + (1 if step > 0 else -1) if rows > 0 else first
     text = f"{first}:{'' if end < 0 else end}"
     return text if step == 1 else f"{text}:{step}"
+
+
+def _view_rows(rows: tuple[int, int], step: int) -> str:
+    """The rows of a view in a statement as a slice."""
+    lo, hi = rows
+    if step == 1:
+        return f"{lo}:{hi}"
+    return f"{lo}:{'' if hi < 0 else hi}:{step}"
 
 
 @dataclass(frozen=True)
 class Style:
     """How a framework writes each operation on buffers [batch, heads, rows, dim]: the
     defaults are those of numpy. {x} is a storage or a view, {rows} a slice, {first} its
-    first row, {index} a list of rows, {a}, {b} and {v} are values, {all} some with commas between them."""
+    first row, {step} its step, {index} a list of rows, {mask} one of True and False, {a},
+    {b} and {v} are values, {all} some with commas between them. A returned value, {x}, is a
+    copy: [batch, heads, rows, dim], reshaped [batch, heads, rows·dim], transposed [batch,
+    heads, dim, rows]; {batch} and {heads} are there for it. Every value but a read is one
+    of its own, which no later write changes."""
 
     read: str = "{x}[:, :, {rows}]"
     write: str = "{x}[:, :, {rows}] = {v}"
     scatter: str = "{x}[:, :, {index}] = {v}"
+    mask: str = "{x}[:, :, {mask}] = {v}"
+    addto: str = "{x}[:, :, {rows}] += {v}"
+    plain: str = "{x} = {v}.copy()"
+    reshape: str = "{x} = {v}.copy().reshape({batch}, {heads}, -1)"
+    transpose: str = "{x} = {v}.swapaxes(2, 3).copy()"
     new: str = "{x} = {v}"
     clone: str = "{a}.copy()"
     cat: str = "np.concatenate(({all},), 2)"
     roll: str = "np.roll({a}, {k}, 2)"
     gather: str = "{a}[:, :, {index}]"
     index_copy: str = "index_copy({a}, {index}, {b})"
+    flip: str = "{a}[:, :, ::-1].copy()"
+    add: str = "({a} + {b})"
     decorator: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
 
@@ -238,8 +313,13 @@ class Style:
         lines = []
         for s in p.stmts:
             v = self._expr(s.value)
-            if s.rows is not None:
-                lines.append(self.write.format(x=s.target, rows=f"{s.rows[0]}:{s.rows[1]}", first=s.rows[0], v=v))
+            if s.form:
+                lines.append(self._returned(p, s.form, s.target, v))
+            elif s.rows is not None:
+                template = self.addto if s.add else self.write
+                lines.append(template.format(x=s.target, rows=_view_rows(s.rows, s.step), first=s.rows[0], step=s.step, v=v))
+            elif s.mask is not None:
+                lines.append(self.mask.format(x=s.target, mask=list(s.mask), v=v))
             elif s.index is not None:
                 lines.append(self.scatter.format(x=s.target, index=list(s.index), v=v))
             else:
@@ -248,11 +328,16 @@ class Style:
 
     def _expr(self, e: Expr) -> str:
         if e.op == "view":
-            return self.read.format(x=e.name, rows=f"{e.rows[0]}:{e.rows[1]}")
+            return self.read.format(x=e.name, rows=_view_rows(e.rows, e.step), first=e.rows[0], step=e.step)
         return self._op(e.op, [self._expr(a) for a in e.args], list(e.index), e.k)
 
     def _op(self, op: str, args: list[str], index: list[int], k: int) -> str:
         template: str = getattr(self, op)
+        if op == "add":
+            total = args[0]
+            for a in args[1:]:
+                total = template.format(a=total, b=a)
+            return total
         return template.format(a=args[0], b=args[-1], all=", ".join(args), index=index, k=k)
 
     def values(self, p: Program, name: str = "p0") -> Code:
@@ -263,22 +348,32 @@ class Style:
         for s in p.steps:
             storage = s.out.replace(".", "_")
             args = [value.get(a, a.replace(".", "_")) for a in s.args]
-            if s.op == "write":
-                lines.append(self.write.format(x=storage, rows=_slice(*s.rows), first=s.rows[0], v=args[0]))
+            if s.op in ("write", "addto"):
+                template = self.write if s.op == "write" else self.addto
+                lines.append(template.format(x=storage, rows=_slice(*s.rows), first=s.rows[0], step=s.rows[2], v=args[0]))
+            elif s.op == "mask":
+                lines.append(self.mask.format(x=storage, mask=list(s.mask), v=args[0]))
+            elif s.op in ("return", "reshape", "transpose"):
+                lines.append(self._returned(p, s.op, s.out, args[0]))
             elif s.op == "scatter":
                 lines.append(self.scatter.format(x=storage, index=list(s.index), v=args[0]))
             elif s.op == "new":
                 lines.append(self.new.format(x=storage, v=args[0]))
             else:
                 value[s.out] = "v" + s.out[1:]
-                made = self.read.format(x=args[0], rows=_slice(*s.rows)) if s.op == "read" else self._op(s.op, args, list(s.index), s.k)
+                made = self.read.format(x=args[0], rows=_slice(*s.rows), first=s.rows[0], step=s.rows[2]) if s.op == "read" else self._op(s.op, args, list(s.index), s.k)
                 lines.append(f"{value[s.out]} = {made}")
         return self._code(p, name, lines)
+
+    def _returned(self, p: Program, form: str, name: str, v: str) -> str:
+        template = {"return": self.plain, "reshape": self.reshape, "transpose": self.transpose}[form]
+        return template.format(x=name, v=v, batch=p.batch, heads=p.heads)
 
     def _code(self, p: Program, name: str, lines: list[str]) -> Code:
         body = "".join(f"    {line}\n" for text in lines for line in text.split("\n"))
         buffers = ", ".join(p.buffers)
-        return Code(name, f"{self.decorator}def {name}({buffers}):\n{body}    return {buffers},\n")
+        outputs = ", ".join([*p.buffers, *p.returns])
+        return Code(name, f"{self.decorator}def {name}({buffers}):\n{body}    return {outputs},\n")
 
 
 INDEX_COPY = '''def index_copy(base, index, rows):
@@ -292,6 +387,8 @@ REFERENCE_COPY = INDEX_COPY.replace("def index_copy", "def numpy_index_copy")
 REFERENCE = Style(
     write="{x}[:, :, {rows}] = {v}.copy()",
     scatter="{x}[:, :, {index}] = {v}.copy()",
+    mask="{x}[:, :, {mask}] = {v}.copy()",
+    addto="{x}[:, :, {rows}] += {v}.copy()",
     index_copy="numpy_index_copy({a}, {index}, {b})",
 )
 """The reference: numpy, every right-hand side read whole before anything is written."""
@@ -306,14 +403,15 @@ def numpy_space() -> dict[str, Any]:
 
 def reference(p: Program, buffers: Sequence[Any]) -> tuple[Any, ...]:
     """What value semantics makes of arrays [batch, heads, rows, dim], in the order of
-    the program's buffers. They stay as they are."""
+    the program's buffers, and then what it returns. They stay as they are."""
     made: tuple[Any, ...] = REFERENCE.views(p).function(numpy_space())(*[b.copy() for b in buffers])
     return made
 
 
 Run = Callable[[list[list[Any]]], Optional[Sequence[Sequence[Any]]]]
 """Runs programs on their buffers, numpy arrays of each program in its order: in place,
-or it returns what the buffers are afterwards."""
+or it returns what the buffers are afterwards, and after them what the program returns. In
+place is for those that return nothing."""
 
 Build = Callable[[list[Program], str], Run]
 """Compiles independent programs, as one where it can, in a variant."""
@@ -331,15 +429,19 @@ def serve_programs(
     at_once: int = 1,
     runs: int = 1,
     script: Optional[Callable[[Program, str], str]] = None,
+    grammar: int = 2,
 ) -> None:
     """Answers requests to run programs until bye.
 
     build(programs, variant) returns a function of the buffers: a list for each program
     of numpy arrays [batch, heads, rows, dim], writable, BF16 as the bits. It changes
-    them, or returns such lists; what is no numpy array is turned into one. Skipped
+    them, or returns such lists, with what the program returns after its buffers; what is
+    no numpy array is turned into one. Skipped
     skips a program; any other exception refuses it. Where several fail together each
     is tried alone. runs is how often it is called for one build, with other buffers.
     script(program, variant) is a file in Python that shows a fault without slidefuzz.
+    grammar 1 is for what has no flips, steps, masks, sums and returned values; its
+    programs have no steps, so that they are printed between views.
     """
     built: dict[Any, Run] = {}
 
@@ -358,7 +460,11 @@ def serve_programs(
         for call in buffers:
             mine = [[b.copy() for b in of] for of in call]
             got = run(mine)
-            results.append([[np.asarray(b) for b in of] for of in (mine if got is None else got)])
+            outputs = [[np.asarray(b) for b in of] for of in (mine if got is None else got)]
+            for p, of in zip(all, outputs):
+                if len(of) != len(p.buffers) + len(p.returns):
+                    raise TypeError(f"{len(of)} arrays; want the buffers {list(p.buffers)}, then {p.returns}")
+            results.append(outputs)
         return results
 
     def programs(meta: Metadata, tensors: dict[str, Tensor]) -> tuple[Metadata, dict[str, Tensor]]:
@@ -367,10 +473,13 @@ def serve_programs(
         all, buffers = [], []
         for i in range(int(meta["count"])):
             p = parse(meta[f"program.{i}"], meta.get(f"ir.{i}", ""))
-            names = [[f"{i}.{n}" if many == 1 else f"{i}.{n}.{r}" for n in p.buffers] for r in range(many)]
+            if not p.buffers:  # grammar 1: what the tensors say
+                mine = [name.split(".")[1] for name in tensors if name.split(".")[0] == str(i)]
+                p = Program({name: tensors[f"{i}.{name}"][1][2] for name in mine}, p.stmts, text=p.text)
+            names = [[f"{i}.{n}" if many == 1 else f"{i}.{n}.{r}" for n in [*p.buffers, *p.returns]] for r in range(many)]
             dtype, (batch, heads, _, dim), _ = tensors[names[0][0]]
             all.append(Program(p.buffers, p.stmts, p.steps, p.text, batch, heads, dim, dtype))
-            buffers.append((names, [[to_array(tensors[n]) for n in of] for of in names]))
+            buffers.append((names, [[to_array(tensors[n]) for n in of[: len(p.buffers)]] for of in names]))
         reply: Metadata = {}
         out: dict[str, Tensor] = {}
 
@@ -407,7 +516,7 @@ def serve_programs(
     serve(
         no_cache, name, version, "single", dtypes, device,
         script=print_script if script else None, programs=programs,
-        grammar=2, variants=variants or None, programs_at_once=at_once, runs=runs if runs > 1 else None,
+        grammar=grammar if grammar > 1 else None, variants=variants or None, programs_at_once=at_once, runs=runs if runs > 1 else None,
     )  # fmt: skip
 
 
