@@ -6,7 +6,7 @@
 #
 #   docs/planted.sh [--lowerings]
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 go build -o "$dir/slidefuzz" ./cmd/slidefuzz || exit
