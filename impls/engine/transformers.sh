@@ -38,7 +38,7 @@ caches() {
 others() {
   hunt 500 transformers "--cache recording"
   hunt 500 transformers "--attention flash"
-  # Compiled, flex attention fails on a CPU at its first query alone: docs/findings.md.
+  # Compiled, flex attention fails on a CPU at its second shape: docs/findings.md.
   TORCHDYNAMO_DISABLE=1 hunt 500 transformers "--attention flex"
   hunt 500 generate ""
   hunt 500 generate "--beams 3"
