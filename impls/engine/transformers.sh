@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Hunts in the variants of transformers, 10,000 steps in all, one after the other and on
-# one core:
+# Hunts in the variants of transformers, more than 10,000 steps in all, one after the
+# other, each on one thread:
 #
 #   transformers.sh [flags of slidefuzz hunt]
 #
 # Prints what each hunt says, and how long it took. Exits with 1 if one ended with
-# anything else than 0. What is compiled has one checkpoint: each takes minutes. VARIANTS
+# anything else than 0. What is compiled has one checkpoint: that takes minutes. VARIANTS
 # names the groups that are run: caches, others, compiled.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -28,7 +28,6 @@ hunt() {
   echo "$name $DRIVER_FLAGS: $((SECONDS - from)) s"
 }
 
-one=(--window 8 --arch gemma3 --dtype F32 --timeout 9m)
 caches() {
   for cache in dynamic static hybrid; do
     for attention in eager sdpa; do
@@ -39,14 +38,15 @@ caches() {
 others() {
   hunt 500 transformers "--cache recording"
   hunt 500 transformers "--attention flash"
+  # Compiled, flex attention fails on a CPU at its second shape: docs/findings.md.
+  TORCHDYNAMO_DISABLE=1 hunt 500 transformers "--attention flex"
   hunt 500 generate ""
   hunt 500 generate "--beams 3"
   hunt 500 generate "--cache static --beams 3"
   hunt 500 generate "--assisted"
 }
 compiled() {
-  hunt 500 transformers "--attention flex" "${one[@]}"
-  hunt 200 generate "--cache static --compile" "${one[@]}"
+  hunt 200 generate "--cache static --compile" --window 8 --arch gemma3 --dtype F32 --timeout 9m
 }
 for group in ${VARIANTS:-caches others compiled}; do $group; done
 exit $failed
