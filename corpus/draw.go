@@ -117,7 +117,7 @@ func (d *Drawer) Cases(t window.Target, seed uint64) func() *Case {
 func (d *Drawer) program(t window.Target, rng *rand.Rand, buf []byte) *Case {
 	wide := d.Grammar == 2 || d.Grammar == 0 && t.Device != window.Worker
 	if t.Device == window.Worker {
-		return workerProgram(rng, wide)
+		return workerProgram(rng, wide, wide && !d.WithoutSums)
 	}
 	for {
 		b := buf[:4+rng.IntN(MaxDraw-3)]

@@ -266,15 +266,16 @@ func rowsOf(e inplace.Expr) int {
 }
 
 // workerProgram draws a case of a program for a worker, with the shape and the order of
-// the blocks of decoded ones.
-func workerProgram(r *rand.Rand, wide bool) *Case {
+// the blocks of decoded ones: of the wider grammar if wide, and now and then with sums if
+// maySum.
+func workerProgram(r *rand.Rand, wide, maySum bool) *Case {
 	var header [16]byte
 	for i := range header {
 		header[i] = byte(r.Uint32())
 	}
 	c := DecodeProgram(header[:])
 	adds := false
-	if wide { // two in five programs may add, in one of the types that do so exactly
+	if maySum { // two in five programs may add, in one of the types that do so exactly
 		switch r.IntN(5) {
 		case 0:
 			adds, c.Shape.DType = true, impls.I32

@@ -60,8 +60,12 @@ func (w *workerFlags) backend(ctx context.Context) (*worker.Backend, error) {
 			return nil, fmt.Errorf("--exec: %w", err)
 		}
 	}
-	if w.engine.name != "" {
+	of := w.engine.name
+	if of != "" && of != engine.TransformersName {
 		return nil, w.engine.start(args)
+	}
+	if of != "" && args == nil {
+		return nil, fmt.Errorf("--engine %s needs the command of its driver: --exec 'python3 impls/worker/python/transformers_model.py', or impls/engine/hunt.sh transformers, which installs it", of)
 	}
 	if args == nil {
 		return nil, nil
@@ -74,6 +78,9 @@ func (w *workerFlags) backend(ctx context.Context) (*worker.Backend, error) {
 		return nil, err
 	}
 	b, err := worker.New(ctx, w.client)
+	if err == nil && of != "" {
+		err = fmt.Errorf("--engine %s: the worker has a cache and no engine", of)
+	}
 	if err != nil {
 		w.kill()
 		return nil, err

@@ -27,7 +27,9 @@ where --device or the TARGET names them.
 
 With --exec the hunt is in a worker, anyone's cache in a process of its own: see
 slidefuzz help worker, and docs/workers.md. With --engine it is in an inference
-engine, and so with --exec where the worker has one: see docs/engines.md.
+engine, and so with --exec where the worker has one: see docs/engines.md. There
+issue-159855 is the test of that report in transformers: --cases is how often each
+update is run, -o DIR keeps its table for slidefuzz engine table.
 
 A sound target must agree, a known-bad one must be caught; but a race on a
 device that orders the blocks itself (host, cuda-graph) need not show. The same
@@ -118,6 +120,13 @@ func huntFlags(fs *flag.FlagSet) action {
 				}
 			}
 			return o.exhaust(ctx, e, args)
+		}
+		if o.isIssue(args) {
+			runs := 0
+			if isSet(fs, "cases") {
+				runs = o.cases
+			}
+			return o.issue(ctx, e, runs)
 		}
 		return o.run(ctx, e, args)
 	}

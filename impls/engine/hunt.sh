@@ -8,14 +8,16 @@
 # "--cache static --attention eager"; the driver's --help, or serve.py's, lists it.
 # "--ctx-checkpoints 0" leaves out what docs/findings.md has of llama.cpp, and
 # "--requests 1 --rotary-bases" of CTranslate2.
+# SLIDEFUZZ may name a program that is built already.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=impls/worker/python
+slidefuzz=${SLIDEFUZZ:-go run ./cmd/slidefuzz}
 name=$1
 shift
 case $name in
 llama.cpp)
-  exec go run ./cmd/slidefuzz hunt --engine llama.cpp --exec "'$("$python/install.sh" llamacpp.txt)' impls/engine/llamacpp/serve.py ${DRIVER_FLAGS:-}" "$@" ;;
+  exec $slidefuzz hunt --engine llama.cpp --exec "'$("$python/install.sh" llamacpp.txt)' impls/engine/llamacpp/serve.py ${DRIVER_FLAGS:-}" "$@" ;;
 transformers) requirements=transformers.txt driver=transformers_model ;;
 generate) requirements=transformers.txt driver=transformers_generate ;;
 ctranslate2) requirements=engines.txt driver=ctranslate2_model ;;
@@ -23,4 +25,4 @@ vllm) requirements=vllm.txt driver=vllm_model ;;
 *) echo "no engine is called $name" >&2 && exit 2 ;;
 esac
 export PYTHONPATH=$python
-exec go run ./cmd/slidefuzz hunt --exec "'$("$python/install.sh" "$requirements")' $python/$driver.py ${DRIVER_FLAGS:-}" "$@"
+exec $slidefuzz hunt --exec "'$("$python/install.sh" "$requirements")' $python/$driver.py ${DRIVER_FLAGS:-}" "$@"

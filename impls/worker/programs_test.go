@@ -149,3 +149,74 @@ scatter t.1 [2, 0] %7
 write y 0 2 1 %11`, irText(p))
 	require.Equal(t, "buffer x 4\nbuffer y 2\nx[0:1] = x[1:2]", programText(program("x[0:1] = x[1:2]")))
 }
+
+// In ir.N steps and flips of names are resolved, a mask is one of the storage, and what is
+// returned is a line of its own.
+func TestIROfTheWiderGrammar(t *testing.T) {
+	p := program(
+		"t = x[3::-2]", "u = t[1::-1]", "u[mask 01] = y[0:1]", "t[mask 11] = flip(y[0:2])", "t[0:2] += x[0:3:2] + y[0:2]",
+		"return transpose(u[0:2])", "return reshape(clone(x[0:1]))", "return y[1:2]",
+	)
+	require.NoError(t, p.Check())
+	require.Equal(t, `%0 = read y 0 1 1
+mask x 0001 %0
+%1 = read y 0 2 1
+%2 = flip %1
+%3 = flip %2
+mask x 0101 %3
+%4 = read x 0 2 2
+%5 = read y 0 2 1
+%6 = add %4 %5
+addto x 3 2 -2 %6
+%7 = read x 1 2 2
+transpose return1 %7
+%8 = read x 0 1 1
+%9 = clone %8
+reshape return2 %9
+%10 = read y 1 1 1
+return return3 %10`, irText(p))
+}
+
+// PyTorch has no slices with a negative step: a name of one is that of its rows in
+// ascending order, and what is read or written is flipped.
+func TestPyTorchOfTheWiderGrammar(t *testing.T) {
+	p := program(
+		"t = x[3::-2]", "t[0:2] = x[0:3:2]", "t[1:0:-1] = y[0:1]", "t[mask 01] = t[0:1]", "t[[1, 0]] = y[1::-1]",
+		"x[0:2] += y[0:2] + flip(y[0:2])", "return transpose(t[0:2])", "return reshape(y[0:2])", "return x[1:2]",
+	)
+	require.NoError(t, p.Check())
+	require.Equal(t, `def p0(x, y):
+    t = x[:, :, 1:4:2]
+    t[:, :, 0:2] = x[:, :, 0:3:2].clone().flip(2)
+    t[:, :, 0:1] = y[:, :, 0:1].clone()
+    t[:, :, torch.tensor([True, False])] = t[:, :, 1:2].clone().flip(2)
+    t[:, :, [0, 1]] = y[:, :, 0:2].flip(2).clone()
+    x[:, :, 0:2] += (y[:, :, 0:2] + y[:, :, 0:2].flip(2))
+    return1 = t[:, :, 0:2].flip(2).clone().transpose(2, 3).clone()
+    return2 = y[:, :, 0:2].clone().flatten(2).clone()
+    return3 = x[:, :, 1:2].clone()
+    return return1, return2, return3,
+`, pyTorch(p, "p0"))
+}
+
+// What a program returns comes back in its form; a worker of grammar 1 is not asked.
+func TestReturnedValues(t *testing.T) {
+	c := testWorker(t, "programs")
+	s := impls.Shape{Batch: 1, Heads: 2, Window: 1, Dim: 3, DType: impls.U8}
+	p := program("return reshape(x[0:4])", "return transpose(y[0:2])")
+	call := func() []impls.Tensor {
+		return append([]impls.Tensor{impls.NewTensor(s, 4), impls.NewTensor(s, 2)}, Returned(p, s)...)
+	}
+	j := &Job{Program: p, Buffers: call(), Again: [][]impls.Tensor{call(), call()}}
+	require.NoError(t, c.RunPrograms(t.Context(), "", []*Job{j}))
+	require.NoError(t, j.Err)
+	for _, buffers := range j.calls() {
+		reshaped, transposed := buffers[2], buffers[3]
+		require.Equal(t, []int{1, 12}, []int{reshaped.Rows, reshaped.Dim})
+		require.Equal(t, []int{3, 2}, []int{transposed.Rows, transposed.Dim})
+		require.Equal(t, []byte{1, 1}, []byte{reshaped.Data[0], transposed.Data[0]}, "the worker adds 1 to each first cell")
+	}
+	require.ErrorContains(t, c.RunPrograms(t.Context(), "", []*Job{{Program: p, Buffers: call()[:2], Again: j.Again}}), "memory for 2 buffers and returned values, not 4")
+	c.hello.Grammar = 1
+	require.ErrorContains(t, c.RunPrograms(t.Context(), "", []*Job{j}), "its hello lacks grammar=2")
+}

@@ -251,7 +251,7 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 		}
 	}
 	if o.Corpus != nil {
-		if h.kept, err = newKept(h, b); err != nil {
+		if h.kept, err = newKept(h, b, t); err != nil {
 			return nil, err
 		}
 	}

@@ -30,15 +30,12 @@ type kept struct {
 }
 
 // newKept has a hunter draw from a corpus.
-func newKept(h *hunter, b *run.Backends) (*kept, error) {
+func newKept(h *hunter, b *run.Backends, t window.Target) (*kept, error) {
 	was, err := h.o.Corpus.Kept()
 	if err != nil {
 		return nil, err
 	}
-	t, fitter := h.result.Target, run.Fitter(nil)
-	if f, ok := h.backend.(run.Fitter); ok {
-		fitter = f
-	}
+	fitter, _ := h.backend.(run.Fitter)
 	k := &kept{Corpus: h.o.Corpus, target: t, worth: map[*corpus.Case]bool{}}
 	k.pool = evolve.NewPool(evolve.Source{
 		Target: t, Seed: h.o.Seed, Kept: was, Draw: h.draw, Sample: draws(h.backend, t, 0),

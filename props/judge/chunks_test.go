@@ -209,3 +209,33 @@ func TestHeldBefore(t *testing.T) {
 	require.Len(t, before(p, 0), 1)
 	require.Len(t, before(p, lookStatement-1), lookStatement)
 }
+
+// A case that ran elsewhere may have stopped before its last operation: no plan is known
+// of what comes after.
+func TestPlansOfWhatRanElsewhere(t *testing.T) {
+	j, plan := New(), &inplace.Plan{}
+	a := &again{j: j, ran: Ran{Plans: []*inplace.Plan{plan}, Refused: []bool{true}}}
+	require.Same(t, plan, a.LastPlan())
+	require.Error(t, a.outcome())
+	j.op = 1
+	require.Nil(t, a.LastPlan())
+	require.NoError(t, a.outcome())
+}
+
+// What a program returns is named in its order, whatever buffers it has.
+func TestNamesOfReturned(t *testing.T) {
+	p := inplace.Program{Buffers: []inplace.Buffer{{Name: "x", Rows: 3}, {Name: "y", Rows: 3}}}
+	v := NewLabels(p)
+	for _, line := range []string{"return x[0:1]", "x[0:1] = y[0:1]", "return transpose(y[0:2])"} {
+		s, err := inplace.ParseStmt(line)
+		require.NoError(t, err)
+		v.Statement(s)
+	}
+	require.Equal(t, 4, v.Outputs())
+	for i, want := range []string{"x", "y", "return1", "return2"} {
+		require.Equal(t, want, v.outputs[i].name)
+		require.Equal(t, i == 3, v.outputs[i].transposed)
+	}
+	require.Equal(t, []int32{3, 1, 2}, v.Positions(0))
+	require.Equal(t, []int32{0}, v.Positions(2))
+}

@@ -143,6 +143,13 @@ func TestBalancedHeads(t *testing.T) {
 			require.Contains(t, w.detail, "gives token 3 1.51 of a token's share, not 1")
 		}
 	}
+	// The very bounds: of one token that is seen the share is the count.
+	for share, want := range map[float64]string{margin: "right", unbalanced: "wrong"} {
+		j, q := judgeOf(6, 1)
+		w, open := j.head(q, &Attention{Role: Balanced, Shares: shares(map[int]float64{5: 1, 9: share})})
+		require.Equal(t, want == "wrong", w != nil, share)
+		require.False(t, open, share)
+	}
 	j, q := judgeOf(6, 3)
 	w, _ := j.head(q, &Attention{Role: Balanced, Shares: shares(map[int]float64{3: 1. / 3, 4: 1. / 3, 5: 1. / 3, 9: 0.25})})
 	require.Contains(t, w.detail, "gives identity 9 0.75 of a token's share, not 0")

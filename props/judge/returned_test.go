@@ -296,3 +296,79 @@ func TestRowsAroundAFaultAreNamed(t *testing.T) {
 	require.Equal(t, []int{-1, 0, 1, 2}, positions)
 	require.Equal(t, []string{"", "token 0", "token 1", "token 2"}, wants)
 }
+
+// Without positions rows are named by the usual order: the newest, oldest first.
+func TestRowsAroundAFaultOfAMaskAreNamed(t *testing.T) {
+	shape := impls.Shape{Batch: 2, Heads: 1, Window: 3, Dim: 1, DType: impls.F32}
+	c := &shown{
+		shape: shape, show: func(n, _, _ int) []int { return newest(n, 4) }, flip: 4,
+		visible: func(n, q, w int) [][][]bool {
+			mask := make([][]bool, q)
+			for i := range mask {
+				for _, p := range newest(n, 4) {
+					at := n - q + i
+					mask[i] = append(mask[i], p <= at && p > at-w)
+				}
+			}
+			return [][][]bool{mask}
+		},
+	}
+	d, err := judge.New().Cache(t.Context(), &corpus.Case{Shape: shape, Ops: appends(3, 2)}, run.Cache(c), oracle.Chunks)
+	require.NoError(t, err)
+	require.NotNil(t, d)
+	require.Equal(t, []int{2, 1, 3}, []int{d.Op, d.Lane, d.Row})
+	require.False(t, d.Seen.Claimed)
+	var positions []int
+	for _, r := range d.Seen.Drawn[0].Rows {
+		positions = append(positions, r.Position)
+	}
+	require.Equal(t, []int{1, 2, 3, 4}, positions)
+}
+
+// copying is a buffer that is shown, and returned as a copy.
+type copying struct {
+	shown
+	kept  [2]impls.Tensor
+	moves bool
+}
+
+func (c *copying) Stored() (keys, values impls.Tensor) {
+	if c.kept[0].Data == nil {
+		c.kept = [2]impls.Tensor{impls.NewTensor(c.shape, c.shape.Window), impls.NewTensor(c.shape, c.shape.Window)}
+	}
+	return c.kept[0], c.kept[1]
+}
+
+func (c *copying) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	if k, v, err = c.shown.Update(keys, values); err != nil {
+		return k, v, err
+	}
+	own, ownValues := c.Stored()
+	if k.Rows == c.shape.Window {
+		copy(own.Data, k.Data)
+		copy(ownValues.Data, v.Data)
+		if !c.moves {
+			return own, ownValues, nil
+		}
+	}
+	return k, v, nil
+}
+
+// The narrow contract returns the buffer itself, also of a chunk of exactly the window.
+func TestTheBufferItselfIsReturned(t *testing.T) {
+	shape := impls.Shape{Batch: 2, Heads: 1, Window: 3, Dim: 1, DType: impls.F32}
+	for _, moves := range []bool{false, true} {
+		for _, ops := range [][]corpus.Op{appends(3), appends(2, 1), appends(3, 1)} {
+			c := &copying{shown: shown{shape: shape, show: buffer}, moves: moves}
+			d, err := judge.New().Cache(t.Context(), &corpus.Case{Shape: shape, Ops: ops}, run.Cache(c), oracle.Single)
+			require.NoError(t, err)
+			if !moves {
+				require.Nil(t, d, "%v", d)
+				continue
+			}
+			require.NotNil(t, d)
+			require.Equal(t, corpus.FaultMoved, d.Fault)
+			require.Contains(t, d.Detail, "returned a copy, not its buffer")
+		}
+	}
+}

@@ -63,4 +63,4 @@ def script(p, variant):
 if __name__ == "__main__":
     name = cuda.get_current_device().name
     name = name.decode() if isinstance(name, bytes) else name
-    serve_programs(build, "cuda-programs", f"numba-cuda {numba_cuda.__version__}", ["F32", "U8"], f"cuda ({name})", at_once=4, script=script)
+    serve_programs(build, "cuda-programs", f"numba-cuda {numba_cuda.__version__}", ["F32", "U8"], f"cuda ({name})", at_once=4, script=script, grammar=1)

@@ -6,6 +6,7 @@ from slidefuzz_worker.programs import INDEX_COPY, Style, script_text, serve_prog
 
 STYLE = Style(
     scatter="{x}[:, :, cp.array({index})] = {v}",
+    mask="{x}[:, :, cp.array({mask})] = {v}",
     cat="cp.concatenate(({all},), 2)",
     roll="cp.roll({a}, {k}, 2)",
     gather="{a}[:, :, cp.array({index})]",

@@ -52,6 +52,7 @@ type Backend struct {
 
 	failed       *worker.ProcessError // what ended the engine instead of an answer
 	hash         uint64               // of the logits of the case under way
+	decoded      []int                // the ids that greedy decoding takes from them
 	makeProbe    func(corpus.WindowModel) (probe, error)
 	openRequests map[string]bool
 }
@@ -151,7 +152,7 @@ func (b *Backend) Sample(ctx context.Context, c *corpus.Case, n int) (s run.Samp
 
 // one runs a case.
 func (b *Backend) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
-	b.failed, b.hash = nil, hashStart
+	b.failed, b.hash, b.decoded = nil, hashStart, nil
 	if err := b.load(ctx, modelOf(c)); err != nil {
 		if d := b.notLoaded(err); d != nil && ctx.Err() == nil {
 			return d, nil
@@ -257,6 +258,7 @@ func (s subject) Forward(ctx context.Context, batch []judge.Tokens, all bool) ([
 	readings := make([]judge.Reading, len(rows))
 	for i, row := range rows {
 		s.b.hash = hashRow(s.b.hash, row)
+		s.b.decoded = append(s.b.decoded, best(row))
 		readings[i] = s.b.probe.Read(row)
 	}
 	return readings, nil
