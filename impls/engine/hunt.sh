@@ -6,6 +6,8 @@
 #
 # generate is that of transformers. What varies in the engine is in DRIVER_FLAGS, as
 # "--cache static --attention eager"; the driver's --help, or serve.py's, lists it.
+# "--ctx-checkpoints 0" leaves out what docs/findings.md has of llama.cpp, and
+# "--requests 1 --rotary-bases" of CTranslate2.
 # SLIDEFUZZ may name a program that is built already.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,7 +17,7 @@ name=$1
 shift
 case $name in
 llama.cpp)
-  exec $slidefuzz hunt --engine llama.cpp --exec "'$("$python/install.sh" engines.txt)' impls/engine/llamacpp/serve.py ${DRIVER_FLAGS:-}" "$@" ;;
+  exec $slidefuzz hunt --engine llama.cpp --exec "'$("$python/install.sh" llamacpp.txt)' impls/engine/llamacpp/serve.py ${DRIVER_FLAGS:-}" "$@" ;;
 transformers) requirements=transformers.txt driver=transformers_model ;;
 generate) requirements=transformers.txt driver=transformers_generate ;;
 ctranslate2) requirements=engines.txt driver=ctranslate2_model ;;
