@@ -21,7 +21,9 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/corpus/report"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props/run"
+	"github.com/slidefuzz/slidefuzz/props/run/engine"
 )
 
 // findings are the kinds of finding that a report draws differently, each a case
@@ -64,6 +66,12 @@ var findings = []struct {
 		text:  "shape batch=1 heads=1 window=2 dim=1 dtype=U8 layout=heads-first\ntarget program/drop-clone/sim\nblock 1\nschedule descending\nbuffer x 4\nx[0:3] = clone(x[1:4])\n",
 		wants: []string{"what row 1 of x held", "x[0:3] = clone(x[1:4])"},
 	},
+	{
+		name: "engine",
+		text: "shape window=3\ntarget engine/reference:rows-of-other\nmodel arch=mistral kind=visible layers=1 heads=2 kv=1 dim=64 dtype=F32 seed=1\n" +
+			"prompt a 6 + prompt b 9\ndecode a + decode b\n",
+		wants: []string{"What the query saw", "request a", "request b", `class="wrongrow"`, `class="empty"`},
+	},
 }
 
 // page writes the page of a finding.
@@ -74,6 +82,7 @@ func page(t *testing.T, i int, dir string) (path string, size int) {
 	require.NoError(t, err)
 	backends := run.Local()
 	backends.Limit = f.memory
+	backends.ByDevice[window.EngineDevice] = &engine.References{}
 	d, err := backends.One(t.Context(), c)
 	require.NoError(t, err)
 	require.NotNil(t, d, "%s does not diverge", f.name)
@@ -93,7 +102,7 @@ func page(t *testing.T, i int, dir string) (path string, size int) {
 // maxPage is the most bytes of a page: what a bug tracker shows, and a phone loads.
 const maxPage = 300_000
 
-// Six kinds of finding, on a screen and on a phone, light and dark: nothing
+// Seven kinds of finding, on a screen and on a phone, light and dark: nothing
 // overflows the page, and the wrong row is marked inside its picture. The
 // screenshots are the test's artifacts.
 func TestScreenshots(t *testing.T) {
@@ -164,10 +173,10 @@ type look struct {
 // lies inside its picture and shows its mark, and whether the words of chips and
 // segments fit their boxes.
 const lookScript = `(() => {
-  const root = document.documentElement, wrong = [...document.querySelectorAll('svg.figure [data-wrong], svg.strip .badtext')];
+  const root = document.documentElement, wrong = [...document.querySelectorAll('svg.figure [data-wrong], svg.strip .badtext, svg.lanes tspan.badtext')];
   const inside = (a, b) => a.width > 0 && a.height > 0 && a.left >= b.left - 1 && a.right <= b.right + 1 && a.top >= b.top - 1 && a.bottom <= b.bottom + 1;
   const clipped = [];
-  for (const text of document.querySelectorAll('svg.figure text, svg.order text, svg.strip text')) {
+  for (const text of document.querySelectorAll('svg.figure text, svg.order text, svg.strip text, svg.lanes text')) {
     const box = text.previousElementSibling, t = text.getBoundingClientRect();
     const bounds = box && box.tagName === 'rect' && !box.matches('.wrongrow') ? box.getBoundingClientRect() : text.ownerSVGElement.getBoundingClientRect();
     if (t.left < bounds.left - 2 || t.right > bounds.right + 2) clipped.push(text.textContent);

@@ -504,11 +504,12 @@ func (r Report) WriteHTML(w io.Writer) error {
 		Figures []figure
 		Order   *orderStrip
 		Before  *strip
-	}{r, r.figures(), r.orderStrip(), r.strip()})
+		Lanes   *lanes
+	}{r, r.figures(), r.orderStrip(), r.strip(), r.lanes()})
 }
 
 // Drawn reports whether the page for a browser has a picture.
-func (r Report) Drawn() bool { return len(r.figures()) > 0 || r.strip() != nil }
+func (r Report) Drawn() bool { return len(r.figures()) > 0 || r.strip() != nil || r.lanes() != nil }
 
 // wrongRow is the row that a picture is about, the rows of its storage, and what
 // it holds, in words; got is empty where that is not known.

@@ -108,13 +108,9 @@ const maxForeignFindings = 16
 // takes the whole time limit, and a fourth tells nothing new.
 const maxHangs = 3
 
-// mostUndecided is the share of steps that may be undecided: of more nobody can say that
-// they were right.
-const mostUndecided = 0.01
-
 // Undecided reports whether so many steps are undecided that nothing can be said.
 func (r Result) Undecided() bool {
-	return float64(r.Steps.Undecided) > mostUndecided*float64(r.Steps.Steps)
+	return r.Steps.TooUndecided()
 }
 
 // Unexpected says why the result is a bad one, or is empty: a sound target

@@ -19,6 +19,9 @@ type Verdict struct {
 	// diverged in another way.
 	Runs   corpus.Runs
 	Others int
+	// Undecided counts the runs of an engine that could not be judged: what they showed
+	// agrees, and is too far from whole numbers in too many steps.
+	Undecided int
 
 	expect *corpus.Expect
 	native bool
@@ -67,6 +70,9 @@ func (r *Runner) Replay(ctx context.Context, c *corpus.Case, times int) (Verdict
 	if v.Divergence = miss; v.OK {
 		v.Divergence = hit
 	}
+	if v.Undecided = s.Undecided; v.Undecided > 0 && want.OK {
+		v.OK = false // nobody can say that it agrees
+	}
 	v.Runs.Of, v.Runs.Different = len(s.Each), s.Different
 	for _, d := range s.Each {
 		switch {
@@ -90,6 +96,9 @@ func (v Verdict) String() string {
 		}
 		text = "diverges: " + d.String()
 	}
+	if v.Undecided > 0 && v.Divergence == nil {
+		text = fmt.Sprintf("not run: %d: so many steps are undecided that it could not be judged", v.Undecided)
+	}
 	switch {
 	case v.expect != nil && v.OK:
 		text += "; as expected"
@@ -101,7 +110,7 @@ func (v Verdict) String() string {
 		if v.Others > 0 {
 			text += fmt.Sprintf(", and %d in another way", v.Others)
 		}
-		if v.native && v.Runs.Wrong == 0 {
+		if v.native && v.Runs.Wrong == 0 && v.Undecided == 0 {
 			text += fmt.Sprintf("; a rate of %.2g %% or more is excluded at 95 %%", roundUp(100*excluded(v.Runs.Of)))
 		}
 		text += ")"

@@ -84,6 +84,15 @@ type EngineCounts struct {
 	Worst float64
 }
 
+// mostUndecided is the share of steps that may be undecided: of more nobody can say that
+// the engine is right.
+const mostUndecided = 0.01
+
+// TooUndecided reports whether so many steps are undecided that nothing can be said.
+func (n EngineCounts) TooUndecided() bool {
+	return float64(n.Undecided) > mostUndecided*float64(n.Steps)
+}
+
 // EngineJudge judges what engines do with the cases that they are asked. It is not for
 // use by two goroutines at once.
 type EngineJudge struct {

@@ -111,6 +111,7 @@ type SimMatcher interface {
 type Sampled struct {
 	Each      []*corpus.Divergence // of each run, nil where it agreed
 	Different int                  // different results among those that diverged, 0 where nobody compared
+	Undecided int                  // runs that agreed as far as they could be judged, which was not enough
 }
 
 // Backends runs cases on the backend of their device. It is not for use by two

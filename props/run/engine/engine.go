@@ -130,10 +130,11 @@ func (b *Backend) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Dive
 }
 
 // Sample implements run.Sampler: it counts how many different logits the runs gave that
-// diverged.
+// diverged, and the runs that agreed as far as too few steps could say.
 func (b *Backend) Sample(ctx context.Context, c *corpus.Case, n int) (s run.Sampled, err error) {
 	hashes := map[uint64]bool{}
 	for len(s.Each) < n {
+		before := b.judge.EngineCounts
 		d, err := b.one(ctx, c)
 		switch {
 		case ctx.Err() != nil:
@@ -142,8 +143,12 @@ func (b *Backend) Sample(ctx context.Context, c *corpus.Case, n int) (s run.Samp
 			return s, err
 		}
 		s.Each = append(s.Each, d)
-		if d != nil {
+		after := b.judge.EngineCounts
+		switch {
+		case d != nil:
 			hashes[b.hash] = true
+		case judge.EngineCounts{Steps: after.Steps - before.Steps, Undecided: after.Undecided - before.Undecided}.TooUndecided():
+			s.Undecided++
 		}
 	}
 	s.Different = len(hashes)

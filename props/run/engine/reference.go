@@ -86,3 +86,12 @@ func (r *References) Takes(c *corpus.Case) bool {
 
 // Fit implements run.Fitter: nothing is drawn here.
 func (r *References) Fit(*corpus.Case) {}
+
+// Sample implements run.Sampler.
+func (r *References) Sample(ctx context.Context, c *corpus.Case, n int) (run.Sampled, error) {
+	b, err := r.of(c.Target)
+	if err != nil {
+		return run.Sampled{}, err
+	}
+	return b.Sample(ctx, c, n)
+}
