@@ -68,12 +68,17 @@ compilers) # random programs in four compilers at once, five minutes each, and s
     timeout -s INT 440 ./slidefuzz hunt --exec "'$python' $workers/$*" --seed 1 --jobs "$jobs" --time 5m --timeout 4m --shrink-time 30s --memory 1GiB -o "$out/$name" >"$out/$name.txt" 2>"$out/$name.err"
     echo "exit status $?" >>"$out/$name.txt"
   }
-  hunt torch 4 torch_programs.py --device cuda &
-  hunt jax 4 jax_programs.py &
-  hunt cupy 1 cupy_programs.py &
-  hunt cuda 2 cuda_programs.py &
+  # ONLY=cuda runs one of them.
+  for part in ${ONLY:-torch jax cupy cuda}; do
+    case $part in
+    torch) hunt torch 4 torch_programs.py --device cuda & ;;
+    jax) hunt jax 4 jax_programs.py & ;;
+    cupy) hunt cupy 1 cupy_programs.py & ;;
+    cuda) hunt cuda 2 cuda_programs.py & ;;
+    esac
+  done
   wait
-  for name in torch jax cupy cuda; do
+  for name in ${ONLY:-torch jax cupy cuda}; do
     echo "== $name"
     tail -n 40 "$out/$name.txt"
     tail -n 3 "$out/$name.err"

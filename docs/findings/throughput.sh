@@ -31,7 +31,7 @@ rate() {
 for which in "${@:-torch jax}"; do
   for one in $which; do
     case $one in
-    torch) command="'${TORCH_PYTHON:-$python}' '$workers/torch_programs.py'" ;;
+    torch) command="'${TORCH_PYTHON:-$python}' '$workers/torch_programs.py' --at-once 4" ;;
     jax) command="'${JAX_PYTHON:-$python}' '$workers/jax_programs.py' --variants jit" ;;
     esac
     read -r p1 r1 w1 <<<"$(TASKSET='taskset -c 0' rate "$one-1" 1 "$command")"

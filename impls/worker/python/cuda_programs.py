@@ -1,6 +1,12 @@
 """In-place programs on numba-cuda's arrays on the device, which have slices and
 assignments to them; the rest is made of these."""
 
+import numpy as np
+
+# numba-cuda 0.30.4 calls np.row_stack when it compiles, which numpy 2.5 no longer has.
+if not hasattr(np, "row_stack"):
+    np.row_stack = np.vstack
+
 import numba_cuda
 from numba import cuda
 
@@ -48,6 +54,9 @@ def scatter(x, index, rows):
 '''
 
 
+PATCH = 'if not hasattr(np, "row_stack"):\n    np.row_stack = np.vstack\n'
+
+
 def build(programs, variant):
     space = {"cuda": cuda}
     exec(HELPERS, space)
@@ -57,7 +66,7 @@ def build(programs, variant):
 
 def script(p, variant):
     code = HELPERS + "\n\n" + STYLE.views(p).source
-    return script_text(p, code, "import numba_cuda\nfrom numba import cuda", "[b.copy_to_host() for b in p0(*map(cuda.to_device, buffers(run)))]", "numba_cuda.__version__")
+    return script_text(p, code, PATCH + "import numba_cuda\nfrom numba import cuda", "[b.copy_to_host() for b in p0(*map(cuda.to_device, buffers(run)))]", "numba_cuda.__version__")
 
 
 if __name__ == "__main__":

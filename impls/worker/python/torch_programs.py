@@ -41,6 +41,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--mode", choices=["eager", "default", "reduce-overhead"], default="default")
     p.add_argument("--device", default="cpu")
+    p.add_argument("--at-once", type=int, help="programs of one graph")
     o = p.parse_args()
     mode = "" if o.mode in ("eager", "default") else f', mode="{o.mode}"'
     compiled = {}  # by source and shapes: a finding is run again and again
@@ -93,7 +94,7 @@ def main():
     def no_cache(**shape):
         raise NotImplementedError("this worker runs programs, not a cache")
 
-    serve(no_cache, f"torch-programs-{o.mode}", f"torch {torch.__version__}", "single", ["F32", "BF16", "F16"], device_name(o.device), script=script, programs=run, programs_at_once=AT_ONCE.get(o.device, 8))
+    serve(no_cache, f"torch-programs-{o.mode}", f"torch {torch.__version__}", "single", ["F32", "BF16", "F16"], device_name(o.device), script=script, programs=run, programs_at_once=o.at_once or AT_ONCE.get(o.device, 8))
 
 
 if __name__ == "__main__":
