@@ -39,6 +39,51 @@ func BenchmarkRunner(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "cases/s")
 }
 
+// BenchmarkRunnerBound is by turns what BenchmarkRunner does and the updates alone, on chunks
+// made before, with nobody to judge them: the share of the time that they take bounds what a
+// faster judge could gain.
+func BenchmarkRunnerBound(b *testing.B) {
+	r, rng, c := hunt.Local(), rand.New(rand.NewSource(1)), &corpus.Case{}
+	type key struct {
+		update string
+		shape  impls.Shape
+	}
+	caches, chunks := map[key]*window.WindowCache{}, map[impls.Shape][]impls.Tensor{}
+	var whole, updates time.Duration
+	for b.Loop() {
+		benchmarkMix.Draw(c, rng)
+		s := c.Shape
+		if chunks[s] == nil {
+			for q := range benchmarkMix.Prefill[1] + 1 {
+				chunks[s] = append(chunks[s], impls.NewTensor(s, q))
+			}
+		}
+		start := time.Now()
+		both(b, r, c)
+		judged := time.Now()
+		for _, update := range [...]string{"shift-index", "roll"} {
+			cache := caches[key{update, s}]
+			if cache == nil {
+				var err error
+				if cache, err = window.New(window.Target{Update: update, Lowering: inplace.Fused, Device: "sim"}, s, c.Block); err != nil {
+					b.Fatal(err)
+				}
+				caches[key{update, s}] = cache
+			}
+			cache.Recycle()
+			for i := range c.Ops {
+				x := chunks[s][c.Ops[i].N]
+				if _, _, err := cache.Update(x, x); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		whole, updates = whole+judged.Sub(start), updates+time.Since(judged)
+	}
+	b.ReportMetric(float64(b.N)/whole.Seconds(), "cases/s")
+	b.ReportMetric(100*updates.Seconds()/whole.Seconds(), "percent-updates")
+}
+
 // BenchmarkGopter is the same through a gopter property.
 func BenchmarkGopter(b *testing.B) {
 	r := hunt.Local()
