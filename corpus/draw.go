@@ -112,9 +112,13 @@ func (d *Drawer) Cases(t window.Target, seed uint64) func() *Case {
 	}
 }
 
-// program draws a case of a random program. buf holds its bytes.
+// program draws a case of a random program, decoded from bytes, which buf holds, but for
+// a worker.
 func (d *Drawer) program(t window.Target, rng *rand.Rand, buf []byte) *Case {
 	wide := d.Grammar == 2 || d.Grammar == 0 && t.Device != window.Worker
+	if t.Device == window.Worker {
+		return workerProgram(rng, wide, wide && !d.WithoutSums)
+	}
 	for {
 		b := buf[:4+rng.IntN(MaxDraw-3)]
 		for i := range b {

@@ -94,6 +94,7 @@ func drawers() map[string]*EngineDrawer {
 		"batches":    {Chunks: true, Padding: true, Crop: true, Fork: true},
 		"everything": {Crop: true, Fork: true, Chunks: true, Join: true, Padding: true},
 		"limits":     {Chunks: true, Join: true, MaxRequests: 2, MaxContext: 40},
+		"cached":     {Crop: true, Fork: true, Chunks: true, Join: true, Cached: true},
 	} {
 		all[name] = &EngineDrawer{Can: can, Models: models, Identities: func(WindowModel) int { return 58 }}
 	}
@@ -149,4 +150,26 @@ func TestEngineTakes(t *testing.T) {
 		}
 	}
 	require.Greater(t, refused, 100)
+}
+
+// Where prompts are kept, requests begin after all others have ended: with the
+// identities that the first had.
+func TestPromptsBeginAgain(t *testing.T) {
+	for name, d := range drawers() {
+		draw, again := d.Cases(window.EngineTarget("test"), 3), 0
+		for range 100 {
+			open := Open{}
+			for i, o := range draw().Engine.Ops {
+				if len(open) == 0 && i > 0 {
+					again++
+				}
+				require.NoError(t, open.After(&o))
+			}
+		}
+		if name == "cached" {
+			require.Greater(t, again, 50)
+		} else {
+			require.Less(t, again, 50, name)
+		}
+	}
 }

@@ -10,20 +10,6 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
-// EngineCan is what an engine can do beside prompts and decodes of one request at a
-// time, and its limits.
-type EngineCan struct {
-	Crop, Fork bool
-	Chunks     bool // several tokens for a request that is there
-	Join       bool // in one forward any requests, each with any number of tokens
-	Padding    bool // left padding
-	// MaxRequests of one forward, 0 for no bound. Without Join those of a forward have
-	// as many tokens each, padding counted, begin together, and stay together.
-	MaxRequests int
-	// MaxContext is the most tokens of a request, padding counted, 0 for no bound.
-	MaxContext int
-}
-
 // WindowModel is a checkpoint with the window of its sliding layers.
 type WindowModel struct {
 	Window int
@@ -52,6 +38,10 @@ const (
 	// round the rows of a window up to.
 	longShare  = 1. / 12
 	longPrompt = 700
+	// againOneIn is of how many steps one begins anew where prompts are kept, and
+	// againNear how far from the old length the new one is at most: engines keep what
+	// they can come back to a few tokens before the end of a prompt.
+	againOneIn, againNear = 5, 8
 )
 
 // Cases gives random cases of a target, one a call: the same for the same seed.
@@ -192,6 +182,25 @@ func (w *engineScript) pad(parts []Part, longest int) {
 	}
 }
 
+// again ends all requests and begins one. Where no request is left identities begin anew,
+// so that its prompt begins as the first one did: as long as one that has ended, nearly, or
+// about a window.
+func (w *engineScript) again() {
+	names := w.requests()
+	n := w.open[names[w.rng.IntN(len(names))]].Tokens - againNear + w.rng.IntN(againNear+againNear/2)
+	if n < 1 || w.rng.IntN(3) == 0 {
+		n = 1 + w.rng.IntN(w.window+3)
+	}
+	for _, name := range names {
+		w.add(EngineOp{Kind: DropRequest, Request: name})
+	}
+	w.groups = nil
+	part := Part{Kind: PartPrompt, Request: w.name(), N: n}
+	if w.add(EngineOp{Kind: Forward, Parts: []Part{part}}) {
+		w.groups = [][]string{{part.Request}}
+	}
+}
+
 // requests lists those that are there, in the order in which they began.
 func (w *engineScript) requests() []string { return slices.Concat(w.groups...) }
 
@@ -199,6 +208,10 @@ func (w *engineScript) requests() []string { return slices.Concat(w.groups...) }
 func (w *engineScript) step() {
 	if len(w.groups) == 0 {
 		w.begin(1)
+		return
+	}
+	if w.can.Cached && w.rng.IntN(againOneIn) == 0 {
+		w.again()
 		return
 	}
 	group := w.groups[w.rng.IntN(len(w.groups))]
@@ -357,59 +370,4 @@ func (w *engineScript) fork(group []string) {
 	for _, name := range []string{as, from} {
 		w.add(EngineOp{Kind: Forward, Parts: []Part{{Kind: PartDecode, Request: name, N: 1}}})
 	}
-}
-
-// Takes reports whether an engine that can do so much can be asked a case.
-func (n EngineCan) Takes(c *Case) bool {
-	open := Open{}
-	group := map[string]string{} // of a request: the names that began with it, as text
-	for i := range c.Engine.Ops {
-		o := &c.Engine.Ops[i]
-		if o.Kind == CropRequest && !n.Crop || o.Kind == ForkRequest && !n.Fork {
-			return false
-		}
-		if o.Kind == Forward && !n.forward(o, open, group) {
-			return false
-		}
-		if o.Kind != Forward && o.Kind != DropRequest && !n.Join && group[o.Request] != o.Request {
-			return false
-		}
-		if o.Kind == ForkRequest {
-			group[o.As] = o.As
-		}
-		if open.After(o) != nil {
-			return false
-		}
-	}
-	return true
-}
-
-// forward is Takes of a forward.
-func (n EngineCan) forward(o *EngineOp, open Open, group map[string]string) bool {
-	if n.MaxRequests > 0 && len(o.Parts) > n.MaxRequests {
-		return false
-	}
-	together := ""
-	for _, p := range o.Parts {
-		together += p.Request + " "
-	}
-	together = together[:len(together)-1]
-	for _, p := range o.Parts {
-		was := open[p.Request]
-		switch {
-		case p.Kind == PartChunk && p.N > 1 && !n.Chunks, p.Pad > 0 && !n.Padding:
-			return false
-		case n.MaxContext > 0 && was.Tokens+was.Pad+p.N+p.Pad > n.MaxContext:
-			return false
-		case n.Join:
-		case p.Kind == PartPrompt:
-			group[p.Request] = together
-			if p.N+p.Pad != o.Parts[0].N+o.Parts[0].Pad {
-				return false
-			}
-		case group[p.Request] != together, p.N != o.Parts[0].N:
-			return false
-		}
-	}
-	return true
 }

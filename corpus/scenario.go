@@ -19,7 +19,7 @@ type Scenario struct {
 func Scenarios() []Scenario { return slices.Clone(scenarios) }
 
 var scenarios = []Scenario{{
-	Name:  "issue-159855",
+	Name:  IssueName,
 	About: "the size of pytorch#159855: Gemma 2, two left-padded prompts of 4812 and 7 tokens, 20 decodes",
 	Limit: 1 << 30,
 	Cases: issue159855,
@@ -30,20 +30,17 @@ var scenarios = []Scenario{{
 // of their own in that. The known-bad updates are left out, since nothing in
 // the report's run leaves the contract.
 func issue159855() []*Case {
-	// The prompts of the report are "longer than 4096 tokens" and a handful;
-	// 4812 and 7 is what Gemma 2's tokenizer makes of them.
-	const long, short, decodes = 4812, 7, 20
 	var cases []*Case
 	add := func(t window.Target, order inplace.Schedule) {
 		c := &Case{
 			// Gemma 2 2B: 4 KV heads, head dim 256, sliding window 4096.
-			Shape:    impls.Shape{Batch: 2, Heads: 4, Window: 4096, Dim: 256, DType: impls.BF16},
+			Shape:    impls.Shape{Batch: 2, Heads: 4, Window: issueWindow, Dim: 256, DType: impls.BF16},
 			Target:   t,
 			Block:    1024, // cells a block that Inductor's pointwise kernels commonly take
 			Schedule: order,
-			Ops:      []Op{{Kind: Append, N: long, Pad: []int{0, long - short}}},
+			Ops:      []Op{{Kind: Append, N: issueLong, Pad: []int{0, issueLong - issueShort}}},
 		}
-		for range decodes {
+		for range issueDecodes {
 			c.Ops = append(c.Ops, Op{Kind: Append, N: 1})
 		}
 		cases = append(cases, c)

@@ -26,7 +26,7 @@ func FuzzBug(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	if target.Racy() {
+	if target.Racy() || target.IsProgram() {
 		fuzzOrders(f, target)
 		return
 	}
@@ -48,8 +48,9 @@ func FuzzBug(f *testing.F) {
 	props.FuzzCache(f, func(_ *testing.T, s impls.Shape) (impls.Cache, error) { return caches.New(info.Name, s) }, options...)
 }
 
-// fuzzOrders fuzzes a bug that only some orders of the blocks show: the bytes decide
-// them, as those of FuzzUpdate do, which no input of a user's cache can.
+// fuzzOrders fuzzes a bug of a program, or one that only some orders or sizes of the
+// blocks show: the bytes decide them, as those of FuzzUpdate do, which no input of a
+// user's cache can.
 func fuzzOrders(f *testing.F, target window.Target) {
 	r := hunt.Local()
 	executions := 0

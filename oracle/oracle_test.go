@@ -245,6 +245,27 @@ func TestSelectedTokensAreNamed(t *testing.T) {
 	require.Equal(t, 2, h.Batch(), "that of an empty cache")
 }
 
+// A row of an entry that is no longer there is named by the select that left it out,
+// also where its number would be that of a lane of today.
+func TestTokensOfEntriesLeftOutAreNamed(t *testing.T) {
+	h := newSequences(t, "F32", 3)
+	h.At(1)
+	h.add(2, 2, 2, 1)
+	h.At(2)
+	h.Select([]int{0, 0})
+	require.Equal(t, "token 1 of lane 2 of before the select at op 2", h.names(2, 1, 0))
+	require.Equal(t, "token 0 of entry 1 of before the select at op 2", h.names(1, 0, 1))
+	require.Equal(t, "token 0", h.names(0, 0, 0))
+	require.Equal(t, Unknown, h.names(2, 0, 0), "entry 2 never had it")
+	h.At(3)
+	h.Select([]int{1})
+	h.At(4)
+	h.hand(1, 1)
+	h.Refuse(2, 1)
+	require.Equal(t, "token 1 of lane 2 of before the select at op 2", h.names(2, 1, 0))
+	require.Equal(t, "token 2 of the chunk that was refused at op 4", h.names(0, 2, 0))
+}
+
 // Small cells repeat after as many serials as they have codes, and then a row may
 // be one of several.
 func TestRowsThatRepeatHaveSeveralNames(t *testing.T) {

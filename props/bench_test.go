@@ -2,7 +2,10 @@ package props
 
 import (
 	"math/rand"
+	"runtime"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/leanovate/gopter"
 	"github.com/leanovate/gopter/prop"
@@ -58,10 +61,10 @@ func BenchmarkGopter(b *testing.B) {
 }
 
 // issueCache is a cache of the issue's size with a full window.
-func issueCache(b *testing.B, update string, block int) (*window.WindowCache, impls.Tensor) {
+func issueCache(b *testing.B, update, device string, block int) (*window.WindowCache, impls.Tensor) {
 	b.Helper()
 	s := impls.Shape{Batch: 2, Heads: 4, Window: 4096, Dim: 256, DType: impls.BF16}
-	c, err := window.New(window.Target{Update: update, Lowering: inplace.Fused, Device: "sim"}, s, block)
+	c, err := window.New(window.Target{Update: update, Lowering: inplace.Fused, Device: device}, s, block)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -78,7 +81,7 @@ func issueCache(b *testing.B, update string, block int) (*window.WindowCache, im
 func BenchmarkIssueStep(b *testing.B) {
 	for _, update := range []string{"shift-index", "cat", "roll"} {
 		b.Run(update, func(b *testing.B) {
-			c, one := issueCache(b, update, 1024)
+			c, one := issueCache(b, update, "sim", 1024)
 			for b.Loop() {
 				if _, _, err := c.Update(one, one); err != nil {
 					b.Fatal(err)
@@ -96,6 +99,48 @@ func BenchmarkIssueCopy(b *testing.B) {
 			copy(t, buf)
 			copy(buf, t)
 		}
+	}
+}
+
+// BenchmarkIssueHost is one decode at the issue's size on host, all cores, and by turns
+// as many bytes as it has to move, the window into a temporary and back, as plain copies
+// on as many goroutines. Both in bytes copied a second, and the one as a share of the
+// other.
+func BenchmarkIssueHost(b *testing.B) {
+	for _, update := range []string{"shift-index", "cat", "roll"} {
+		b.Run(update, func(b *testing.B) {
+			c, one := issueCache(b, update, "host", 1024)
+			size := int(c.Shape.Bytes(c.Shape.Window))
+			x, y, t := make([]byte, size), make([]byte, size), make([]byte, size)
+			workers := runtime.GOMAXPROCS(0)
+			plain := func(dst, src []byte) {
+				var all sync.WaitGroup
+				for i := range workers {
+					lo, hi := i*size/workers, (i+1)*size/workers
+					all.Go(func() { copy(dst[lo:hi], src[lo:hi]) })
+				}
+				all.Wait()
+			}
+			var decodes, copies time.Duration
+			n := 0
+			for b.Loop() {
+				start := time.Now()
+				if _, _, err := c.Update(one, one); err != nil {
+					b.Fatal(err)
+				}
+				decoded := time.Now()
+				for _, buf := range [][]byte{x, y} {
+					plain(t, buf)
+					plain(buf, t)
+				}
+				decodes, copies = decodes+decoded.Sub(start), copies+time.Since(decoded)
+				n++
+			}
+			bytes := float64(n) * 4 * float64(size) / 1e9
+			b.ReportMetric(bytes/decodes.Seconds(), "GB/s")
+			b.ReportMetric(bytes/copies.Seconds(), "copy-GB/s")
+			b.ReportMetric(100*copies.Seconds()/decodes.Seconds(), "percent")
+		})
 	}
 }
 

@@ -21,15 +21,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/signal"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 )
 
 const (
@@ -46,6 +43,8 @@ func main() {
 	n := flag.Int("n", 120, "draw `N` mutants, as many from each package")
 	only := flag.String("file", "", "only mutants of the file or folder `PATH`, relative to the module")
 	own := flag.Bool("own", false, "run the tests of a mutant's own package alone: some minutes")
+	skip := flag.String("skip", "", "leave out the tests of `PACKAGES`, relative to the module, separated by commas")
+	jobs := flag.Int("jobs", 1, "try `N` mutants at once")
 	list := flag.String("equivalent", filepath.Join(".ci", "mutants", "equivalent.txt"), "`FILE` of equivalent mutants")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -54,7 +53,7 @@ func main() {
 	if len(packages) == 0 {
 		packages = []string{"oracle", "impls/inplace", "impls/window", "props/judge"}
 	}
-	ok, err := run(ctx, options{seed: *seed, n: *n, only: *only, own: *own, equivalent: *list, packages: packages})
+	ok, err := run(ctx, options{seed: *seed, n: *n, only: *only, own: *own, jobs: *jobs, skip: strings.Split(*skip, ","), equivalent: *list, packages: packages})
 	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "mutants:", err)
@@ -69,6 +68,8 @@ type options struct {
 	n          int
 	only       string
 	own        bool
+	jobs       int
+	skip       []string // packages, relative to the module
 	equivalent string
 	packages   []string // relative to the module
 }
@@ -98,6 +99,9 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 			return !slices.Contains(o.packages, strings.TrimPrefix(p.ImportPath, module+"/"))
 		})
 	}
+	tested = slices.DeleteFunc(slices.Clone(tested), func(p *pkg) bool {
+		return slices.Contains(o.skip, strings.TrimPrefix(p.ImportPath, module+"/"))
+	})
 	failed, err := t.baseline(ctx, tested)
 	if err != nil {
 		return false, err
@@ -106,9 +110,24 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 		fmt.Printf("%s fails unmutated: not run\n", p)
 	}
 	var c counts
+	var draws []*draw
 	for i, name := range o.packages {
-		want := o.n*(i+1)/len(o.packages) - o.n*i/len(o.packages)
-		if err := c.tryPackage(ctx, t, all, name, want, o, reasons); err != nil {
+		d, err := newDraw(all, name, o)
+		if err != nil {
+			return false, err
+		}
+		d.want = o.n*(i+1)/len(o.packages) - o.n*i/len(o.packages)
+		draws = append(draws, d)
+	}
+	for {
+		var round []*trial
+		for _, d := range draws {
+			round = append(round, d.next(reasons)...)
+		}
+		if len(round) == 0 {
+			break
+		}
+		if err := c.tryAll(ctx, t, round, o.jobs); err != nil {
 			return false, err
 		}
 	}
@@ -119,72 +138,4 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 	fmt.Printf("seed %d: %d mutants, %d killed, %d survived, %d equivalent: %.1f %% of the %d others killed, want %.0f %%; %d more did not compile\n",
 		o.seed, c.killed+c.survived+c.equivalent, c.killed, c.survived, c.equivalent, 100*share, c.killed+c.survived, 100*goal, c.uncompilable)
 	return share >= goal, nil
-}
-
-// counts is what became of the mutants so far.
-type counts struct{ killed, survived, equivalent, uncompilable int }
-
-// tryPackage draws mutants of a package until so many are counted, or none is left.
-func (c *counts) tryPackage(ctx context.Context, t *tester, all []*pkg, name string, want int, o options, reasons map[key]string) error {
-	var in *pkg
-	for _, p := range all {
-		if p.ImportPath == path.Join(module, name) {
-			in = p
-		}
-	}
-	if in == nil {
-		return fmt.Errorf("no package %s in this module", name)
-	}
-	sources := map[string][]byte{}
-	var drawn []mutant
-	for _, f := range in.GoFiles {
-		file := path.Join(name, f)
-		if !strings.HasPrefix(file, o.only) {
-			continue
-		}
-		source, err := os.ReadFile(filepath.FromSlash(file))
-		if err != nil {
-			return err
-		}
-		m, err := mutants(file, source)
-		if err != nil {
-			return err
-		}
-		sources[file] = source
-		drawn = append(drawn, m...)
-	}
-	rng := rand.New(rand.NewPCG(o.seed, 0))
-	rng.Shuffle(len(drawn), func(i, j int) { drawn[i], drawn[j] = drawn[j], drawn[i] })
-	for _, m := range drawn {
-		if want == 0 {
-			break
-		}
-		before, after := m.lines(sources[m.file])
-		text := fmt.Sprintf("%s:%d %s: %s: %s => %s", m.file, m.line, m.function, m.operator, before, after)
-		if reason := reasons[key{m.file, m.function, before, after}]; reason != "" {
-			fmt.Printf("equivalent %s (%s)\n", text, reason)
-			c.equivalent++
-			want--
-			continue
-		}
-		start := time.Now()
-		out, by, err := t.try(ctx, &m, in, sources[m.file])
-		if err != nil {
-			return err
-		}
-		took := time.Since(start).Round(time.Second)
-		switch out {
-		case uncompilable:
-			c.uncompilable++
-			continue
-		case killed:
-			c.killed++
-			fmt.Printf("killed %s (by %s, %s)\n", text, strings.TrimPrefix(by, module+"/"), took)
-		case survived:
-			c.survived++
-			fmt.Printf("SURVIVED %s (%s)\n", text, took)
-		}
-		want--
-	}
-	return nil
 }

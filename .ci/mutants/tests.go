@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -114,8 +115,13 @@ const (
 )
 
 // try says whether a mutant of a package is killed, and by the tests of which.
-func (t *tester) try(ctx context.Context, m *mutant, in *pkg, source []byte) (outcome, string, error) {
-	file, overlay := filepath.Join(t.dir, "mutant.go"), filepath.Join(t.dir, "overlay.json")
+func (t *tester) try(ctx context.Context, m *mutant, in *pkg, source []byte) (out outcome, by string, err error) {
+	dir, err := os.MkdirTemp(t.dir, "")
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	file, overlay := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json")
 	original, err := filepath.Abs(filepath.FromSlash(m.file))
 	if err != nil {
 		return 0, "", err

@@ -29,7 +29,11 @@ runs the smallest case 100 times. A PATTERN is a target, as go/ring-* or */drop-
 --json prints an object a bug: {"event":"bug","id","target","reference",
 "mechanism","base","contract","racy","at","median","worst","case","divergence",
 "minimal","replayed","replays","elapsed_ms"}, with "at" the case that caught it for
-each seed, 0 for none, and "fuzzed" the executions of each run of --fuzz alike.
+each seed, 0 for none, "with" the same of --corpus, and "fuzzed" the executions of each
+run of --fuzz alike.
+
+With --corpus each seed first hunts 2000 cases in the sound target that the bug is
+planted in, and keeps what hunt --corpus does; then the bug is hunted from that too.
 
 Exit status: 1 where a seed did not catch a bug, or a smallest case did not fail
 each time; 3 where --fuzz has no Go or no checkout.`,
@@ -46,6 +50,7 @@ func bugsFlags(fs *flag.FlagSet) action {
 	asJSON := fs.Bool("json", false, "print one object a line")
 	fuzz := fs.Bool("fuzz", false, "in a checkout, also go test -fuzz without seeds: 5 runs of 100,000 executions each")
 	results := fs.String("fuzz-results", "", "instead of --fuzz: `FILE` is what docs/bench/bugsfuzz.sh printed")
+	corpusDir := fs.String("corpus", "", "also from the corpora of earlier hunts in the sound targets, which are made in `DIR`, a new or empty folder")
 	list := fs.Bool("list", false, "print the names alone, run nothing")
 	return func(ctx context.Context, e *env, args []string) (status int, err error) {
 		if *seeds < 1 || *cases < 1 {
@@ -61,7 +66,7 @@ func bugsFlags(fs *flag.FlagSet) action {
 			}
 			return exitOK, nil
 		}
-		m := matrix{seeds: *seeds, cases: *cases, fuzz: *fuzz || *results != "", results: *results}
+		m := matrix{corpus: *corpusDir, seeds: *seeds, cases: *cases, fuzz: *fuzz || *results != "", results: *results}
 		var f *fuzzer
 		var fuzzed map[string][]int
 		switch {
@@ -83,8 +88,19 @@ func bugsFlags(fs *flag.FlagSet) action {
 			defer func() { err = errors.Join(err, f.Close()) }()
 		}
 		b := run.Local()
+		if *corpusDir != "" {
+			if err := gather(ctx, *corpusDir, bugs, *seeds, e.complain); err != nil {
+				return 0, err
+			}
+		}
 		for _, bug := range bugs {
-			k, err := hunt.KillBug(ctx, b, bug, hunt.KillOptions{Seeds: *seeds, Cases: *cases, Replays: replays})
+			o := hunt.KillOptions{Seeds: *seeds, Cases: *cases, Replays: replays}
+			if *corpusDir != "" {
+				o.Corpus = func(_ context.Context, seed int) (hunt.Corpus, error) {
+					return corpusFor(*corpusDir, seed, bug.SoundTarget(), e.complain)
+				}
+			}
+			k, err := hunt.KillBug(ctx, b, bug, o)
 			if err != nil {
 				return 0, fmt.Errorf("%s: %w", bug.Target, err)
 			}
@@ -101,6 +117,9 @@ func bugsFlags(fs *flag.FlagSet) action {
 		}
 		if !*asJSON {
 			fmt.Fprintln(e.out, m.summary())
+			if text := m.withSummary(); text != "" {
+				fmt.Fprintln(e.out, text)
+			}
 		}
 		if *out != "" {
 			if err := corpus.WriteFile(*out, m.markdown(len(args) == 0)); err != nil {
@@ -140,6 +159,7 @@ func matchBugs(patterns []string) (found []window.Bug, err error) {
 // matrix is the kill matrix so far.
 type matrix struct {
 	seeds, cases int
+	corpus       string // the folder of --corpus, "" without
 	fuzz         bool
 	results      string // the file of what fuzzing found, where it was not run here
 	kills        []kill
@@ -190,7 +210,7 @@ func (m *matrix) print(e *env, k *kill, asJSON bool) error {
 	if m.fuzz {
 		fuzzed = "; fuzzed: " + fuzzWords(k.fuzzed)
 	}
-	fmt.Fprintf(e.out, "%s: %s%s\n", k.Bug.Target, killWords(k), fuzzed)
+	fmt.Fprintf(e.out, "%s: %s%s%s\n", k.Bug.Target, killWords(k), withWords(k), fuzzed)
 	return nil
 }
 
@@ -241,11 +261,12 @@ func printKill(e *env, k *kill) error {
 		Replayed   int    `json:"replayed"`
 		Replays    int    `json:"replays"`
 		Elapsed    int64  `json:"elapsed_ms"`
+		With       []int  `json:"with,omitempty"`
 		Fuzzed     []int  `json:"fuzzed,omitempty"`
 	}{
 		Event: "bug", ID: k.Bug.ID, Target: k.Bug.Target.String(), Reference: k.Bug.Reference, Mechanism: k.Bug.Mechanism, Base: k.Bug.Base,
 		Contract: k.Bug.Contract, Racy: k.Bug.Racy, At: k.At, Median: k.Median(), Worst: k.Worst(), Minimal: k.Minimal,
-		Replayed: k.Failed, Replays: k.Replays, Elapsed: k.Elapsed.Milliseconds(), Fuzzed: k.fuzzed,
+		Replayed: k.Failed, Replays: k.Replays, Elapsed: k.Elapsed.Milliseconds(), With: k.With, Fuzzed: k.fuzzed,
 	}
 	if k.Small != nil {
 		x.Case, x.Divergence = string(k.Small.Text()), k.Divergence.String()
@@ -256,6 +277,9 @@ func printKill(e *env, k *kill) error {
 // command is what writes the matrix.
 func (m *matrix) command() string {
 	text := fmt.Sprintf("slidefuzz bugs --seeds %d --cases %d -o docs/bugs.md", m.seeds, m.cases)
+	if m.corpus != "" {
+		text += " --corpus NEW"
+	}
 	switch {
 	case m.results != "":
 		text += " --fuzz-results FILE   # of docs/bench/bugsfuzz.sh"
@@ -289,7 +313,17 @@ that no smaller case shows it, as far as all smaller ones can be tried.
 	if m.fuzz {
 		fmt.Fprintf(&b, "\n\"Fuzzed\" is the executions until go test -fuzz caught it without seeds, with the\nseeds 1 to %d, at most %d, \"-\" for a run that did not.\n", fuzzRuns, fuzzExecutions)
 	}
+	if text := m.withSummary(); text != "" {
+		fmt.Fprintf(&b, `
+"With a corpus" is the same where hunt --corpus goes on from what an earlier hunt kept of
+%d cases in the sound target that the bug is planted in: one that never saw the bug,
+another for each seed, whose cases are not counted. %s.
+`, gatherCases, text)
+	}
 	head := []string{"", "bug", "seen in", "what goes wrong", "caught at", "smallest case", "again"}
+	if m.corpus != "" {
+		head = append(head, "with a corpus")
+	}
 	if m.fuzz {
 		head = append(head, "fuzzed")
 	}
@@ -309,6 +343,9 @@ that no smaller case shows it, as far as all smaller ones can be tried.
 			}
 		}
 		again := fmt.Sprintf("%d of %d", k.Failed, k.Replays)
+		if m.corpus != "" {
+			again += " | " + withCell(k)
+		}
 		if m.fuzz {
 			again += " | " + fuzzWords(k.fuzzed)
 		}

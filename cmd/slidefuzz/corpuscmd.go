@@ -13,69 +13,6 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 )
 
-var importCommand = command{
-	name:  "corpus import",
-	args:  "DIR|FILE…",
-	about: "turn inputs of go test -fuzz into case files",
-	long: `
-Turns inputs that go test -fuzz keeps into case files: files under testdata/fuzz
-or in the toolchain's cache, and all such files in folders and below. Those of
-FuzzUpdate as they are, those of a user's fuzz target that calls props.FuzzCache
-with --cache, those of FuzzInPlace with --program; a file in a folder FuzzInPlace
-is taken for one anyway. One case goes to standard output without -o. The folder of a target in the toolchain's cache:
-
-  $(go env GOCACHE)/fuzz/IMPORT/PATH/FuzzNAME`,
-	flags: func(fs *flag.FlagSet) action {
-		out := fs.String("o", "", "write each case to `DIR`/NAME.txt")
-		program := fs.Bool("program", false, "the inputs are those of FuzzInPlace")
-		cache := fs.Bool("cache", false, "the inputs are those of props.FuzzCache: cases of target cache, before they are fitted to its options")
-		return func(ctx context.Context, e *env, args []string) (int, error) {
-			if err := noFiles(args); err != nil {
-				return 0, err
-			}
-			files, err := allInputFiles(args, false)
-			if err != nil {
-				return 0, err
-			}
-			if len(files) > 1 && *out == "" {
-				return 0, errors.New("several files: want -o DIR")
-			}
-			// All are read before the first is written.
-			cases := make([]*corpus.Case, len(files))
-			for i, path := range files {
-				text, err := e.read(ctx, path)
-				if err != nil {
-					return 0, err
-				}
-				if *cache {
-					cases[i], err = importCache(path, text)
-				} else {
-					cases[i], err = importCase(path, text, *program)
-				}
-				if err != nil {
-					return 0, err
-				}
-			}
-			if *out == "" {
-				_, _ = e.out.Write(cases[0].Text()) // run reports what fails
-				return exitOK, nil
-			}
-			if err := os.MkdirAll(*out, 0o755); err != nil {
-				return 0, err
-			}
-			written := map[string]bool{}
-			for i, path := range files {
-				to := newName(written, *out, inputName(path), ".txt")
-				if err := cases[i].WriteFile(to); err != nil {
-					return 0, err
-				}
-				fmt.Fprintln(e.out, to)
-			}
-			return exitOK, nil
-		}
-	},
-}
-
 var checkCommand = command{
 	name:  "corpus check",
 	args:  "DIR|FILE…",

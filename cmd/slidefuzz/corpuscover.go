@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -176,9 +172,11 @@ func (d *distilCover) read(ctx context.Context, e *env, args []string) (inputs [
 				return nil, nil, fmt.Errorf("%s: %w", path, err)
 			}
 		case isFuzzFile(text):
-			if in.c, err = importCase(path, text, false); err != nil {
+			bytes, err := fuzzInput(path, text, false)
+			if err != nil {
 				return nil, nil, err
 			}
+			in.c = importCase(path, bytes, false)
 		default:
 			in.isCase = true
 			if in.c, err = corpus.Parse(path, text, d.memory); err != nil {
@@ -227,103 +225,4 @@ func (d *distilCover) write(ctx context.Context, e *env, inputs []coverInput, ke
 		}
 	}
 	return nil
-}
-
-// inputName is what an input is called in another folder.
-func inputName(path string) string {
-	if path == "-" {
-		return "stdin"
-	}
-	return filepath.Base(path)
-}
-
-// isFuzzFile reports whether a file is one that go test keeps an input in.
-func isFuzzFile(text []byte) bool { return bytes.HasPrefix(text, []byte(fuzzfile.Header)) }
-
-// importCase is the case that an input of a fuzz target of ours stands for. Those
-// of FuzzInPlace are programs, known by their folder.
-func importCase(path string, text []byte, program bool) (*corpus.Case, error) {
-	in, err := corpus.ImportFuzzFile(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if program || filepath.Base(filepath.Dir(path)) == "FuzzInPlace" {
-		return corpus.DecodeProgram(in), nil
-	}
-	return corpus.Decode(in), nil
-}
-
-// importCache is the case of an input of props.FuzzCache.
-func importCache(path string, text []byte) (*corpus.Case, error) {
-	in, err := corpus.ImportFuzzFile(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return corpus.DecodeCache(in), nil
-}
-
-// allInputFiles are the files that arguments name, and those in folders and below
-// that go test keeps inputs in; where cases are taken, files *.txt too. Hidden ones
-// are left out.
-func allInputFiles(args []string, cases bool) ([]string, error) {
-	var files []string
-	for _, arg := range args {
-		info, err := os.Stat(arg)
-		if arg == "-" || err == nil && !info.IsDir() {
-			files = append(files, arg)
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("there is no file or folder %s; give the path of one", arg)
-		}
-		found := 0
-		err = filepath.WalkDir(arg, func(p string, entry fs.DirEntry, err error) error {
-			hidden := p != arg && strings.HasPrefix(entry.Name(), ".")
-			switch {
-			case err != nil:
-				return err
-			case entry.IsDir() && hidden:
-				return filepath.SkipDir
-			case entry.IsDir() || hidden:
-				return nil
-			}
-			take := cases && filepath.Ext(p) == ".txt"
-			if !take {
-				if take, err = startsAsFuzzFile(p); err != nil {
-					return err
-				}
-			}
-			if take {
-				files = append(files, p)
-				found++
-			}
-			return nil
-		})
-		if err == nil && found == 0 {
-			err = fmt.Errorf("%s: no file that begins with %q; give a folder with inputs of go test -fuzz", arg, fuzzfile.Header)
-			if cases {
-				err = fmt.Errorf("%s: no file *.txt and none that begins with %q; give a folder with cases or inputs of go test -fuzz", arg, fuzzfile.Header)
-			}
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return files, nil
-}
-
-// startsAsFuzzFile looks at the first bytes of a file.
-func startsAsFuzzFile(path string) (bool, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	head := make([]byte, len(fuzzfile.Header))
-	if _, err := io.ReadFull(f, head); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return false, nil // too short for one
-	} else if err != nil {
-		return false, err
-	}
-	return isFuzzFile(head), nil
 }

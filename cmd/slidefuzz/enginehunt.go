@@ -44,6 +44,7 @@ var engineMakers = []engineMaker{
 		}
 		return engine.NewLlamaCpp(exec, f.models)
 	}},
+	{engine.TransformersName, nil}, // a worker, which backend starts
 }
 
 func engineNames() []string {

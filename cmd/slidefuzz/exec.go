@@ -60,8 +60,12 @@ func (w *workerFlags) backend(ctx context.Context) (*worker.Backend, error) {
 			return nil, fmt.Errorf("--exec: %w", err)
 		}
 	}
-	if w.engine.name != "" {
+	of := w.engine.name
+	if of != "" && of != engine.TransformersName {
 		return nil, w.engine.start(args)
+	}
+	if of != "" && args == nil {
+		return nil, fmt.Errorf("--engine %s needs the command of its driver: --exec 'python3 impls/worker/python/transformers_model.py', or impls/engine/hunt.sh transformers, which installs it", of)
 	}
 	if args == nil {
 		return nil, nil
@@ -74,6 +78,9 @@ func (w *workerFlags) backend(ctx context.Context) (*worker.Backend, error) {
 		return nil, err
 	}
 	b, err := worker.New(ctx, w.client)
+	if err == nil && of != "" {
+		err = fmt.Errorf("--engine %s: the worker has a cache and no engine", of)
+	}
 	if err != nil {
 		w.kill()
 		return nil, err
@@ -227,6 +234,9 @@ func (r reporter) kept(ctx context.Context, dir string, c *corpus.Case, d *corpu
 	rep := &report.Report{Case: c, Divergence: d, Versions: versions(), ModuleVersion: moduleVersion(), Limits: r.flags.limits()}
 	kept := &keptReport{Report: rep, Exec: r.flags.exec}
 	if r.client == nil {
+		if r.flags.engine.backend != nil && r.flags.exec != "" { // a server, behind a driver of ours
+			rep.Engine, rep.Worker = r.flags.engine.name, seenFrom(dir, r.flags.exec)
+		}
 		return kept
 	}
 	rep.Worker = seenFrom(dir, r.flags.exec)

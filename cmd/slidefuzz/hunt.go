@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/slidefuzz/slidefuzz/corpus/keep"
 	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
@@ -26,12 +27,19 @@ where --device or the TARGET names them.
 
 With --exec the hunt is in a worker, anyone's cache in a process of its own: see
 slidefuzz help worker, and docs/workers.md. With --engine it is in an inference
-engine, and so with --exec where the worker has one: see docs/engines.md.
+engine, and so with --exec where the worker has one: see docs/engines.md. There
+issue-159855 is the test of that report in transformers: --cases is how often each
+update is run, -o DIR keeps its table for slidefuzz engine table.
 
 A sound target must agree, a known-bad one must be caught; but a race on a
 device that orders the blocks itself (host, cuda-graph) need not show. The same
 seed gives the same cases. Ctrl-C ends the hunt with what was found. A terminal
-shows how far the hunt is in one line of standard error.`,
+shows how far the hunt is in one line of standard error.
+
+With --corpus a hunt goes on from earlier ones: what failed is run first, then what
+they kept, and half of the cases after that vary one of those. The folder and the
+seed decide the cases. It is not for engines, scenarios and shards; docs/machines.md has
+more.`,
 	flags: huntFlags,
 }
 
@@ -44,6 +52,8 @@ type huntOptions struct {
 	shrink   *time.Duration
 	shard    shardFlag
 	record   *record // of a shard
+	corpus   string  // the folder that the hunt goes on from, "" for none
+	folder   *keep.Folder
 	backends *run.Backends
 	seed     uint64
 	cases    int
@@ -74,6 +84,7 @@ func huntFlags(fs *flag.FlagSet) action {
 	fs.StringVar(&o.out, "o", "", "write a report folder for each finding under `DIR`, and DIR/index.html")
 	fs.StringVar(&o.out, "out", "", "") // as -o was called before
 	fs.Var(&o.shard, "shard", "run part `I/N` of the cases, from 1/N to N/N, for slidefuzz merge; env, env/N: the part that Kubernetes, Slurm or "+shardIndexEnv+" says")
+	fs.StringVar(&o.corpus, "corpus", "", "go on from the cases in `DIR` and keep there what is found or shows something new; several hunts may share it")
 	fs.StringVar(&o.junit, "junit", "", "write the results to `FILE` as JUnit XML")
 	fs.BoolVar(&o.json, "json", false, "print one object a line; go doc of this command lists the fields")
 	return func(ctx context.Context, e *env, args []string) (int, error) {
@@ -99,7 +110,7 @@ func huntFlags(fs *flag.FlagSet) action {
 		if o.workers = o.parallel; o.time > 0 && !o.given {
 			o.parallel = 1
 		}
-		if err := o.checkShard(fs); err != nil {
+		if err := errors.Join(o.checkShard(fs), o.checkCorpus(fs)); err != nil {
 			return 0, err
 		}
 		if o.exhaustive {
@@ -109,6 +120,13 @@ func huntFlags(fs *flag.FlagSet) action {
 				}
 			}
 			return o.exhaust(ctx, e, args)
+		}
+		if o.isIssue(args) {
+			runs := 0
+			if isSet(fs, "cases") {
+				runs = o.cases
+			}
+			return o.issue(ctx, e, runs)
 		}
 		return o.run(ctx, e, args)
 	}
@@ -130,6 +148,9 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 	defer o.worker.kill()
 	to := reporter{client: o.worker.client, flags: o.worker}
 	if err := o.checkOutput(); err != nil {
+		return 0, err
+	}
+	if err := o.openCorpus(e, jobs); err != nil {
 		return 0, err
 	}
 	p := o.printer(e)

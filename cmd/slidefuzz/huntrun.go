@@ -80,6 +80,10 @@ func (o huntOptions) one(ctx context.Context, on *run.Backends, j job, index, le
 	options := hunt.Options{Seed: o.seed, Cases: o.cases, UntilCaught: o.caught, Time: slice, Progress: o.record.progress(index, progress), ShrinkTime: *o.shrink, Jobs: o.workers, Steps: o.steps, Shard: o.shard.Shard, Note: o.record.notes(index)}
 	var r hunt.Result
 	var err error
+	if options.Corpus, err = o.corpusOf(j); err != nil {
+		out.err = err
+		return out
+	}
 	if j.scenario != nil {
 		backends := *on
 		backends.Limit = cmp.Or(backends.Limit, j.scenario.Limit)

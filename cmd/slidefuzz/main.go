@@ -143,7 +143,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		huntCommand, mergeCommand, replayCommand, hazardsCommand, minimizeCommand, reportCommand, targetsCommand, bugsCommand,
-		doctorCommand, workerCheckCommand, workerCommand, importCommand, distilCommand, checkCommand, checkpointCommand,
+		doctorCommand, workerCheckCommand, workerCommand, importCommand, exportCommand, distilCommand, checkCommand, checkpointCommand, issueTableCommand,
 		completionCommand, versionCommand,
 	}
 }

@@ -67,7 +67,7 @@ func TestMergeIsTheWholeHunt(t *testing.T) {
 	}{
 		"sim":             {0, []string{"roll/*/sim", "program/drop-clone/sim", "crop-zero/fused/sim", "--seed", "7", "--cases", "300"}},
 		"uncaught":        {1, []string{"crop-zero/fused/sim", "--seed", "1", "--cases", "1"}},
-		"go":              {0, []string{"go/pages*", "--seed", "7", "--cases", "2000"}},
+		"go":              {0, []string{"go/pages*", "--seed", "7", "--cases", "1000"}},
 		"cache":           {1, []string{"--exec", slidefuzz + " worker go/pages-writes-shared", "--seed", "7", "--cases", "300"}},
 		"programs":        {1, []string{"--exec", slidefuzz + " worker program/drop-clone/sim", "--seed", "7", "--cases", "300"}},
 		"engine":          {0, append([]string{"--engine", "reference", "--fault", "one-rollback"}, smallEngine...)},
@@ -75,6 +75,9 @@ func TestMergeIsTheWholeHunt(t *testing.T) {
 		"engine's worker": {0, append([]string{"--exec", slidefuzz + " worker engine/reference:one-rollback"}, smallEngine...)},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && (name == "go" || name == "engine") {
+				t.Skip("the others go the same ways")
+			}
 			args := append([]string{"hunt"}, x.args...)
 			whole := told(t, x.status, args...)
 			merged := told(t, x.status, append([]string{"merge"}, shards(t, 4, args...)...)...)

@@ -83,6 +83,8 @@ var layers = map[string][]string{
 	"corpus/cover":            {},
 	"corpus/cover/instrument": {"corpus/cover"},
 	"corpus/shrink":           {"corpus", "impls", "impls/caches", "impls/inplace", "impls/window", "oracle"},
+	"corpus/evolve":           {"corpus", "impls", "impls/caches", "impls/inplace", "impls/window", "oracle"},
+	"corpus/keep":             {"corpus/evolve", "corpus", "impls", "impls/caches", "impls/inplace", "impls/window", "oracle"},
 	"corpus/report":           {"corpus", "impls", "impls/caches", "impls/inplace", "impls/window", "oracle"},
 	"props/judge":             {"corpus", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle"},
 	"props/run":               {"corpus", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/judge"},
@@ -96,8 +98,8 @@ var layers = map[string][]string{
 		"corpus", "impls", "impls/caches", "impls/engine", "impls/engine/llamacpp", "impls/engine/reference", "impls/inplace", "impls/printable", "impls/subprocess",
 		"impls/window", "impls/worker", "oracle", "props/judge", "props/run",
 	},
-	"props/hunt": {"corpus", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/judge", "props/run"},
-	"props":      {"corpus", "corpus/report", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/hunt", "props/judge", "props/run"},
+	"props/hunt": {"corpus", "corpus/evolve", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/judge", "props/run"},
+	"props":      {"corpus", "corpus/evolve", "corpus/report", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/hunt", "props/judge", "props/run"},
 	"fuzz":       {}, // tests alone
 	// What builds them for libFuzzer.
 	"fuzz/libfuzzer/convert": {"corpus/fuzzfile"},

@@ -1,4 +1,4 @@
-// Package fuzzfile reads the files that go test keeps the inputs of fuzz targets in.
+// Package fuzzfile reads and writes the files that go test keeps the inputs of fuzz targets in.
 package fuzzfile
 
 import (
@@ -14,6 +14,9 @@ import (
 
 // Header is the first line of the files that go test keeps inputs in.
 const Header = "go test fuzz v1"
+
+// Format is the file of an input that is bytes.
+func Format(in []byte) []byte { return fmt.Appendf(nil, Header+"\n[]byte(%q)\n", in) }
 
 // Parse reads the arguments of a fuzz target from a file as `go test`
 // writes it under testdata/fuzz: values of the types that testing.F.Add takes. The

@@ -131,6 +131,9 @@ func (r Report) goTest() (goTest, error) {
 	if r.GoCall != "" {
 		return goTest{None: "the cache is its user's, whose tests run the case"}, nil
 	}
+	if r.inEngine() {
+		return goTest{None: "the fault needs the engine; `slidefuzz replay` runs it"}, nil
+	}
 	if r.overWorker() {
 		return goTest{None: "the fault needs the worker; `slidefuzz replay` runs it"}, nil
 	}

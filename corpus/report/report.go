@@ -36,6 +36,9 @@ type Report struct {
 	// GoCall is, of a case of a user's cache in Go, the call in a test that runs it.
 	GoCall string
 
+	// Engine is what --engine names where the case's engine needs that, "" otherwise. Its
+	// command, if it has one, is Worker.
+	Engine string
 	// Of a case that a worker ran: its command, and a script that shows the
 	// fault without slidefuzz, if there is one.
 	Worker     string
@@ -157,6 +160,9 @@ func (r Report) withExpect() *corpus.Case {
 // overWorker reports whether the case needs a worker.
 func (r Report) overWorker() bool { return r.Worker != "" || r.Case.Target.Device == window.Worker }
 
+// inEngine reports whether the case is of an inference engine.
+func (r Report) inEngine() bool { return r.Case.Engine != nil }
+
 // native reports whether the device, and not the case, ordered the blocks.
 func (r Report) native() bool { return r.Case.Native() }
 
@@ -205,6 +211,9 @@ func (r Report) Extent() string {
 
 func extent(c *corpus.Case) string {
 	s := c.Shape
+	if e := c.Engine; e != nil {
+		return fmt.Sprintf("window %d, %s, requests %d, tokens %d", s.Window, e.Model, len(e.Requests()), e.Tokens())
+	}
 	text := fmt.Sprintf("batch %d, heads %d, dim %d, %s", s.Batch, s.Heads, s.Dim, s.DType)
 	if len(c.Program.Buffers) == 0 {
 		return text + fmt.Sprintf(", window %d", s.Window)
@@ -237,8 +246,11 @@ func (r folder) Commands() string {
 	var lines [][2]string // a command and what is true of it
 	add := func(command, note string) { lines = append(lines, [2]string{command, note}) }
 	of := ""
+	if r.Engine != "" {
+		of = " --engine " + shellArg(r.Engine)
+	}
 	if r.overWorker() {
-		of = " --exec " + shellArg(r.Worker)
+		of += " --exec " + shellArg(r.Worker)
 	}
 	if r.Limits != "" {
 		of += " " + r.Limits
@@ -291,7 +303,7 @@ func (r Report) outcome() string {
 		return fmt.Sprintf("%d of %d runs failed; the next may all pass", d.Runs.Wrong, d.Runs.Of)
 	case d.Runs != nil:
 		return fmt.Sprintf("%d of %d runs failed", d.Runs.Wrong, d.Runs.Of)
-	case ofProcess(d.Fault) || r.overWorker():
+	case ofProcess(d.Fault) || r.overWorker() || r.inEngine():
 		return ""
 	case r.native():
 		return "the device chooses the order"
@@ -309,7 +321,7 @@ const sureFailures = 7
 func (r Report) shrinkable() bool {
 	d := r.Divergence
 	switch {
-	case r.overWorker():
+	case r.overWorker(), r.inEngine():
 		return d.Fault != corpus.FaultHang
 	case ofProcess(d.Fault):
 		return false
@@ -357,6 +369,9 @@ func (r Report) Title() string {
 func (r Report) Explanation() string {
 	d := r.Divergence
 	if ofProcess(d.Fault) {
+		if r.inEngine() {
+			return "The engine failed: it, or what drives it here, may be to blame."
+		}
 		if r.overWorker() {
 			return "The worker failed: the cache that it drives may be to blame, or the worker itself."
 		}
@@ -373,6 +388,10 @@ func (r Report) Explanation() string {
 		}
 	}
 	switch {
+	case r.inEngine() && d.Under != nil:
+		add("The rows of the engine's cache are named below.")
+	case r.inEngine():
+		add("What the engine did inside is not known here. Its logits say which tokens each query attended to: docs/engines.md of slidefuzz has how. Cache, mask, positions, batcher or the conversion of the checkpoint may be at fault.")
 	case r.overWorker() && d.Race != nil:
 		add("What the worker's kernels are is not known here.")
 	case r.overWorker():
@@ -389,14 +408,14 @@ func (r Report) Explanation() string {
 	switch {
 	case d.Runs != nil:
 		add(often(d.Runs))
-	case r.native() && !r.overWorker():
+	case r.native() && !r.overWorker() && !r.inEngine():
 		add("How often it fails was not counted.")
 	}
 	sim := d.Sim
 	switch {
 	case sim == nil && r.native() && !r.overWorker() && d.Race != nil:
 		add("No order of its blocks was found in which sim goes wrong.")
-	case sim == nil && r.native() && !r.overWorker() && d.Fault == corpus.FaultRows:
+	case sim == nil && r.native() && !r.overWorker() && !r.inEngine() && d.Fault == corpus.FaultRows:
 		add("No two blocks of a kernel conflict here: the fault does not depend on their order.")
 	case sim != nil && r.overWorker():
 		add(fmt.Sprintf("sim, which runs the blocks in an order that is given, fails on the same program where the compiler loses the check that %s stands for (%s): sim.txt fails in this way every time, without the worker.",

@@ -502,6 +502,38 @@ func TestReportCommands(t *testing.T) {
 	require.Error(t, r.Case.Check((mib-1)<<20))
 }
 
+// A report of a case of an engine names it, and promises no test in Go.
+func TestEngineReport(t *testing.T) {
+	c, err := corpus.Parse("case", []byte("slidefuzz case v1\nshape window=1\ntarget engine/llama.cpp\n"+
+		"model arch=gemma3 kind=visible layers=1 heads=1 kv=1 dim=64 dtype=F32 seed=1\nprompt a 2\n"), 0)
+	require.NoError(t, err)
+	r := Report{
+		Case: c, Engine: "llama.cpp", Worker: "./server --parallel 1",
+		Divergence: &corpus.Divergence{Op: 1, OpKind: "forward", Tensor: "sliding", Fault: "stale", Detail: "sees token 0", Runs: &corpus.Runs{Of: 20, Wrong: 20}},
+	}
+	dir := t.TempDir()
+	require.NoError(t, r.WriteDir(dir))
+	page, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	require.NoError(t, err)
+	for _, want := range []string{
+		"slidefuzz replay --engine 'llama.cpp' --exec './server --parallel 1' case.txt",
+		"slidefuzz minimize --engine 'llama.cpp'",
+		"It failed in each of 20 runs.",
+		"window 1, arch=gemma3", "requests 1, tokens 2",
+		"There is no Go test here: the fault needs the engine",
+	} {
+		require.Contains(t, string(page), want)
+	}
+	require.NotContains(t, string(page), "order of the blocks")
+	require.NoFileExists(t, filepath.Join(dir, "replay_test.go"))
+	r.Engine, r.Worker, r.Divergence.Under = "", "", &corpus.Under{Rows: "row 0: token 0", Cache: "x"}
+	require.NoError(t, r.WriteDir(dir))
+	page, err = os.ReadFile(filepath.Join(dir, "README.md"))
+	require.NoError(t, err)
+	require.Contains(t, string(page), "slidefuzz replay case.txt")
+	require.Contains(t, string(page), "The rows of the engine's cache are named below.")
+}
+
 // hostile is what a worker may say to break out of the page that quotes it.
 var hostile = []string{
 	"</p><script>alert(1)</script>", "```\n# injected\n```", "~~~\n# injected", "`` ` ``", "`", "a\x1b[31mb", "a\nb", "a\rb\r\n# injected",

@@ -16,6 +16,7 @@ func (s *shrinker) greedyEngine(ctx context.Context) {
 		s.dropRequests(ctx)
 		s.dropEngineOps(ctx)
 		s.dropParts(ctx)
+		s.unfork(ctx)
 		s.joinPrompts(ctx)
 		s.shrinkTokens(ctx)
 		s.shrinkPadding(ctx)
@@ -68,6 +69,44 @@ func (s *shrinker) dropParts(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// unfork begins a request that was forked with a prompt of the tokens that it got from
+// the other: what is left may join the prompt of that one.
+func (s *shrinker) unfork(ctx context.Context) {
+	for i := 0; i < len(s.best.Engine.Ops); i++ {
+		e := s.best.Engine.Clone()
+		fork := e.Ops[i]
+		if fork.Kind != corpus.ForkRequest {
+			continue
+		}
+		open := corpus.Open{}
+		for k := range e.Ops[:i] {
+			_ = open.After(&e.Ops[k]) // Check has said what is wrong
+		}
+		e.Ops = slices.Delete(e.Ops, i, i+1)
+		if p := firstPart(e.Ops[i:], fork.As); p != nil {
+			p.Kind, p.N = corpus.PartPrompt, p.N+open[fork.Request].Tokens
+			if s.tryEngine(ctx, e) {
+				i--
+			}
+		}
+	}
+}
+
+// firstPart is what a request gets first, nil where it is cropped or ends before.
+func firstPart(ops []corpus.EngineOp, request string) *corpus.Part {
+	for i := range ops {
+		if ops[i].Request == request {
+			return nil
+		}
+		for k := range ops[i].Parts {
+			if p := &ops[i].Parts[k]; p.Request == request {
+				return p
+			}
+		}
+	}
+	return nil
 }
 
 // joinPrompts gives a prompt the tokens of a later forward, which is left out.

@@ -4,7 +4,7 @@
 #
 #   docs/findings/cpu.sh [NAME …]      the parts named, or all
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 out=docs/findings/cpu
 mkdir -p "$out"
 py=impls/worker/python/hunt.sh

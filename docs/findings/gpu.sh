@@ -3,7 +3,7 @@
 # ten minutes; Go is not needed where they run:
 #
 #   CGO_ENABLED=0 go build -o slidefuzz ./cmd/slidefuzz
-#   docs/findings/gpu.sh steps|updates|programs|known OUT [flags of what runs]
+#   docs/findings/gpu.sh steps|updates|programs|known|compilers OUT [flags of what runs]
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 part=$1 out=$2
@@ -57,6 +57,27 @@ updates) # random prefills, resets and odd chunks through the protocol, at small
   ;;
 programs) # the hunt for the next #159855
   ./slidefuzz hunt --exec "'$python' $workers/torch_programs.py --device cuda" --shrink-time 60s -o "$out/reports" "$@" 2>"$out/programs.err" | tee "$out/programs.txt"
+  ;;
+compilers) # random programs in four compilers at once, five minutes each, and shrinking
+  # JAX takes most of the memory when it starts unless told otherwise.
+  export XLA_PYTHON_CLIENT_PREALLOCATE=false TORCHINDUCTOR_COMPILE_THREADS=2
+  hunt() {
+    name=$1 jobs=$2
+    shift 2
+    # --time leaves shrinking out, and the machine is lent for minutes.
+    timeout -s INT 440 ./slidefuzz hunt --exec "'$python' $workers/$*" --seed 1 --jobs "$jobs" --time 5m --timeout 4m --shrink-time 30s --memory 1GiB -o "$out/$name" >"$out/$name.txt" 2>"$out/$name.err"
+    echo "exit status $?" >>"$out/$name.txt"
+  }
+  hunt torch 4 torch_programs.py --device cuda &
+  hunt jax 4 jax_programs.py &
+  hunt cupy 1 cupy_programs.py &
+  hunt cuda 2 cuda_programs.py &
+  wait
+  for name in torch jax cupy cuda; do
+    echo "== $name"
+    tail -n 40 "$out/$name.txt"
+    tail -n 3 "$out/$name.err"
+  done
   ;;
 known) # those of the tracker, at a size that shows them
   for file in docs/findings/torch-gpu/*.txt; do

@@ -9,7 +9,7 @@
 # that; the mended one must be silent in 2,000 cases. $SLIDEFUZZ is the program (default
 # ./slidefuzz: go build -o slidefuzz ./cmd/slidefuzz). At most 200 seconds for each kernel.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 slidefuzz=${SLIDEFUZZ:-./slidefuzz} python=${PYTHON:-python3} out=${OUT:-out}
 mkdir -p "$out"
 status=0

@@ -1,22 +1,26 @@
 #!/usr/bin/env bash
 # Installs an engine and hunts in it:
 #
-#   hunt.sh transformers|ctranslate2|vllm [flags of slidefuzz hunt]
+#   hunt.sh transformers|generate|ctranslate2|vllm [flags of slidefuzz hunt]
 #   hunt.sh llama.cpp [flags of slidefuzz hunt]
 #
-# What varies in the engine is in DRIVER_FLAGS, as "--cache static --attention eager";
-# the driver's --help, or serve.py's, lists it.
+# generate is that of transformers. What varies in the engine is in DRIVER_FLAGS, as
+# "--cache static --attention eager"; the driver's --help, or serve.py's, lists it.
+# SLIDEFUZZ may name a program that is built already.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=impls/worker/python
+slidefuzz=${SLIDEFUZZ:-go run ./cmd/slidefuzz}
 name=$1
 shift
 case $name in
 llama.cpp)
-  exec go run ./cmd/slidefuzz hunt --engine llama.cpp --exec "'$("$python/install.sh" engines.txt)' impls/engine/llamacpp/serve.py ${DRIVER_FLAGS:-}" "$@" ;;
-transformers | ctranslate2) requirements=engines.txt ;;
-vllm) requirements=vllm.txt ;;
+  exec $slidefuzz hunt --engine llama.cpp --exec "'$("$python/install.sh" engines.txt)' impls/engine/llamacpp/serve.py ${DRIVER_FLAGS:-}" "$@" ;;
+transformers) requirements=transformers.txt driver=transformers_model ;;
+generate) requirements=transformers.txt driver=transformers_generate ;;
+ctranslate2) requirements=engines.txt driver=ctranslate2_model ;;
+vllm) requirements=vllm.txt driver=vllm_model ;;
 *) echo "no engine is called $name" >&2 && exit 2 ;;
 esac
 export PYTHONPATH=$python
-exec go run ./cmd/slidefuzz hunt --exec "'$("$python/install.sh" "$requirements")' $python/${name}_model.py ${DRIVER_FLAGS:-}" "$@"
+exec $slidefuzz hunt --exec "'$("$python/install.sh" "$requirements")' $python/$driver.py ${DRIVER_FLAGS:-}" "$@"

@@ -11,9 +11,12 @@ import (
 )
 
 func TestLlamaCppReadsFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a server for each of the models takes half a minute")
+	}
 	interpreter := python(t, "engines")
 	var checkpoints []checkpoint
-	for _, m := range models(testing.Short(), engine.Gemma2, engine.Gemma3) {
+	for _, m := range models(false, engine.Gemma2, engine.Gemma3) {
 		path, err := m.Write(t.TempDir(), engine.GGUF)
 		require.NoError(t, err)
 		tokens := [][]int{consecutive(m, 0, 3, 24), consecutive(m, 0, 9, 24)}

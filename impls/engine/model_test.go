@@ -14,7 +14,7 @@ import (
 
 // The same model gives the same bytes, another seed other ones.
 func TestWriteIsDeterministic(t *testing.T) {
-	for _, m := range models(false, engine.Mistral, engine.Gemma2, engine.Gemma3) {
+	for _, m := range models(testing.Short(), engine.Mistral, engine.Gemma2, engine.Gemma3) {
 		for _, format := range []engine.Format{engine.HF, engine.GGUF} {
 			file := map[engine.Format]string{engine.HF: "model.safetensors", engine.GGUF: "model.gguf"}[format]
 			written := func(m engine.Model) []byte {

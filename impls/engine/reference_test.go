@@ -35,7 +35,7 @@ func referenced(t *testing.T, m engine.Model, n int, seen judged) float64 {
 // kind and element type.
 func TestReferenceReadsEveryModel(t *testing.T) {
 	seen := judged{}
-	for _, m := range models(false, engine.Mistral, engine.Gemma2, engine.Gemma3) {
+	for _, m := range models(testing.Short(), engine.Mistral, engine.Gemma2, engine.Gemma3) {
 		referenced(t, m, 40, seen)
 	}
 	for _, role := range []engine.Role{engine.Uniform, engine.Balanced, engine.Lookup, engine.Position} {

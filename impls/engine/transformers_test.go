@@ -44,9 +44,12 @@ func ones(n int) []int {
 }
 
 func TestTransformersReadsFolders(t *testing.T) {
+	if testing.Short() {
+		t.Skip("transformers takes a minute to start and to load all models")
+	}
 	interpreter := python(t, "transformers")
 	var checkpoints []checkpoint
-	for _, m := range models(testing.Short(), engine.Mistral, engine.Gemma2, engine.Gemma3) {
+	for _, m := range models(false, engine.Mistral, engine.Gemma2, engine.Gemma3) {
 		path, err := m.Write(t.TempDir(), engine.HF)
 		require.NoError(t, err)
 		const n = 20

@@ -7,11 +7,15 @@ import (
 )
 
 // Worker drives the engine of a worker process, which offers the capability model.
-type Worker struct{ Client *worker.Client }
+type Worker struct {
+	Client *worker.Client
+	// Variant is that of its hello in which it runs, "" for the first.
+	Variant string
+}
 
 // Load implements Driver.
 func (w Worker) Load(ctx context.Context, path string, format Format, window int) error {
-	return w.Client.Load(ctx, path, string(format), window)
+	return w.Client.Load(ctx, path, string(format), w.Variant, window)
 }
 
 // Forward implements Driver.

@@ -34,14 +34,26 @@ type request struct {
 	Judge *judgeRequest
 }
 
-// runRequest is a batch.
+// batch is the run that a request is about.
+func (r *request) batch() *runRequest {
+	switch {
+	case r.Bench != nil:
+		return &r.Bench.Run
+	case r.Judge != nil:
+		return &r.Judge.Run
+	}
+	return r.Run
+}
+
+// runRequest is a batch. Its words and groups go behind the request as they are.
 type runRequest struct {
-	Words, Groups []byte
-	Slots         int
-	Memory        int64
-	Blocks        []int // of each step, where a step is a launch; Groups is then empty
-	Plans         []int // of each step: same number, same graph; 0 for no graph
-	Ticketed      bool
+	words, groups         []byte
+	WordBytes, GroupBytes int // how many they are, filled in by send
+	Slots                 int
+	Memory                int64
+	Blocks                []int // of each step, where a step is a launch; groups is then empty
+	Plans                 []int // of each step: same number, same graph; 0 for no graph
+	Ticketed              bool
 }
 
 // benchRequest times a check step of a trace against a plain read.
@@ -78,10 +90,10 @@ func serve(name string, in io.Reader, out io.Writer) int {
 	runtime.LockOSThread() // a CUDA context belongs to a thread
 	requests := make(chan *request)
 	go func() {
-		dec := gob.NewDecoder(bufio.NewReaderSize(in, 1<<20))
+		requester := newReceiver(in)
 		for {
-			r := new(request)
-			if dec.Decode(r) != nil {
+			r, err := requester.receive()
+			if err != nil {
 				// The parent is gone, or wants no more: even out of a kernel
 				// that never ends.
 				os.Exit(0)
@@ -184,12 +196,12 @@ func (e *executor) do(r *request) (*reply, error) {
 func (e *executor) load(r *runRequest) error {
 	pairs := max(r.Slots, len(r.Blocks))
 	return errors.Join(
-		e.need(&e.memory, r.Memory), e.need(&e.words, int64(len(r.Words))), e.need(&e.groups, int64(len(r.Groups))),
+		e.need(&e.memory, r.Memory), e.need(&e.words, int64(len(r.words))), e.need(&e.groups, int64(len(r.groups))),
 		e.need(&e.state, int64(4*stateWords*r.Slots)), e.need(&e.tickets, int64(4*ticketWords*pairs)),
 		e.zero(e.memory.b, (r.Memory+15)&^15),
 		e.zero(e.tickets.b, int64(4*ticketWords*pairs)),
 		e.write(e.state.b, 0, freshState(r.Slots)),
-		e.write(e.words.b, 0, r.Words), e.write(e.groups.b, 0, r.Groups),
+		e.write(e.words.b, 0, r.words), e.write(e.groups.b, 0, r.groups),
 	)
 }
 
@@ -224,8 +236,8 @@ func (e *executor) slots(groups, local int, grouped, ticketed bool, step int) er
 func (e *executor) run(r *runRequest) (*reply, error) {
 	var err error
 	switch {
-	case len(r.Groups) > 0:
-		err = e.slots(len(r.Groups)/4, smallGroup, true, true, 0)
+	case len(r.groups) > 0:
+		err = e.slots(len(r.groups)/4, smallGroup, true, true, 0)
 	case len(r.Plans) > 0:
 		err = e.graphs(r)
 	default:
@@ -240,7 +252,7 @@ func (e *executor) run(r *runRequest) (*reply, error) {
 	if err := e.read(e.state.b, 0, out.State); err != nil {
 		return nil, err
 	}
-	state, words := wordsOf(out.State), viewWords(r.Words)
+	state, words := wordsOf(out.State), viewWords(r.words)
 	for i := range r.Slots {
 		if state[stateWords*i] == 0 {
 			continue

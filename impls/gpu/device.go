@@ -78,8 +78,7 @@ func (d *Device) SetTimeout(limit time.Duration) {
 type child struct {
 	*subprocess.Process
 	writing  sync.Mutex
-	enc      *gob.Encoder // under writing, as w
-	w        *bufio.Writer
+	sender   *sender // under writing
 	requests *os.File
 	answers  *os.File
 	replies  chan *reply // closed when there will be no more
@@ -132,8 +131,8 @@ func startChild(env []string) (*child, error) {
 		return nil, errors.Join(err, toChild.Close())
 	}
 	defer replies.Close()
-	c := &child{requests: toChild, answers: fromChild, w: bufio.NewWriterSize(toChild, 1<<20), replies: make(chan *reply, 1)}
-	c.enc = gob.NewEncoder(c.w)
+	widen(toChild)
+	c := &child{requests: toChild, answers: fromChild, sender: newSender(toChild), replies: make(chan *reply, 1)}
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.ExtraFiles = []*os.File{requests, replies}
@@ -215,9 +214,7 @@ func (d *Device) ask(ctx context.Context, r *request) (*reply, error) {
 	go func(c *child) {
 		c.writing.Lock()
 		defer c.writing.Unlock()
-		if c.enc.Encode(r) == nil {
-			_ = c.w.Flush()
-		}
+		_ = c.sender.send(r)
 	}(d.child)
 	limit := DefaultTimeout
 	if d.timeout > 0 {
@@ -362,10 +359,11 @@ func (d *Device) together(ctx context.Context, traces []*inplace.Trace, p part, 
 	err := p.batch.err
 	if err == nil {
 		r := p.batch.request()
-		r.Groups, r.Blocks, r.Ticketed = bytesOf(p.batch.groups), nil, true
+		r.groups, r.Blocks, r.Ticketed = bytesOf(p.batch.groups), nil, true
 		var rep *reply
 		if rep, err = d.ask(ctx, &request{Run: r}); err == nil {
 			p.batch.outcomes(rep, func(k int, o inplace.Outcome) { results[p.which[k]].Outcome = o })
+			p.batch.done()
 			return nil
 		}
 		var failed *FailedError
@@ -425,7 +423,7 @@ func (d *Device) single(ctx context.Context, s *inplace.Trace, result *Result) e
 
 // request is the batch as the child wants it, a launch a step of slot 0.
 func (b *batch) request() *runRequest {
-	return &runRequest{Words: bytesOf(b.words), Slots: len(b.traces), Memory: b.memory, Blocks: b.blocks[0]}
+	return &runRequest{words: bytesOf(b.words), Slots: len(b.traces), Memory: b.memory, Blocks: b.blocks[0]}
 }
 
 // outcomes reads the states that a child sent back.

@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
@@ -48,7 +49,11 @@ type batch struct {
 	// The labels that were written last, and where.
 	labels   *[]int32
 	labelsAt int
-	err      error // the first extent that 32 bits do not hold
+	// Of the slot under way: where its copies and orders are, and its steps.
+	copies map[moveKey]uint32
+	orders map[*int32]uint32
+	steps  []uint32
+	err    error // the first extent that 32 bits do not hold
 }
 
 // maxWords bounds a batch's records, 4 bytes each: a quarter of the smallest
@@ -66,18 +71,19 @@ func encode(traces []*inplace.Trace, grouped bool) *batch {
 	}
 	b := &batch{
 		traces: traces,
-		words:  make([]uint32, slotWords*len(traces), n),
+		words:  wordsFor(slotWords*len(traces), n),
+		copies: map[moveKey]uint32{}, orders: map[*int32]uint32{},
 		blocks: make([][]int, len(traces)),
 		base:   make([][]int64, len(traces)),
 	}
 	left := make([]int, len(traces))
-	most := 0
+	most, all := 0, 0
 	for i, s := range traces {
 		b.slot(i, s)
 		for _, n := range b.blocks[i] {
 			left[i] += n
 		}
-		most = max(most, left[i])
+		most, all = max(most, left[i]), all+left[i]
 	}
 	if len(b.words) > maxWords {
 		b.fail("a batch of %d words; run fewer cases at once", len(b.words))
@@ -87,6 +93,7 @@ func encode(traces []*inplace.Trace, grouped bool) *batch {
 	}
 	// A round of one group a slot, then the next, so that all slots advance
 	// together.
+	b.groups = make([]uint32, 0, all)
 	for range most {
 		for i := range left {
 			if left[i] > 0 {
@@ -96,6 +103,27 @@ func encode(traces []*inplace.Trace, grouped bool) *batch {
 		}
 	}
 	return b
+}
+
+// wordsPool is the memory of batches that a device has answered: megabytes each, which
+// would be fresh and zeroed else.
+var wordsPool sync.Pool
+
+// wordsFor is n words of zeros, with room for more.
+func wordsFor(n, room int) []uint32 {
+	if w, ok := wordsPool.Get().(*[]uint32); ok && cap(*w) >= n {
+		words := (*w)[:n]
+		clear(words)
+		return words
+	}
+	return make([]uint32, n, room)
+}
+
+// done gives the memory of the words back. Nobody may read them any more.
+func (b *batch) done() {
+	words := b.words[:0]
+	b.words = nil
+	wordsPool.Put(&words)
 }
 
 func (b *batch) fail(format string, args ...any) {
@@ -131,9 +159,9 @@ func (b *batch) slot(i int, s *inplace.Trace) {
 		b.fail("a trace of %d bytes; a device's case has at most 2^32 elements", b.memory-start)
 		return
 	}
-	copies := map[moveKey]uint32{}
-	orders := map[*int32]uint32{}
-	steps := make([]uint32, 0, stepWords*len(s.Steps))
+	copies, orders, steps := b.copies, b.orders, b.steps[:0]
+	clear(copies)
+	clear(orders)
 	end, scratch := 0, 0
 	for k := range s.Steps {
 		step := &s.Steps[k]
@@ -183,7 +211,7 @@ func (b *batch) slot(i int, s *inplace.Trace) {
 		uint32(start / 16), uint32(size), uint32(len(b.words)), uint32(len(s.Steps)),
 		uint32(s.Shape.Heads), uint32(s.Shape.Lanes()), uint32(s.Shape.Dim), c.Codes, c.Half, c.Low, c.High,
 	}
-	b.words = append(b.words, steps...)
+	b.words, b.steps = append(b.words, steps...), steps
 	record[11] = uint32(len(b.words))
 	b.words = append(b.words, c.Offsets...)
 	record[12] = uint32(b.take(int64(scratch)*int64(size)) / 16)

@@ -139,12 +139,7 @@ func (k *Kernel) runBlock(b int, mem [][]byte, size int, scratch []byte) {
 	if !k.adds && (k.disjoint || i+1 >= len(k.Copies) || k.Copies[i+1].Cell >= hi) {
 		// One stretch at a time is enough; copy itself loads before it
 		// stores.
-		for ; i < len(k.Copies) && k.Copies[i].Cell < hi; i++ {
-			c := &k.Copies[i]
-			from, to := max(lo, c.Cell), min(hi, c.Cell+c.N)
-			d, s, n := (c.To+from-c.Cell)*size, (c.From+from-c.Cell)*size, (to-from)*size
-			copy(mem[c.Dst][d:d+n], mem[c.Src][s:s+n])
-		}
+		k.copyFrom(i, lo, hi, mem, size)
 		return
 	}
 	at := 0
@@ -166,6 +161,21 @@ func (k *Kernel) runBlock(b int, mem [][]byte, size int, scratch []byte) {
 		d, n := (c.To+from-c.Cell)*size, (to-from)*size
 		copy(mem[c.Dst][d:d+n], scratch[at:])
 		at += n
+	}
+}
+
+// runStretches copies cells lo to hi-1, stretch by stretch, of a kernel without sums.
+func (k *Kernel) runStretches(lo, hi int, mem [][]byte, size int) {
+	k.copyFrom(k.find(lo), lo, hi, mem, size)
+}
+
+// copyFrom is runStretches, of which the first is that of copy i.
+func (k *Kernel) copyFrom(i, lo, hi int, mem [][]byte, size int) {
+	for ; i < len(k.Copies) && k.Copies[i].Cell < hi; i++ {
+		c := &k.Copies[i]
+		from, to := max(lo, c.Cell), min(hi, c.Cell+c.N)
+		d, s, n := (c.To+from-c.Cell)*size, (c.From+from-c.Cell)*size, (to-from)*size
+		copy(mem[c.Dst][d:d+n], mem[c.Src][s:s+n])
 	}
 }
 

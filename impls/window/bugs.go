@@ -1,6 +1,9 @@
 package window
 
-import "github.com/slidefuzz/slidefuzz/impls/caches"
+import (
+	"github.com/slidefuzz/slidefuzz/impls/caches"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+)
 
 // Bug is a fault of real systems that is planted in a built-in target. A suite that does
 // not catch it is broken.
@@ -21,6 +24,14 @@ type Bug struct {
 	// Racy says that the order of the blocks decides whether it shows; any other does
 	// the same each time.
 	Racy bool
+}
+
+// SoundTarget is the target that the bug is planted in.
+func (b Bug) SoundTarget() Target {
+	if b.Target.Device == Go {
+		return BuiltinCache(b.Base)
+	}
+	return Target{Update: b.Base, Lowering: inplace.Fused, Device: b.Target.Device}
 }
 
 // Bugs lists all that is planted: what is wrong with programs, with the keeping of

@@ -24,6 +24,9 @@ type ModelHello struct {
 	MaxRequests, MaxContext int
 	// MinWindow and MaxWindow are of sliding layers, 0 for no bound.
 	MinWindow, MaxWindow int
+	// Variants are the ways in which the engine runs a checkpoint, by name, which Load
+	// takes; the first is meant where none is named. Nil for an engine with one way.
+	Variants []string
 }
 
 // modelWords are the capabilities of an engine.
@@ -65,6 +68,14 @@ func parseModelHello(meta map[string]string) (*ModelHello, error) {
 			}
 		}
 	}
+	if text, ok := meta["variants"]; ok {
+		for name := range strings.SplitSeq(text, ",") {
+			if name = strings.TrimSpace(name); name == "" || slices.Contains(h.Variants, name) {
+				return nil, fmt.Errorf("variants %q: want names, each once", text)
+			}
+			h.Variants = append(h.Variants, name)
+		}
+	}
 	if text, ok := meta["windows"]; ok {
 		from, to, _ := strings.Cut(text, "-")
 		var errs [2]error
@@ -102,7 +113,7 @@ func (h *ModelHello) metadata() map[string]string {
 		}
 	}
 	meta := map[string]string{"capabilities": strings.Join(can, ",")}
-	for key, list := range map[string][]string{"archs": h.Archs, "formats": h.Formats} {
+	for key, list := range map[string][]string{"archs": h.Archs, "formats": h.Formats, "variants": h.Variants} {
 		if len(list) > 0 {
 			meta[key] = strings.Join(list, ",")
 		}
@@ -127,13 +138,17 @@ type ModelChunk struct {
 }
 
 // Load has the engine of a worker load a checkpoint, which ends all requests. A worker
-// that is gone is started anew.
-func (c *Client) Load(ctx context.Context, path, format string, window int) error {
+// that is gone is started anew. variant is one of its hello, "" for the first.
+func (c *Client) Load(ctx context.Context, path, format, variant string, window int) error {
 	c.fault = nil
 	if _, err := c.Hello(ctx); err != nil {
 		return err
 	}
-	_, err := c.ask(ctx, "load", map[string]string{"path": path, "format": format, "window": strconv.Itoa(window)})
+	meta := map[string]string{"path": path, "format": format, "window": strconv.Itoa(window)}
+	if variant != "" {
+		meta["variant"] = variant
+	}
+	_, err := c.ask(ctx, "load", meta)
 	return err
 }
 

@@ -36,6 +36,9 @@ type Options struct {
 	// Note is told what Merge has to know, from one goroutine; nil where nobody
 	// merges.
 	Note func(Note)
+	// Corpus is what the hunt goes on from, nil where it begins anew. What it finds and
+	// keeps then depends on that too.
+	Corpus Corpus
 }
 
 // Bound is how many cases of a target are run at most, 0 for no bound.
@@ -160,6 +163,7 @@ type hunter struct {
 	// that there is nothing to tell.
 	shrink  func(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error)
 	counts  *counts
+	kept    *kept         // nil without a corpus
 	perCase time.Duration // that the last batch took
 }
 
@@ -208,6 +212,9 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 			result.Ended = "the device failed too often"
 		}
 	}
+	if err := h.kept.end(); err != nil {
+		return result, err
+	}
 	result.Interrupted = ctx.Err() != nil
 	if result.Cases == 0 && result.Ended == "" && !result.Interrupted && h.drawsOn() {
 		result.Ended = fmt.Sprintf("no case came to its end in %s", o.Time)
@@ -228,20 +235,9 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	}
 	o.Cases = o.Bound(t)
 	h := &hunter{
-		r: &Runner{Backends: b, ShrinkTime: o.ShrinkTime}, backend: backend, traits: backend.Traits(t), o: o, result: result, draw: corpus.Draws(t, o.Seed),
+		r: &Runner{Backends: b, ShrinkTime: o.ShrinkTime}, backend: backend, traits: backend.Traits(t), o: o, result: result, draw: draws(backend, t, o.Seed),
 		most: maxFindings, start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{}, unshrunk: map[corpus.Failure]bool{},
 		counts: countsOf(backend),
-	}
-	if x, ok := backend.(run.Drawer); ok {
-		h.draw = x.Draws(t, o.Seed)
-	}
-	if f, ok := backend.(run.Fitter); ok {
-		draw := h.draw
-		h.draw = func() *corpus.Case {
-			c := draw()
-			f.Fit(c)
-			return c
-		}
 	}
 	h.shrink = h.minimize
 	result.Foreign = h.traits.Foreign
@@ -254,7 +250,29 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 			result.Met = map[corpus.Feature]int{}
 		}
 	}
+	if o.Corpus != nil {
+		if h.kept, err = newKept(h, b, t); err != nil {
+			return nil, err
+		}
+	}
 	return h, nil
+}
+
+// draws gives the random cases of a target that a backend can be asked, one a call.
+func draws(backend run.Backend, t window.Target, seed uint64) func() *corpus.Case {
+	draw := corpus.Draws(t, seed)
+	if x, ok := backend.(run.Drawer); ok {
+		draw = x.Draws(t, seed)
+	}
+	f, ok := backend.(run.Fitter)
+	if !ok {
+		return draw
+	}
+	return func() *corpus.Case {
+		c := draw()
+		f.Fit(c)
+		return c
+	}
 }
 
 // caught reports whether a known-bad target has been, by a case that may be met again.
@@ -280,6 +298,9 @@ func (h *hunter) steppedEnough() bool { return h.o.Steps > 0 && h.result.Steps.S
 
 // next draws the cases that are run next: those of its own shard among them.
 func (h *hunter) next() *batch {
+	if x := h.nextFailure(); x != nil {
+		return x
+	}
 	n := max(1, h.traits.Batch)
 	if h.o.Cases > 0 {
 		n = min(n, h.o.Cases-h.drawn)
@@ -318,7 +339,7 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, number int, d *corp
 		h.o.Progress(result.Cases)
 	}
 	if d == nil {
-		return nil
+		return h.kept.agreed(c)
 	}
 	if v, ok := result.Variants[t.Variant]; ok {
 		v.Wrong++
@@ -366,7 +387,7 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 	h.seen[failure] = len(result.Findings)
 	h.seen[small] = len(result.Findings)
 	result.Findings = append(result.Findings, *f)
-	return nil
+	return h.kept.failed(f)
 }
 
 // minimize shrinks a new failure.
@@ -417,10 +438,11 @@ func (h *hunter) showsMore(ctx context.Context, f *Finding, c *corpus.Case, n *N
 	more := Finding{Found: c, Small: small, Divergence: d, Stats: stats, At: n.Number, Seen: f.Seen, After: f.After, Shrinking: f.Shrinking}
 	if more.showsMoreThan(f) {
 		*f, n.Finding = more, &more
+		err = h.kept.failed(f)
 	}
 	f.Shrinking += time.Since(from)
 	h.shrinking += time.Since(from)
-	return nil
+	return err
 }
 
 // showsMoreThan reports whether a finding shows in a greater part of its runs.

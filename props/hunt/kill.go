@@ -17,6 +17,9 @@ type KillOptions struct {
 	Cases int // at most so many cases each
 	// Replays is how often the smallest case is run again.
 	Replays int
+	// Corpus is what each seed is hunted from once more, nil for not at all: what an
+	// earlier hunt left in the target that the bug is planted in.
+	Corpus func(ctx context.Context, seed int) (Corpus, error)
 }
 
 // Kill is how soon the draws of the properties catch one planted bug: a row of the
@@ -26,6 +29,9 @@ type Kill struct {
 	// At is the number of the case that caught it, from 1, for each seed, and 0
 	// where none did.
 	At []int
+	// With is At where each hunt goes on from a corpus that was kept before the bug was
+	// planted. Nil where that was not asked for.
+	With []int
 	// Small is the smallest of the cases that the catches of the first seeds were
 	// shrunk to, nil where they caught none; Divergence is what it shows.
 	Small      *corpus.Case
@@ -49,17 +55,23 @@ func (k *Kill) Missed() int {
 	return n
 }
 
+// MedianWith and WorstWith are Median and Worst with a corpus.
+func (k *Kill) MedianWith() int { return ordered(k.With)[len(k.With)/2] }
+
+// WorstWith is the most cases that a seed needed: see MedianWith.
+func (k *Kill) WorstWith() int { return ordered(k.With)[len(k.With)-1] }
+
 // Median and Worst are cases until the bug was caught, over the seeds; 0 where the
 // seed that counts did not catch it.
-func (k *Kill) Median() int { return k.ordered()[len(k.At)/2] }
+func (k *Kill) Median() int { return ordered(k.At)[len(k.At)/2] }
 
 // Worst is the most cases that a seed needed: see Median.
-func (k *Kill) Worst() int { return k.ordered()[len(k.At)-1] }
+func (k *Kill) Worst() int { return ordered(k.At)[len(k.At)-1] }
 
-// ordered is At, the fewest first, those that did not catch it last.
-func (k *Kill) ordered() []int {
-	list := slices.DeleteFunc(slices.Sorted(slices.Values(k.At)), func(at int) bool { return at == 0 })
-	return append(list, make([]int, k.Missed())...)
+// ordered puts the fewest first, and those that did not catch it last.
+func ordered(at []int) []int {
+	list := slices.DeleteFunc(slices.Sorted(slices.Values(at)), func(n int) bool { return n == 0 })
+	return append(list, make([]int, len(at)-len(list))...)
 }
 
 // KillBug runs the draws of the properties on one planted bug until each seed has caught
@@ -86,12 +98,37 @@ func KillBug(ctx context.Context, b *run.Backends, bug window.Bug, o KillOptions
 			return k, err
 		}
 	}
+	if o.Corpus != nil {
+		if k.With, err = o.with(ctx, b, bug); err != nil {
+			return k, err
+		}
+	}
 	if k.Small == nil || o.Replays == 0 {
 		return k, ctx.Err()
 	}
 	v, err := r.Replay(ctx, k.Small, o.Replays)
 	k.Failed = v.Runs.Wrong
 	return k, err
+}
+
+// with is At of the hunts that go on from a corpus.
+func (o KillOptions) with(ctx context.Context, b *run.Backends, bug window.Bug) (with []int, err error) {
+	for seed := range o.Seeds {
+		c, err := o.Corpus(ctx, seed+1)
+		if err != nil {
+			return nil, err
+		}
+		h, err := newHunter(b, bug.Target, Options{Seed: uint64(seed + 1), Cases: o.Cases, Corpus: c}, &Result{})
+		if err != nil {
+			return nil, err
+		}
+		at, _, _, err := h.first(ctx, b, o.Cases)
+		if err != nil {
+			return nil, err
+		}
+		with = append(with, at)
+	}
+	return with, nil
 }
 
 // shrunkSeeds is how many of the seeds' catches are shrunk: most come to the same

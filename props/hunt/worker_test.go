@@ -432,8 +432,12 @@ func TestWithout(t *testing.T) {
 func TestShrinkFlaky(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "race")
+	cases := 60
+	if testing.Short() {
+		cases = 15
+	}
 	// Five seconds do; a busy machine and the race detector take longer.
-	r, err := huntIn(t.Context(), client, window.WorkerTarget("test"), nil, Options{Seed: 1, Cases: 60, ShrinkTime: time.Minute})
+	r, err := huntIn(t.Context(), client, window.WorkerTarget("test"), nil, Options{Seed: 1, Cases: cases, ShrinkTime: time.Minute})
 	require.NoError(t, err)
 	require.NotEmpty(t, r.Findings)
 	counted := 0

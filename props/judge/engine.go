@@ -184,13 +184,13 @@ func (j *EngineJudge) must(o *corpus.EngineOp, err error) *corpus.Divergence {
 	return d
 }
 
-// forward gives requests their tokens and judges the rows that come back.
-func (j *EngineJudge) forward(ctx context.Context, o *corpus.EngineOp, engine EngineSubject) (*corpus.Divergence, error) {
-	var batch []Tokens
+// batch is what a forward gives to requests; those of a fork that was refused are not
+// there.
+func (j *EngineJudge) batch(o *corpus.EngineOp) (batch []Tokens) {
 	for _, p := range o.Parts {
 		r := j.state.open[p.Request]
 		if r == nil && p.Kind != corpus.PartPrompt {
-			continue // of a fork that was refused
+			continue
 		}
 		if r == nil {
 			r = j.state.begin(p.Request, p.Pad)
@@ -202,6 +202,27 @@ func (j *EngineJudge) forward(ctx context.Context, o *corpus.EngineOp, engine En
 		t.Tokens = append(t.Tokens, j.state.give(r, p.N)...)
 		batch = append(batch, t)
 	}
+	return batch
+}
+
+// Finish gives an engine the forwards that the last case has after an operation, at which
+// it diverged, and judges nothing. Other operations are left out.
+func (j *EngineJudge) Finish(ctx context.Context, after int, engine EngineSubject) error {
+	for i := after; i < len(j.c.Engine.Ops); i++ {
+		o := &j.c.Engine.Ops[i]
+		if o.Kind != corpus.Forward {
+			continue
+		}
+		if _, err := engine.Forward(ctx, j.batch(o), false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forward gives requests their tokens and judges the rows that come back.
+func (j *EngineJudge) forward(ctx context.Context, o *corpus.EngineOp, engine EngineSubject) (*corpus.Divergence, error) {
+	batch := j.batch(o)
 	if len(batch) == 0 {
 		return nil, nil
 	}

@@ -157,7 +157,7 @@ func (*CacheError) Error() string {
 // Run runs cases of one target: see Backend.
 func (b *Backends) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
 	for _, c := range cases {
-		if err := b.check(c); err != nil {
+		if err := b.Check(c); err != nil {
 			return nil, err
 		}
 	}
@@ -184,7 +184,7 @@ func (b *Backends) One(ctx context.Context, c *corpus.Case) (*corpus.Divergence,
 // Sample runs a case n times, fewer where the context ends or the backend fails
 // too often.
 func (b *Backends) Sample(ctx context.Context, c *corpus.Case, n int) (Sampled, error) {
-	if err := b.check(c); err != nil {
+	if err := b.Check(c); err != nil {
 		return Sampled{}, err
 	}
 	x, err := b.Of(c.Target)
@@ -210,8 +210,8 @@ func (b *Backends) Sample(ctx context.Context, c *corpus.Case, n int) (Sampled, 
 	return s, nil
 }
 
-// check reports a case without meaning.
-func (b *Backends) check(c *corpus.Case) error {
+// Check reports a case without meaning, or beyond the limit.
+func (b *Backends) Check(c *corpus.Case) error {
 	limit := b.Limit
 	if limit == 0 {
 		limit = corpus.DefaultLimit

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 )
 
 // TB is the standard one.
@@ -60,6 +61,27 @@ func (t *T) Error(args ...any) { t.Fatal(args...) }
 // Errorf ends the process at once.
 func (t *T) Errorf(format string, args ...any) { t.Fatalf(format, args...) }
 
+// Skip ends the process: libFuzzer would run a target that skips for nothing.
+func (t *T) Skip(args ...any) {
+	t.Log(args...)
+	os.Exit(2)
+}
+
+// Run runs a subtest.
+func (t *T) Run(_ string, test func(*T)) bool {
+	test(t)
+	return true
+}
+
+// Deadline is that of a test without one.
+func (*T) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
+
+// Cleanup panics at once: nothing here ends.
+func (*T) Cleanup(func()) { panic("a fuzz target of libFuzzer has no end") }
+
+// Short is false.
+func Short() bool { return false }
+
 // F takes a target and its seeds.
 type F struct {
 	T
@@ -78,11 +100,11 @@ func (f *F) Add(args ...any) {
 	}
 }
 
-// Fuzz keeps the target for Run.
+// Fuzz keeps the target for Execute.
 func (f *F) Fuzz(target func(*T, []byte)) { f.target = target }
 
-// Run runs the target once, on an input that it may keep.
-func (f *F) Run(in []byte) { f.target(&f.T, in) }
+// Execute runs the target once, on an input that it may keep.
+func (f *F) Execute(in []byte) { f.target(&f.T, in) }
 
 // Seeds are those that were added.
 func (f *F) Seeds() [][]byte { return f.seeds }

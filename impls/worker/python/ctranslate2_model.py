@@ -1,6 +1,8 @@
 """CTranslate2's Generator under slidefuzz:
 
-ctranslate2_model.py [--ahead STEPS] [--static N] [--forced]
+ctranslate2_model.py [--ahead STEPS] [--static N] [--forced] [--requests N] [--rotary-bases]
+
+The last two leave out what docs/findings.md has of 4.8.5.
 """
 
 import argparse
@@ -15,14 +17,27 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--ahead", type=int, default=8, help="steps of one call of generate_batch")
 parser.add_argument("--static", type=int, default=0, help="so many first tokens are a cached static prompt, where a batch shares them")
 parser.add_argument("--forced", action="store_true", help="prompts are decoded token by token, not prefilled")
+parser.add_argument("--requests", type=int, help="of one batch at most")
+parser.add_argument("--rotary-bases", action="store_true", help="give Gemma 3 those of its configuration, which the converter does not find")
 args = parser.parse_args()
+
+
+class Converter(ctranslate2.converters.TransformersConverter):
+    def _load(self):
+        spec = super()._load()
+        with open(os.path.join(self._model_name_or_path, "config.json")) as f:
+            config = json.load(f)
+        if args.rotary_bases and config["model_type"] == "gemma3_text":
+            for layer, kind in zip(spec.decoder.layer, config["layer_types"]):
+                layer.self_attention.rotary_base = np.float32(config["rope_parameters"][kind]["rope_theta"])
+        return spec
 
 
 class CTranslate2:
     def load(self, path, format, window):
-        folder = path + ".ct2"
+        folder = path + (".bases.ct2" if args.rotary_bases else ".ct2")
         if not os.path.exists(os.path.join(folder, "model.bin")):
-            ctranslate2.converters.TransformersConverter(path).convert(folder, force=True)
+            Converter(path).convert(folder, force=True)
         self.generator = ctranslate2.Generator(folder, "cpu", inter_threads=1, intra_threads=1)
         with open(os.path.join(folder, "vocabulary.json")) as f:
             self.names = json.load(f)
@@ -33,16 +48,23 @@ class CTranslate2:
         n = min(args.static, min(map(len, prompts)) - 1)
         if n > 0 and all(p[:n] == prompts[0][:n] for p in prompts):
             given["static_prompt"], texts = texts[0][:n], [t[n:] for t in texts]
+        # Where the shortest prompt has one token, those of the others come back as if they had
+        # been decoded, and count for max_length: docs/findings/ctranslate2/one_token.py.
+        whole = args.forced or min(map(len, texts)) == 1
         got = self.generator.generate_batch(
             texts,
-            max_length=steps + (max(map(len, texts)) if args.forced else 0),
+            max_length=steps + (max(map(len, texts)) if whole else 0),
             sampling_topk=1,
             end_token=[],
             include_prompt_in_result=args.forced,
             return_logits_vocab=True,
             **given,
         )
-        return [[np.asarray(row, np.float32).ravel() for row in g.logits[0]][len(t) - 1 if args.forced else 0 :][:steps] for g, t in zip(got, texts)]
+        return [self.rows(g, len(t) - 1 if whole else len(g.logits[0]) - len(g.sequences_ids[0]), steps) for g, t in zip(got, texts)]
+
+    def rows(self, got, first, steps):
+        """Those of decoded tokens. Before them are some of what a prompt has more than the shortest."""
+        return [np.asarray(row, np.float32).ravel() for row in got.logits[0][first : first + steps]]
 
 
-serve_generator(CTranslate2(), "CTranslate2", ctranslate2.__version__, "cpu", ahead=args.ahead, archs=["mistral", "gemma3"])
+serve_generator(CTranslate2(), "CTranslate2", ctranslate2.__version__, "cpu", ahead=args.ahead, archs=["mistral", "gemma3"], max_requests=args.requests)

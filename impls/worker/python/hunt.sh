@@ -2,15 +2,17 @@
 # Installs what a worker needs and hunts in it:
 #
 #   hunt.sh 'torch_cache.py --update cat --mode default' [flags of slidefuzz hunt]
+#
+# TORCH=torch215 hunts in PyTorch 2.15 instead of 2.11.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 worker=$1
 shift
 case $worker in
-torch_*) requirements=torch.txt ;;
+torch_*) requirements=${TORCH:-torch}.txt ;;
 transformers_*) requirements=transformers.txt ;;
 mlx_*) requirements=mlx.txt ;;
-jax_* | numba_* | numpy_* | onnx_* | tinygrad_*) requirements=${worker%%_*}.txt ;;
+cuda_* | cupy_* | jax_* | numba_* | numpy_* | onnx_* | paddle_* | tinygrad_*) requirements=${worker%%_*}.txt ;;
 *) echo "no requirements are known for $worker" >&2 && exit 2 ;;
 esac
 python=$("$here/install.sh" "$requirements")

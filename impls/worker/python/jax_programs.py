@@ -21,9 +21,15 @@ AT = Style(
     cat="jnp.concatenate([{all}], 2)",
     roll="jnp.roll({a}, {k}, 2)",
     gather="{a}[:, :, jnp.array({index})]",
+    mask="{x} = {x}.at[:, :, jnp.array([i for i, m in enumerate({mask}) if m])].set({v})",
+    addto="{x} = {x}.at[:, :, {rows}].add({v})",
+    plain="{x} = jnp.copy({v})",
+    reshape="{x} = jnp.reshape({v}, ({batch}, {heads}, -1))",
+    transpose="{x} = jnp.swapaxes({v}, 2, 3)",
+    flip="jnp.flip({a}, 2)",
     index_copy="{a}.at[:, :, jnp.array({index})].set({b})",
 )
-SLICE = Style(**{**vars(AT), "write": "{x} = lax.dynamic_update_slice_in_dim({x}, {v}, {first}, 2)"})
+SLICE = Style(**{**vars(AT), "write": "{x} = lax.dynamic_update_slice_in_dim({x}, {v}, {first}, 2) if {step} == 1 else {x}.at[:, :, {rows}].set({v})"})
 
 # How the program, a function f of buffers, is compiled.
 WRAP = {
@@ -33,10 +39,16 @@ WRAP = {
     "donated": "jax.jit(f, donate_argnums=tuple(range({n})))",
     "slice": "jax.jit(f)",
     # The number of rounds is an argument, so that the loop stays one.
-    "while": "jax.jit(lambda *x: lax.fori_loop(0, x[-1], lambda _, y: f(*y), x[:-1]))",
-    "scan": "jax.jit(lambda *x: lax.scan(lambda y, go: (lax.cond(go, lambda: f(*y), lambda: y), None), x[:-1], jnp.arange(2) < x[-1])[0])",
-    "cond": "jax.jit(lambda *x: lax.cond(x[-1] > 0, lambda: f(*x[:-1]), lambda: x[:-1]))",
+    # What a program returns goes through the loop as zeros that each round replaces.
+    "while": "jax.jit(lambda *x: lax.fori_loop(0, x[-1], lambda _, y: f(*y[:{n}]), start(f, x[:-1])))",
+    "scan": "jax.jit(lambda *x: lax.scan(lambda y, go: (lax.cond(go, lambda: f(*y[:{n}]), lambda: y), None), start(f, x[:-1]), jnp.arange(2) < x[-1])[0])",
+    "cond": "jax.jit(lambda *x: lax.cond(x[-1] > 0, lambda: f(*x[:-1]), lambda: start(f, x[:-1])))",
 }
+START = '''def start(f, x):
+    return tuple(x) + tuple(jnp.zeros(o.shape, o.dtype) for o in jax.eval_shape(f, *x)[len(x):])
+'''
+SPACE = {"jax": jax, "jnp": jnp, "lax": lax}
+exec(START, SPACE)
 ROUNDS = ("while", "scan", "cond")  # take the number of rounds, 1, as their last argument
 
 
@@ -48,15 +60,15 @@ def source(p, variant):
 
 
 def build(programs, variant):
-    functions = [source(p, variant).function({"jnp": jnp, "lax": lax}) for p in programs]
-    wrapped = [eval(WRAP[variant].format(n=len(p.buffers)), {"jax": jax, "jnp": jnp, "lax": lax, "f": f}) for f, p in zip(functions, programs)]
+    functions = [source(p, variant).function(SPACE) for p in programs]
+    wrapped = [eval(WRAP[variant].format(n=len(p.buffers)), {**SPACE, "f": f}) for f, p in zip(functions, programs)]
     more = [1] if variant in ROUNDS else []
     # One graph of all: what is donated is donated from outside.
     together = jax.jit(lambda calls, more: [f(*x, *more) for f, x in zip(wrapped, calls)], donate_argnums=0 if variant == "donated" else ())
 
     def run(calls):
         got = jax.device_get(together([[jnp.array(b) for b in x] for x in calls], more))
-        return [[g.reshape(b.shape) for g, b in zip(*pair)] for pair in zip(got, calls)]
+        return [[g[0] for g in of] for of in got] if variant == "lifted" else got
 
     return run
 
@@ -66,7 +78,7 @@ def script(p, variant):
     if variant == "lifted":
         call = f"[g[0] for g in {call}]"
     setup = f"f = p0\nrun_p0 = {WRAP[variant].format(n=len(p.buffers))}\n"
-    return script_text(p, source(p, variant).source, "import jax\nimport jax.numpy as jnp\nfrom jax import lax", call, "jax.__version__", setup)
+    return script_text(p, (START + "\n\n" if variant in ROUNDS else "") + source(p, variant).source, "import jax\nimport jax.numpy as jnp\nfrom jax import lax", call, "jax.__version__", setup)
 
 
 def main():
@@ -75,7 +87,7 @@ def main():
     variants = o.parse_args().variants.split(",")
     device = jax.devices()[0]
     name = "cpu" if device.platform == "cpu" else f"gpu ({device.device_kind})"
-    serve_programs(build, "jax-programs", f"jax {jax.__version__}", ["F32", "F16", "U8"], name, variants, at_once=AT_ONCE, script=script)
+    serve_programs(build, "jax-programs", f"jax {jax.__version__}", ["F32", "F16", "U8", "I32"], name, variants, at_once=AT_ONCE, script=script)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,12 @@ STYLE = Style(
     cat="mx.concatenate([{all}], 2)",
     roll="mx.roll({a}, {k}, 2)",
     gather="{a}[:, :, mx.array({index})]",
+    mask="{x}[:, :, mx.array([i for i, m in enumerate({mask}) if m])] = {v}",
+    addto="{x}[:, :, {rows}] = {x}[:, :, {rows}] + {v}",
+    plain="{x} = mx.array({v})",
+    reshape="{x} = mx.array({v}).reshape({batch}, {heads}, -1)",
+    transpose="{x} = mx.array({v}).swapaxes(2, 3)",
+    flip="mx.array({a}[:, :, ::-1])",
     index_copy="index_copy({a}, {index}, {b})",
 )
 INDEX_COPY = '''def index_copy(base, index, rows):

@@ -72,7 +72,7 @@ def script(p, variant):
 def main():
     o = argparse.ArgumentParser(description=__doc__)
     o.add_argument("--variants", default="parallel,njit", help="those to run, comma-separated")
-    serve_programs(build, "numba-programs", f"numba {numba.__version__}", ["F32", "U8"], "cpu", o.parse_args().variants.split(","), script=script)
+    serve_programs(build, "numba-programs", f"numba {numba.__version__}", ["F32", "U8"], "cpu", o.parse_args().variants.split(","), script=script, grammar=1)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,16 @@
 or the rows before, the new ones and the rows after, concatenated."""
 
 import argparse
+from functools import reduce
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from slidefuzz_worker.programs import Skipped, serve_programs
+from slidefuzz_worker.programs import serve_programs
 
-TYPES = {"F32": TensorProto.FLOAT, "U8": TensorProto.UINT8}
+TYPES = {"F32": TensorProto.FLOAT, "U8": TensorProto.UINT8, "I32": TensorProto.INT32}
 
 
 class Graph:
@@ -29,8 +30,9 @@ class Graph:
         self.constants.append(onnx.numpy_helper.from_array(np.array(numbers, np.int64), f"n{self.n}"))
         return f"n{self.n}"
 
-    def rows(self, x, first, end):
-        return self.op("Slice", x, self.ints([first]), self.ints([end]), self.ints([2]))
+    def rows(self, x, first, n, step=1):
+        end = first + n * step
+        return self.op("Slice", x, self.ints([first]), self.ints([end if end >= 0 else -(2**31)]), self.ints([2]), self.ints([step]))
 
     def gather(self, x, index):
         return self.op("Gather", x, self.ints(index), axis=2)
@@ -46,36 +48,48 @@ class Graph:
 def model(p, variant):
     g, names, rows = Graph(), {n: n for n in p.buffers}, dict(p.buffers)
     value = {}
+    returned = []
     for s in p.steps:
         args = [value.get(a, "") for a in s.args]
-        first, n, _ = s.rows
+        first, n, step = s.rows
         if s.op == "read":
-            value[s.out], rows[s.out] = g.rows(names[s.args[0]], first, first + n), n
+            value[s.out], rows[s.out] = g.rows(names[s.args[0]], first, n, step), n
         elif s.op == "cat":
             value[s.out], rows[s.out] = g.op("Concat", *args, axis=2), sum(rows[a] for a in s.args)
-        elif s.op in ("roll", "gather"):
+        elif s.op in ("roll", "gather", "flip"):
             n = rows[s.args[0]]
-            index = list(s.index) if s.op == "gather" else [(i - s.k) % n for i in range(n)]
+            index = {"gather": list(s.index), "roll": [(i - s.k) % n for i in range(n)], "flip": list(range(n))[::-1]}[s.op]
             value[s.out], rows[s.out] = g.gather(args[0], index), len(index)
         elif s.op == "index_copy":
             value[s.out], rows[s.out] = g.put(args[0], s.index, args[1]), rows[s.args[0]]
         elif s.op == "clone":
             value[s.out], rows[s.out] = g.op("Identity", args[0]), rows[s.args[0]]
+        elif s.op == "add":
+            value[s.out], rows[s.out] = reduce(lambda a, b: g.op("Add", a, b), args), rows[s.args[0]]
         elif s.op == "new":
             names[s.out], rows[s.out] = args[0], rows[s.args[0]]
-        elif s.op not in ("scatter", "write"):
-            raise Skipped(f"this worker has no graph for {s.op}")
-        elif s.op == "scatter":
-            names[s.out] = g.put(names[s.out], s.index, args[0])
-        elif variant.endswith("concat"):
+        elif s.op in ("return", "reshape", "transpose"):
+            shape = [p.batch, p.heads, rows[s.args[0]], p.dim]
+            if s.op == "reshape":
+                returned.append((g.op("Reshape", args[0], g.ints([p.batch, p.heads, -1])), [*shape[:2], shape[2] * shape[3]]))
+            elif s.op == "transpose":
+                returned.append((g.op("Transpose", args[0], perm=[0, 1, 3, 2]), [*shape[:2], shape[3], shape[2]]))
+            else:
+                returned.append((args[0], shape))
+        elif s.op == "write" and step == 1 and variant.endswith("concat"):
             x, end = names[s.out], rows[s.out]
-            names[s.out] = g.op("Concat", g.rows(x, 0, first), args[0], g.rows(x, first + n, end), axis=2)
+            names[s.out] = g.op("Concat", g.rows(x, 0, first), args[0], g.rows(x, first + n, end - first - n), axis=2)
         else:
-            names[s.out] = g.put(names[s.out], range(first, first + n), args[0])
+            index = {"scatter": s.index, "mask": [i for i, m in enumerate(s.mask) if m]}.get(s.op, [first + i * step for i in range(n)])
+            v = g.op("Add", g.gather(names[s.out], index), args[0]) if s.op == "addto" else args[0]
+            names[s.out] = g.put(names[s.out], index, v)
     outputs = []
     for b in p.buffers:
         g.nodes.append(helper.make_node("Identity", [names[b]], [f"out_{b}"]))
         outputs.append(helper.make_tensor_value_info(f"out_{b}", TYPES[p.dtype], p.shape(b)))
+    for i, (x, shape) in enumerate(returned):
+        g.nodes.append(helper.make_node("Identity", [x], [f"returned_{i}"]))
+        outputs.append(helper.make_tensor_value_info(f"returned_{i}", TYPES[p.dtype], shape))
     inputs = [helper.make_tensor_value_info(b, TYPES[p.dtype], p.shape(b)) for b in p.buffers]
     graph = helper.make_graph(g.nodes, "program", inputs, outputs, g.constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9).SerializeToString()

@@ -14,6 +14,12 @@ LAZY = Style(
     cat="Tensor.cat({all}, dim=2)",
     roll="{a}.roll({k}, 2)",
     gather="{a}[:, :, {index}]",
+    flip="{a}.flip(2)",
+    mask="for i, row in enumerate(i for i, m in enumerate({mask}) if m): {x}[:, :, row:row+1] = ({v})[:, :, i:i+1]",
+    addto="{x}[:, :, {rows}] = {x}[:, :, {rows}] + {v}",
+    plain="{x} = ({v}).clone()",
+    reshape="{x} = ({v}).clone().reshape({batch}, {heads}, -1)",
+    transpose="{x} = ({v}).transpose(2, 3).clone()",
     # By rows: a copy, and each row in its place.
     index_copy="index_copy({a}, {index}, {b})",
     scatter="for i, row in enumerate({index}): {x}[:, :, row:row+1] = ({v})[:, :, i:i+1]",
@@ -66,7 +72,7 @@ def main():
     o = argparse.ArgumentParser(description=__doc__)
     o.add_argument("--variants", default=",".join(STYLES), help="those to run, comma-separated")
     version = getattr(tinygrad, "__version__", "0.14.0")
-    serve_programs(build, "tinygrad-programs", f"tinygrad {version}", ["F32", "F16", "U8"], "cpu", o.parse_args().variants.split(","), runs=4, script=script)
+    serve_programs(build, "tinygrad-programs", f"tinygrad {version}", ["F32", "F16", "U8", "I32"], "cpu", o.parse_args().variants.split(","), runs=4, script=script)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ print(torch.__version__, f"wrong in {{wrong}} of {runs} runs")
 '''
 
 RUNS = 20  # of a script: as many as slidefuzz counts
+# Programs of one graph. A C++ compiler takes seconds for the first loop of a file, Triton
+# for each kernel; what fails is looked for in a few that are run alone.
+AT_ONCE = {"cpu": 16, "cuda": 8}
 
 
 def main():
@@ -90,7 +93,7 @@ def main():
     def no_cache(**shape):
         raise NotImplementedError("this worker runs programs, not a cache")
 
-    serve(no_cache, f"torch-programs-{o.mode}", f"torch {torch.__version__}", "single", ["F32", "BF16", "F16"], device_name(o.device), script=script, programs=run)
+    serve(no_cache, f"torch-programs-{o.mode}", f"torch {torch.__version__}", "single", ["F32", "BF16", "F16"], device_name(o.device), script=script, programs=run, programs_at_once=AT_ONCE.get(o.device, 8))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,9 @@ type Options struct {
 	All bool
 	// Quick: the engine is in this process, and a case takes milliseconds.
 	Quick bool
+	// Fresh: the engine keeps prompts of requests that have ended. Each case loads its
+	// checkpoint anew, or what it shows would depend on the cases before it.
+	Fresh bool
 	// Format is how it takes checkpoints, HF if it is "".
 	Format engine.Format
 	// Models are the checkpoints that a hunt draws from.
@@ -49,6 +52,7 @@ type Backend struct {
 
 	failed       *worker.ProcessError // what ended the engine instead of an answer
 	hash         uint64               // of the logits of the case under way
+	decoded      []int                // the ids that greedy decoding takes from them
 	makeProbe    func(corpus.WindowModel) (probe, error)
 	openRequests map[string]bool
 }
@@ -148,7 +152,7 @@ func (b *Backend) Sample(ctx context.Context, c *corpus.Case, n int) (s run.Samp
 
 // one runs a case.
 func (b *Backend) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
-	b.failed, b.hash = nil, hashStart
+	b.failed, b.hash, b.decoded = nil, hashStart, nil
 	if err := b.load(ctx, modelOf(c)); err != nil {
 		if d := b.notLoaded(err); d != nil && ctx.Err() == nil {
 			return d, nil
@@ -156,7 +160,7 @@ func (b *Backend) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, 
 		return nil, err
 	}
 	d, err := b.judge.Case(ctx, c, b.probe.Checkpoint(), subject{b})
-	if err != nil || b.failed != nil || d != nil {
+	if err != nil || b.failed != nil || d != nil || b.o.Fresh {
 		// After a fault nobody knows what it holds.
 		b.forget()
 	}
@@ -254,6 +258,7 @@ func (s subject) Forward(ctx context.Context, batch []judge.Tokens, all bool) ([
 	readings := make([]judge.Reading, len(rows))
 	for i, row := range rows {
 		s.b.hash = hashRow(s.b.hash, row)
+		s.b.decoded = append(s.b.decoded, best(row))
 		readings[i] = s.b.probe.Read(row)
 	}
 	return readings, nil

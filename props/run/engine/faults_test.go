@@ -1,9 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -55,18 +55,25 @@ func TestPlantedFaultsAreCaught(t *testing.T) {
 			if kind == engine.Visible && !f.Visible {
 				continue
 			}
-			var counts []string
 			for seed := uint64(1); seed <= seeds; seed++ {
-				b := referenceBackend(t, f.Name, kind, folder)
-				n, _, d := until(t, b, seed, mostCases)
-				counts = append(counts, fmt.Sprint(n))
-				if f.Name == "" {
-					require.Zero(t, n, "a sound engine: %v", d)
-				} else if !f.Racy {
-					require.Positive(t, n, "%s by %s, seed %d", f.Name, kind, seed)
-				}
+				t.Run(fmt.Sprintf("%s/%s/%d", kind, cmp.Or(f.Name, "sound"), seed), func(t *testing.T) {
+					t.Parallel()
+					most := mostCases
+					switch {
+					case f.Racy:
+						most = 10 // it need not show
+					case testing.Short() && f.Name == "":
+						most = 15 // TestEngineSound has more
+					}
+					n, _, d := until(t, referenceBackend(t, f.Name, kind, folder), seed, most)
+					if f.Name == "" {
+						require.Zero(t, n, "a sound engine: %v", d)
+					} else if !f.Racy {
+						require.Positive(t, n)
+					}
+					t.Logf("at case %d", n)
+				})
 			}
-			t.Logf("%-8s %-24s %s", kind, f.Name, strings.Join(counts, "/"))
 		}
 	}
 }

@@ -20,12 +20,15 @@ func NewLlamaCpp(command []string, models Choice) (b *Backend, end func(), err e
 	if models.Archs, err = both("arch", models.Archs, []string{engine.Gemma2, engine.Gemma3}); err != nil {
 		return nil, nil, err
 	}
-	driver := &llamacpp.Driver{Command: command, Ahead: 4}
+	server := func() *engine.Prompts {
+		return &engine.Prompts{Completer: &llamacpp.Server{Command: command}, Ahead: 4}
+	}
+	driver := server()
 	b, err = New(driver, Options{
-		Name: LlamaCppName, Format: engine.GGUF, Models: models,
-		Can: corpus.EngineCan{Crop: true, Fork: true, Chunks: true, Join: true, MaxContext: llamaCppContext},
+		Name: LlamaCppName, Format: engine.GGUF, Models: models, Fresh: true,
+		Can: corpus.EngineCan{Crop: true, Fork: true, Chunks: true, Join: true, Cached: true, MaxContext: llamaCppContext},
 		Another: func() (engine.Driver, func()) {
-			another := &llamacpp.Driver{Command: driver.Command, Ahead: driver.Ahead}
+			another := server()
 			return another, another.Close
 		},
 	})

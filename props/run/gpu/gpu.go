@@ -143,6 +143,7 @@ const partCases = 500
 
 // runPart records cases, runs them and judges them.
 func (b *Backend) runPart(ctx context.Context, device *gpu.Device, r *recorder, cases []*corpus.Case) ([]*corpus.Divergence, error) {
+	r.forget()
 	var traces []*inplace.Trace
 	recordings := make([]*recording, len(cases))
 	first := make([]int, len(cases)+1)
@@ -196,6 +197,7 @@ func (b *Backend) Sample(ctx context.Context, c *corpus.Case, n int) (s run.Samp
 		return s, err
 	}
 	r := b.recorder(0)
+	r.forget()
 	rec, err := r.record(ctx, c)
 	if err != nil {
 		return s, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -41,13 +40,46 @@ func (rec *recording) note(c check) {
 	rec.checks = append(rec.checks, c)
 }
 
-// recorder records cases and says what the outcomes mean.
+// recorder records cases and says what the outcomes mean. What it has recorded is good
+// until forget, which lets the memory of steps, most of what a recording takes, be used
+// again.
 type recorder struct {
 	j       *judge.Judge
 	engines run.Engines
+	steps   pool[inplace.Step]
+	checks  pool[check]
 }
 
-func newRecorder() *recorder { return &recorder{judge.New(), run.Engines{}} }
+func newRecorder() *recorder { return &recorder{j: judge.New(), engines: run.Engines{}} }
+
+// forget gives the memory of all recordings back.
+func (r *recorder) forget() {
+	r.steps.used, r.checks.used = 0, 0
+}
+
+// pool is memory of which lists take a piece each, one after the other.
+type pool[T any] struct {
+	all  []T
+	used int
+}
+
+// take is an empty list with room for n, at the pool's end: keep says how much of it was
+// used.
+func (p *pool[T]) take(n int) []T {
+	if len(p.all)-p.used < n {
+		// What was handed out stays with who has it.
+		p.all, p.used = make([]T, max(n, 2*len(p.all))), 0
+	}
+	return p.all[p.used:p.used:len(p.all)]
+}
+
+// keep is the list that take gave, filled: what comes after is for the next.
+func (p *pool[T]) keep(list []T) []T {
+	if len(list) <= len(p.all)-p.used {
+		p.used += len(list)
+	}
+	return list[:len(list):len(list)]
+}
 
 // record makes the trace of a case.
 func (r *recorder) record(ctx context.Context, c *corpus.Case) (*recording, error) {
@@ -96,12 +128,15 @@ func (r *recorder) recordCache(ctx context.Context, rec *recording) error {
 	cache, notes := engine.Record()
 	cache.Order = r.j.BlockOrder
 	rec.trace = notes.Trace
-	// Most steps are decodes: two fills, two or four kernels, four checks.
-	rec.trace.Steps = slices.Grow(rec.trace.Steps, 12*len(c.Ops)+8)
+	// Most operations are decodes: two fills, two or four kernels, four checks.
+	most := 12*len(c.Ops) + 8
+	rec.trace.Steps = append(r.steps.take(most), rec.trace.Steps...)
+	rec.checks = r.checks.take(most)
 	rec.ran = judge.Ran{Refused: make([]bool, len(c.Ops)), Plans: make([]*inplace.Plan, len(c.Ops))}
 	n := &noted{Subject: run.Cache(cache), j: r.j, rec: rec, cache: cache, notes: notes}
 	// Rows are labels, and lanes batch entries.
 	rec.fault, err = r.j.Walk(ctx, c, n, oracle.Single, n, labelBytes)
+	rec.trace.Steps, rec.checks = r.steps.keep(rec.trace.Steps), r.checks.keep(rec.checks)
 	return err
 }
 

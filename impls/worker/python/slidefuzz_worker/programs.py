@@ -429,6 +429,7 @@ def serve_programs(
     at_once: int = 1,
     runs: int = 1,
     script: Optional[Callable[[Program, str], str]] = None,
+    grammar: int = 2,
 ) -> None:
     """Answers requests to run programs until bye.
 
@@ -439,6 +440,8 @@ def serve_programs(
     skips a program; any other exception refuses it. Where several fail together each
     is tried alone. runs is how often it is called for one build, with other buffers.
     script(program, variant) is a file in Python that shows a fault without slidefuzz.
+    grammar 1 is for what has no flips, steps, masks, sums and returned values; its
+    programs have no steps, so that they are printed between views.
     """
     built: dict[Any, Run] = {}
 
@@ -470,6 +473,9 @@ def serve_programs(
         all, buffers = [], []
         for i in range(int(meta["count"])):
             p = parse(meta[f"program.{i}"], meta.get(f"ir.{i}", ""))
+            if not p.buffers:  # grammar 1: what the tensors say
+                mine = [name.split(".")[1] for name in tensors if name.split(".")[0] == str(i)]
+                p = Program({name: tensors[f"{i}.{name}"][1][2] for name in mine}, p.stmts, text=p.text)
             names = [[f"{i}.{n}" if many == 1 else f"{i}.{n}.{r}" for n in [*p.buffers, *p.returns]] for r in range(many)]
             dtype, (batch, heads, _, dim), _ = tensors[names[0][0]]
             all.append(Program(p.buffers, p.stmts, p.steps, p.text, batch, heads, dim, dtype))
@@ -510,7 +516,7 @@ def serve_programs(
     serve(
         no_cache, name, version, "single", dtypes, device,
         script=print_script if script else None, programs=programs,
-        grammar=2, variants=variants or None, programs_at_once=at_once, runs=runs if runs > 1 else None,
+        grammar=grammar if grammar > 1 else None, variants=variants or None, programs_at_once=at_once, runs=runs if runs > 1 else None,
     )  # fmt: skip
 
 

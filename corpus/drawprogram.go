@@ -1,0 +1,288 @@
+package corpus
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+)
+
+// Programs for compilers are drawn, not decoded from bytes: a compiler takes a good part
+// of a second for each, so what a program has must be worth it. Each has weights of its
+// own, as the cases of caches have. What they favour are names that are read more than
+// once and whole, since what a compiler takes for free memory is a value of which it
+// overlooks a reader.
+const (
+	// maxStmts bounds the statements, and maxRows the rows of a buffer or a value.
+	maxStmts, maxRows = 12, 6
+	// maxLevels is how deep an expression nests: what is longer has names.
+	maxLevels = 2
+)
+
+// The weights of all programs. Those of the wider grammar come last in each list.
+const (
+	drawAssign = iota
+	drawDefine
+	drawIndex
+	drawOwnRows
+	drawMask
+	drawStepped
+	drawReturn
+	drawAddTo
+)
+
+const (
+	drawView = iota
+	drawClone
+	drawCat
+	drawRoll
+	drawGather
+	drawIndexCopy
+	drawFlip
+	drawSteppedView
+	drawAdd
+)
+
+var (
+	usualStmts = [...]float64{drawAssign: 4, drawDefine: 3, drawIndex: 1, drawOwnRows: 0.5, drawMask: 1, drawStepped: 1, drawReturn: 1, drawAddTo: 1}
+	usualExprs = [...]float64{drawView: 3, drawClone: .5, drawCat: 2.5, drawRoll: 2, drawGather: 1.5, drawIndexCopy: 2, drawFlip: 1, drawSteppedView: 1, drawAdd: 1}
+)
+
+const (
+	oldStmts = drawOwnRows + 1   // of grammar 1
+	oldExprs = drawIndexCopy + 1 // of grammar 1
+)
+
+// programDraw is a program in the making.
+type programDraw struct {
+	*rand.Rand
+	p     inplace.Program
+	names []string // that have rows, buffers first
+	rows  map[string]int
+	// stmts and exprs are the weights of this program; whole is how often a view takes
+	// all rows of a name.
+	stmts, exprs []float64
+	whole        float64
+}
+
+// drawProgram draws a program of one to three buffers: of the wider grammar if wide, and
+// with sums if adds.
+func drawProgram(r *rand.Rand, wide, adds bool) inplace.Program {
+	g := &programDraw{Rand: r, rows: map[string]int{}, whole: 0.5 + r.Float64()/2}
+	g.stmts, g.exprs = slices.Clone(usualStmts[:]), slices.Clone(usualExprs[:])
+	if !wide {
+		g.stmts, g.exprs = g.stmts[:oldStmts], g.exprs[:oldExprs]
+	} else if !adds {
+		g.stmts, g.exprs = g.stmts[:drawAddTo], g.exprs[:drawAdd]
+	}
+	if r.Float64() >= evenShare {
+		for _, weights := range [][]float64{g.stmts, g.exprs} {
+			for i := range weights {
+				if weights[i] *= math.Pow(swing, 2*r.Float64()-1); r.Float64() < absent {
+					weights[i] = 0
+				}
+			}
+		}
+	}
+	for _, name := range []string{"x", "y", "z"}[:1+r.IntN(2)] {
+		rows := 2 + r.IntN(maxRows-1)
+		g.p.Buffers = append(g.p.Buffers, inplace.Buffer{Name: name, Rows: rows})
+		g.name(name, rows)
+	}
+	for n := 1 + r.IntN(maxStmts); n > 0; n-- {
+		s := g.statement()
+		if g.p.Stmts = append(g.p.Stmts, s); g.p.Check() != nil { // a cell of too many summands
+			g.p.Stmts[len(g.p.Stmts)-1] = inplace.Assign("x", 0, 1, inplace.Clone(inplace.View("x", 1, 2)))
+		} else if s.Define {
+			g.name(s.Dst, rowsOf(s.Src))
+		}
+	}
+	return g.p
+}
+
+// name makes a name known, or its rows others.
+func (g *programDraw) name(name string, rows int) {
+	if _, ok := g.rows[name]; !ok {
+		g.names = append(g.names, name)
+	}
+	g.rows[name] = rows
+}
+
+func (g *programDraw) statement() inplace.Stmt {
+	name := g.names[g.IntN(len(g.names))]
+	rows := g.rows[name]
+	switch kind := pick(g.Rand, g.stmts); kind {
+	case drawDefine:
+		n := 1 + g.IntN(maxRows)
+		if g.Float64() < g.whole {
+			n = rows
+		}
+		return inplace.Define([]string{"t", "u"}[g.IntN(2)], g.expr(n, 0))
+	case drawIndex:
+		index := g.index(rows)
+		return inplace.AssignIndex(name, index, g.expr(len(index), 0))
+	case drawOwnRows:
+		index := g.index(rows)
+		lo := g.IntN(rows - len(index) + 1)
+		return inplace.AssignIndex(name, index, inplace.View(name, lo, lo+len(index)))
+	case drawMask:
+		mask := make([]bool, rows)
+		mask[g.IntN(rows)] = true
+		set := 1
+		for i := range mask {
+			if !mask[i] && g.IntN(2) == 0 {
+				mask[i], set = true, set+1
+			}
+		}
+		return inplace.AssignMask(name, mask, g.expr(set, 0))
+	case drawStepped:
+		s := inplace.Stmt{Dst: name}
+		n := 1 + g.IntN(rows)
+		s.Lo, s.Hi, s.Step = g.stepped(n, rows)
+		s.Src = g.expr(n, 0)
+		return s
+	case drawReturn:
+		form := [...]inplace.Form{inplace.Plain, inplace.Plain, inplace.Reshaped, inplace.Transposed}[g.IntN(4)]
+		return inplace.Return(form, g.expr(rows, 0))
+	default:
+		n := rows
+		if g.Float64() >= g.whole {
+			n = max(1, rows-g.IntN(4))
+		}
+		lo := g.IntN(rows - n + 1)
+		s := inplace.Assign(name, lo, lo+n, g.expr(n, 0))
+		s.Add = kind == drawAddTo
+		return s
+	}
+}
+
+// index is one to four distinct rows below n.
+func (g *programDraw) index(n int) []int { return g.Perm(n)[:1+g.IntN(min(n, 4))] }
+
+// stepped is a slice of n rows of so many, with a step that fits: 2, 3, -1, -2 or -3.
+func (g *programDraw) stepped(n, rows int) (lo, hi, step int) {
+	step = [...]int{-1, 2, -2, 3, -3}[g.IntN(5)]
+	if (n-1)*max(step, -step) >= rows {
+		step = -1
+	}
+	span := (n - 1) * max(step, -step)
+	lo = g.IntN(rows - span)
+	if step > 0 {
+		return lo, lo + span + 1, step
+	}
+	return lo + span, lo - 1, step
+}
+
+// expr is an expression of exactly n rows.
+func (g *programDraw) expr(n, level int) inplace.Expr {
+	kind := drawView
+	if level < maxLevels {
+		kind = pick(g.Rand, g.exprs)
+	}
+	switch kind {
+	case drawClone:
+		return inplace.Clone(g.expr(n, level+1))
+	case drawCat:
+		if n > 1 {
+			return g.cat(n, level+1)
+		}
+	case drawRoll:
+		return inplace.Roll(g.expr(n, level+1), g.IntN(5)-2)
+	case drawGather:
+		m := min(n+g.IntN(n+2), max(n, maxRows))
+		index := make([]int, n)
+		for i := range index {
+			index[i] = (i + g.IntN(m)) % m
+		}
+		return inplace.Gather(g.expr(m, level+1), index)
+	case drawIndexCopy:
+		index := g.index(n)
+		return inplace.IndexCopy(g.expr(n, level+1), index, g.expr(len(index), level+1))
+	case drawFlip:
+		return inplace.Flip(g.expr(n, level+1))
+	case drawSteppedView:
+		if name := g.names[g.IntN(len(g.names))]; g.rows[name] >= n {
+			e := inplace.Expr{Name: name}
+			e.Lo, e.Hi, e.Step = g.stepped(n, g.rows[name])
+			return e
+		}
+	case drawAdd:
+		return inplace.Add(g.expr(n, level+1), g.expr(n, level+1))
+	}
+	return g.view(n)
+}
+
+// cat is two values, one of them all of a name where one fits and whole says so.
+func (g *programDraw) cat(n, level int) inplace.Expr {
+	name := g.names[g.IntN(len(g.names))]
+	if rows := g.rows[name]; rows < n && g.Float64() < g.whole {
+		parts := []inplace.Expr{inplace.View(name, 0, rows), g.expr(n-rows, level)}
+		if g.IntN(2) == 0 {
+			slices.Reverse(parts)
+		}
+		return inplace.Cat(parts...)
+	}
+	k := 1 + g.IntN(n-1)
+	return inplace.Cat(g.expr(n-k, level), g.expr(k, level))
+}
+
+// view is n rows of a name that has as many, if whole says so of one that has no more,
+// or several views in a row where none has.
+func (g *programDraw) view(n int) inplace.Expr {
+	from := g.IntN(len(g.names))
+	if g.Float64() < g.whole {
+		for i := range g.names {
+			if name := g.names[(from+i)%len(g.names)]; g.rows[name] == n {
+				return inplace.View(name, 0, n)
+			}
+		}
+	}
+	name := g.names[from]
+	rows := g.rows[name]
+	if rows >= n {
+		lo := g.IntN(rows - n + 1)
+		return inplace.View(name, lo, lo+n)
+	}
+	return inplace.Cat(inplace.View(name, 0, rows), g.view(n-rows))
+}
+
+// rowsOf is how many rows an expression has.
+func rowsOf(e inplace.Expr) int {
+	switch e.Op {
+	case inplace.OpView:
+		return len(e.Rows())
+	case inplace.OpGather:
+		return len(e.Index)
+	case inplace.OpCat:
+		n := 0
+		for _, part := range e.Args {
+			n += rowsOf(part)
+		}
+		return n
+	}
+	return rowsOf(e.Args[0])
+}
+
+// workerProgram draws a case of a program for a worker, with the shape and the order of
+// the blocks of decoded ones: of the wider grammar if wide, and now and then with sums if
+// maySum.
+func workerProgram(r *rand.Rand, wide, maySum bool) *Case {
+	var header [16]byte
+	for i := range header {
+		header[i] = byte(r.Uint32())
+	}
+	c := DecodeProgram(header[:])
+	adds := false
+	if maySum { // two in five programs may add, in one of the types that do so exactly
+		switch r.IntN(5) {
+		case 0:
+			adds, c.Shape.DType = true, impls.I32
+		case 1:
+			adds, c.Shape.DType = true, impls.F32
+		}
+	}
+	c.Program = drawProgram(r, wide, adds)
+	return c
+}

@@ -1,0 +1,210 @@
+package keep
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/evolve"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+)
+
+// Folder is a corpus of any number of targets.
+type Folder struct {
+	dir      string
+	limit    int64
+	complain func(error)
+}
+
+// Open makes the folder where there is none. limit is the bytes that a case may take,
+// 0 for corpus.DefaultLimit. A file that cannot be read as a case is left out, and
+// complain is told why: it may be called from several goroutines at once.
+func Open(dir string, limit int64, complain func(error)) (*Folder, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return &Folder{dir: dir, limit: limit, complain: complain}, nil
+}
+
+// Target is the corpus of one target. It is used by one hunt.
+type Target struct {
+	folder *Folder
+	dir    string
+	known  map[string]bool // names of cases that agreed, read or written
+}
+
+// Of is the corpus of a target.
+func (f *Folder) Of(t window.Target) (*Target, error) {
+	dir := f.dir
+	for part := range strings.SplitSeq(t.String(), "/") {
+		dir = filepath.Join(dir, plain(part))
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return &Target{folder: f, dir: dir, known: map[string]bool{}}, nil
+}
+
+// plain makes a part of a target's name a folder's: a worker chooses its own name, and
+// Windows takes no colon.
+func plain(part string) string {
+	if strings.HasPrefix(part, ".") {
+		part = "_" + part
+	}
+	return strings.ReplaceAll(part, ":", "_")
+}
+
+// What files begin with.
+const failurePrefix, casePrefix = "failure-", "case-"
+
+// Kept implements hunt.Corpus: what is in the folder now, in the order of the names.
+func (t *Target) Kept() (k evolve.Kept, err error) {
+	entries, err := os.ReadDir(t.dir) // by name
+	if err != nil {
+		return k, err
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") {
+			t.tidy(e)
+			continue
+		}
+		if e.IsDir() || filepath.Ext(name) != ".txt" {
+			continue
+		}
+		c := t.read(name)
+		switch {
+		case c == nil:
+		case strings.HasPrefix(name, failurePrefix):
+			k.Failures = append(k.Failures, c)
+		default:
+			if strings.HasPrefix(name, casePrefix) { // another's file is not ours to drop
+				t.known[name] = true
+			}
+			k.Cases = append(k.Cases, c)
+		}
+	}
+	return k, nil
+}
+
+// read reads a case, nil where it cannot be read. One that is gone was dropped by another
+// hunt meanwhile.
+func (t *Target) read(name string) *corpus.Case {
+	c, err := corpus.ReadFile(filepath.Join(t.dir, name), t.folder.limit)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.folder.complain(err)
+		}
+		return nil
+	}
+	return c
+}
+
+// leftFor is how old a half-written file is that nobody is still writing.
+const leftFor = time.Hour
+
+// tidy removes what a hunt left half-written that was killed.
+func (t *Target) tidy(e os.DirEntry) {
+	if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > leftFor {
+		_ = os.Remove(filepath.Join(t.dir, e.Name())) // another hunt may have done so
+	}
+}
+
+// digest is a short name for a text: of some thousand files in a folder no two are alike
+// by chance.
+func digest(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// Failed implements hunt.Corpus. Of one failure one case stays: one that fails each time,
+// else the one that fails most often, of those the smallest.
+func (t *Target) Failed(c *corpus.Case, failure corpus.Failure) error {
+	prefix := failurePrefix + digest(fmt.Appendf(nil, "%s, like %s", failure, failure.Like)) + "-"
+	if err := c.WriteFile(filepath.Join(t.dir, prefix+digest(c.Text())+".txt")); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(t.dir)
+	if err != nil {
+		return err
+	}
+	type file struct {
+		name string
+		c    *corpus.Case
+	}
+	var all []file
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			if c := t.read(e.Name()); c != nil {
+				all = append(all, file{e.Name(), c})
+			}
+		}
+	}
+	// Whoever looks finds the same one the best, so that two hunts never drop each
+	// other's.
+	slices.SortFunc(all, func(a, b file) int { return cmp.Or(compare(a.c, b.c), cmp.Compare(a.name, b.name)) })
+	for _, f := range all[min(1, len(all)):] {
+		if err := t.remove(f.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare puts first what fails more often, of those the smaller.
+func compare(a, b *corpus.Case) int {
+	rate := func(c *corpus.Case) float64 {
+		if c.Expect == nil || c.Expect.Rate.Of == 0 {
+			return 1
+		}
+		return float64(c.Expect.Rate.Wrong) / float64(c.Expect.Rate.Of)
+	}
+	return cmp.Or(cmp.Compare(rate(b), rate(a)), corpus.Compare(a, b))
+}
+
+// Agreed implements hunt.Corpus.
+func (t *Target) Agreed(c *corpus.Case) error {
+	name := caseName(c)
+	if t.known[name] {
+		return nil
+	}
+	t.known[name] = true
+	return c.WriteFile(filepath.Join(t.dir, name))
+}
+
+func caseName(c *corpus.Case) string { return casePrefix + digest(c.Text()) + ".txt" }
+
+// Only implements hunt.Corpus. What another hunt has written since stays: a later one
+// reads it.
+func (t *Target) Only(cases []*corpus.Case) error {
+	wanted := map[string]bool{}
+	for _, c := range cases {
+		wanted[caseName(c)] = true
+	}
+	for name := range t.known {
+		if !wanted[name] {
+			if err := t.remove(name); err != nil {
+				return err
+			}
+			delete(t.known, name)
+		}
+	}
+	return nil
+}
+
+// remove removes a file that another hunt may have removed.
+func (t *Target) remove(name string) error {
+	if err := os.Remove(filepath.Join(t.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package keep
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+)
+
+func parse(t *testing.T, text string) *corpus.Case {
+	t.Helper()
+	c, err := corpus.Parse("case", []byte(text), 0)
+	require.NoError(t, err)
+	return c
+}
+
+func agreed(t *testing.T, ops string) *corpus.Case {
+	return parse(t, "slidefuzz case v1\nshape batch=1 heads=1 window=2 dim=1 dtype=U8 layout=heads-first\ntarget worker/a:b\nblock 1\nschedule native\n"+ops+"expect ok\n")
+}
+
+func failing(t *testing.T, ops, expect string) *corpus.Case {
+	return parse(t, "slidefuzz case v1\nshape batch=1 heads=1 window=2 dim=1 dtype=U8 layout=heads-first\ntarget worker/a:b\nblock 1\nschedule native\n"+ops+"expect "+expect+"\n")
+}
+
+func open(t *testing.T, dir string) (*Target, *[]error) {
+	t.Helper()
+	var said []error
+	f, err := Open(dir, 0, func(err error) { said = append(said, err) })
+	require.NoError(t, err)
+	x, err := f.Of(window.WorkerTarget("a:b"))
+	require.NoError(t, err)
+	return x, &said
+}
+
+func texts(cases []*corpus.Case) (all []string) {
+	for _, c := range cases {
+		all = append(all, string(c.Text()))
+	}
+	return all
+}
+
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	x, said := open(t, dir)
+	one, two := agreed(t, "append 1\n"), agreed(t, "append 2\n")
+	for _, c := range []*corpus.Case{one, two, one} {
+		require.NoError(t, x.Agreed(c))
+	}
+	failure := corpus.Failure{Target: one.Target, OpKind: "append", Tensor: "keys", Fault: corpus.FaultRows}
+	large, small := failing(t, "append 3\nappend 1\n", "op=2 tensor=keys hazard=none"), failing(t, "append 1\nappend 1\n", "op=2 tensor=keys hazard=none")
+	seldom := failing(t, "append 1\n", "op=1 tensor=keys hazard=none rate=3/100")
+	for _, c := range []*corpus.Case{large, small, seldom} {
+		require.NoError(t, x.Failed(c, failure))
+	}
+	other := failure
+	other.Tensor = "values"
+	require.NoError(t, x.Failed(seldom, other))
+
+	again, _ := open(t, dir)
+	k, err := again.Kept()
+	require.NoError(t, err)
+	assert.ElementsMatch(t, texts([]*corpus.Case{one, two}), texts(k.Cases))
+	assert.ElementsMatch(t, texts([]*corpus.Case{small, seldom}), texts(k.Failures), "of one failure, the one that fails each time and is the smallest")
+
+	// Another hunt's case stays, what failed too.
+	three := agreed(t, "append 3\n")
+	require.NoError(t, x.Agreed(three))
+	require.NoError(t, again.Only([]*corpus.Case{two}))
+	k, err = again.Kept()
+	require.NoError(t, err)
+	assert.ElementsMatch(t, texts([]*corpus.Case{two, three}), texts(k.Cases))
+	assert.Len(t, k.Failures, 2)
+	assert.Empty(t, *said)
+	assert.NotContains(t, x.dir, ":")
+}
+
+// What is no case is left out and said; what was left half-written goes once it is old.
+func TestFolderOfOthers(t *testing.T) {
+	x, said := open(t, t.TempDir())
+	require.NoError(t, os.WriteFile(filepath.Join(x.dir, "case-0.txt"), []byte("slidefuzz case v9\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(x.dir, "notes.md"), nil, 0o644))
+	for name, age := range map[string]time.Duration{".new": 0, ".old": 2 * time.Hour} {
+		path := filepath.Join(x.dir, name)
+		require.NoError(t, os.WriteFile(path, nil, 0o644))
+		require.NoError(t, os.Chtimes(path, time.Time{}, time.Now().Add(-age)))
+	}
+	k, err := x.Kept()
+	require.NoError(t, err)
+	assert.Empty(t, k.Cases)
+	require.Len(t, *said, 1)
+	assert.Contains(t, (*said)[0].Error(), "case-0.txt:1:")
+	assert.FileExists(t, filepath.Join(x.dir, ".new"))
+	assert.NoFileExists(t, filepath.Join(x.dir, ".old"))
+}

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# How many programs a second N workers of one core each run, compared with one worker
+# held to one core. Go is not needed where it runs:
+#
+#   CGO_ENABLED=0 go build -o slidefuzz ./cmd/slidefuzz
+#   docs/findings/throughput.sh N SECONDS OUT [torch|jax …]
+#
+# PYTHON is the Python of both, or TORCH_PYTHON and JAX_PYTHON of each. The programs are
+# compiled for the CPU. What counts is programs by the time that the workers spent on
+# them, times the workers, which are never idle; programs by the time on the clock,
+# which the start of the workers is part of, stand beside it.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+n=$1 seconds=$2 out=$3
+shift 3
+workers=$PWD/impls/worker/python
+python=${PYTHON:-python3}
+mkdir -p "$out"
+export OMP_NUM_THREADS=1 TORCHINDUCTOR_COMPILE_THREADS=1 JAX_PLATFORMS=cpu CUDA_VISIBLE_DEVICES=
+export XLA_FLAGS="--xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false --xla_cpu_parallel_codegen_split_count=1"
+
+# rate NAME JOBS COMMAND: runs a hunt and prints programs, by the worker's time, by the clock.
+rate() {
+  local file=$out/$1.txt from=$SECONDS
+  # Every worker compiles into a folder of its own, so that none finds another's.
+  TORCHINDUCTOR_CACHE_DIR=$(mktemp -d) TORCHINDUCTOR_FORCE_DISABLE_CACHES=1 \
+    ${TASKSET:-} ./slidefuzz hunt --exec "$3" --seed 1 --jobs "$2" --time "${seconds}s" --timeout 5m --shrink-time 1s >"$file" 2>"${file%.txt}.err"
+  read -r programs each <<<"$(sed -nE 's/^.* ([0-9]+) programs, .* ([0-9.e+-]+) a second.*$/\1 \2/p' "$file")"
+  awk -v p="${programs:-0}" -v each="${each:-0}" -v jobs="$2" -v wall=$((SECONDS - from)) 'BEGIN { printf("%d %.3f %.3f\n", p, each * jobs, p / wall) }'
+}
+for which in "${@:-torch jax}"; do
+  for one in $which; do
+    case $one in
+    torch) command="'${TORCH_PYTHON:-$python}' '$workers/torch_programs.py'" ;;
+    jax) command="'${JAX_PYTHON:-$python}' '$workers/jax_programs.py' --variants jit" ;;
+    esac
+    read -r p1 r1 w1 <<<"$(TASKSET='taskset -c 0' rate "$one-1" 1 "$command")"
+    read -r pn rn wn <<<"$(rate "$one-$n" "$n" "$command")"
+    echo "$one 1 job on one core: $p1 programs, $r1 a second ($w1 by the clock)"
+    echo "$one $n jobs: $pn programs, $rn a second ($wn by the clock); that is $(awk -v a="$rn" -v b="$r1" -v n="$n" 'BEGIN { printf("%.2f", (b > 0) ? a / b / n : 0) }') x N"
+  done
+done | tee "$out/throughput.txt"

@@ -1,0 +1,69 @@
+"""What the drivers of transformers' models share: which cache, which attention."""
+
+import argparse
+import inspect
+
+import torch
+import transformers
+import transformers_attention as attention
+
+CONTEXT = 2048  # of a static cache, in tokens
+
+
+ATTENTION = {"eager": "eager", "sdpa": "sdpa", "flex": "flex_attention", "flash": attention.NAME}
+parser = argparse.ArgumentParser()
+parser.add_argument("--cache", default="dynamic", choices=["none", "dynamic", "recording", "static", "hybrid"])
+parser.add_argument("--attention", default="sdpa", choices=list(ATTENTION))
+parser.add_argument("--compile", action="store_true")
+parser.add_argument("--cuda-graphs", action="store_true", help="compiled in the mode reduce-overhead, on a GPU alone")
+parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def parse():
+    args = parser.parse_args()
+    if args.cuda_graphs and args.device == "cpu":
+        parser.error("--cuda-graphs: CUDA graphs need a GPU: --device cuda")
+    torch.set_num_threads(1)  # the models are so small that threads wait for each other
+    attention.register(args.device)
+    return args
+
+
+def described(name, args, *more):
+    words = [f"{args.cache} cache", args.attention, *more]
+    return f"{name} ({', '.join(words + ['compiled'] * args.compile + ['CUDA graphs'] * args.cuda_graphs)})"
+
+
+def load(path, args):
+    """The model, and what is called in its place."""
+    model = transformers.AutoModelForCausalLM.from_pretrained(path, attn_implementation=ATTENTION[args.attention], dtype="auto").to(args.device).eval()
+    if args.compile or args.cuda_graphs:
+        return model, torch.compile(model, mode="reduce-overhead" if args.cuda_graphs else None)
+    return model, model
+
+
+def named(model, cache):
+    """The cache as forward() calls it: older releases say past_key_values."""
+    word = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+    return {word: cache, "use_cache": cache is not None}
+
+
+def make_cache(model, args):
+    """A cache of one batch. Since transformers 5 a static cache is hybrid by itself: its
+    layers are of full attention or have a window as the model's do."""
+    if args.cache == "none":
+        return None
+    if args.cache in ("static", "hybrid"):
+        return transformers.StaticCache(config=model.config, max_cache_len=CONTEXT)
+    cache = transformers.DynamicCache(config=model.config)
+    if args.cache == "recording":
+        cache.activate_past_recording()
+    return cache
+
+
+def limits(args):
+    """What serve_model() is told of the variant: neither sdpa nor flash has soft caps."""
+    archs = ["gemma2", "gemma3"] if args.cache == "hybrid" else ["mistral", "gemma2", "gemma3"]
+    if args.attention in ("sdpa", "flash"):
+        archs.remove("gemma2")
+    dtypes = ("F16", "BF16") if args.attention == "flash" and args.device != "cpu" else ("F32", "F16", "BF16")
+    return {"archs": archs, "dtypes": dtypes, "max_context": CONTEXT}
