@@ -80,6 +80,7 @@ type lowerer struct {
 	stmt  int
 	early []row //  ReadEarly: what the statement reads, read before the one before it
 	fused int   // FuseIndex: one more than the kernel of the last assignment by index, 0 for none
+	late  []lateReturn
 }
 
 // lower turns a checked program into kernels, for blocks of that many cells.
@@ -94,6 +95,7 @@ func lower(p Program, how Lowering, block int) lowered {
 		l.out.settled = append(l.out.settled, true)
 		l.statement(s)
 	}
+	l.returnLate()
 	return l.out
 }
 
@@ -134,8 +136,12 @@ func (l *lowerer) returned(s Stmt) {
 		}
 		l.out.transposed[store] = true
 	}
-	l.emit(store, count(0, len(v.rows)), v.rows)
 	l.out.returns = append(l.out.returns, store)
+	if l.how == LateReturn {
+		l.late = append(l.late, lateReturn{store, v.rows})
+		return
+	}
+	l.emit(store, count(0, len(v.rows)), v.rows)
 }
 
 // assign lowers an assignment to rows of what a name means, `x[lo:hi] = e` and its like.

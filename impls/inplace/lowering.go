@@ -38,6 +38,12 @@ const (
 	// OneBlock loses an assignment to rows of a value that is still to be computed
 	// where blocks have one size: the fault of pytorch#117778.
 	OneBlock
+	// LateReturn reads what is returned only when all statements have run: the fault of
+	// tinygrad#17074 and of pytorch#198131.
+	LateReturn
+	// DropReshaped is without that check where what is written is returned reshaped
+	// later: the fault of openxla/xla#49176.
+	DropReshaped
 )
 
 // lowerings describes them. A fault is racy where the order of the blocks decides
@@ -55,6 +61,8 @@ var lowerings = [...]struct {
 	FuseIndex:    {"fuse-index", "pytorch#198270", "an assignment by an index is fused with a read at other positions, and it races", true},
 	ReadEarly:    {"read-early", "pytorch#108963", "the next statement reads before the write", false},
 	OneBlock:     {"one-block", "pytorch#117778", fmt.Sprintf("in blocks of %d cells an assigned row is lost", wrongBlock), false},
+	LateReturn:   {"late-return", "tinygrad/tinygrad#17074", "what is returned is read after the last statement", false},
+	DropReshaped: {"drop-reshaped", "openxla/xla#49176", "the check is dropped where a returned reshape follows, and it races", true},
 }
 
 // Lowerings lists every lowering, the sound ones first.
@@ -108,8 +116,36 @@ func (l *lowerer) unchecked(b binding, v value) bool {
 		return !slices.ContainsFunc(moves(b, v), func(by int) bool { return by == 1 || by == -1 })
 	case ChunkForward:
 		return inPlace(v.rows) && slices.IsSorted(b.at) && moves(b, v)[0] > 0
+	case DropReshaped:
+		return l.reshapedLater(b.obj)
 	}
 	return false
+}
+
+// reshapedLater reports whether a later statement returns rows of an object, reshaped.
+func (l *lowerer) reshapedLater(o *object) bool {
+	return slices.ContainsFunc(l.prog.Stmts[l.stmt+1:], func(s Stmt) bool {
+		return s.Form == Reshaped && s.Src.Op == OpView && l.names[s.Src.Name].obj == o
+	})
+}
+
+// lateReturn is a returned value that LateReturn has yet to read.
+type lateReturn struct {
+	store int
+	rows  []row
+}
+
+// returnLate is the fault of LateReturn: after the last statement it reads what was
+// returned before. Until then the memory is not what the program means.
+func (l *lowerer) returnLate() {
+	for _, r := range l.late {
+		l.emit(r.store, count(0, len(r.rows)), r.rows)
+	}
+	if len(l.late) > 0 {
+		for i := range len(l.out.settled) - 1 {
+			l.out.settled[i] = false
+		}
+	}
 }
 
 // moves lists by how many rows each row of a storage moves that the copy of a value to

@@ -76,6 +76,8 @@ var programBugs = []struct{ id, target, base, reference, mechanism string }{
 	{"A6", "write-read/read-early/sim", "write-read", "pytorch/pytorch#108963", "a reader is fused ahead of the write before it, and gets what was there before"},
 	{"A8", "roll-row/one-block/sim", "roll-row", "pytorch/pytorch#117778", "a roll and the assignment of a row are lowered wrongly at one size of block alone"},
 	{"A13", "up-shift/chunk-forward/sim", "up-shift", "tenstorrent/tt-metal#50726", "a copy within one buffer goes forward chunk by chunk, without a check for overlap"},
+	{"H1", "shift-reshaped/drop-reshaped/sim", "shift-reshaped", "openxla/xla#49176", "an in-place update reads its own output where a reshape follows"},
+	{"H2, H5", "return-write/late-return/sim", "return-write", "tinygrad/tinygrad#17074, pytorch/pytorch#198131", "what is returned is read after a later write of its source"},
 	{"B4", "shift-index-as-written/fused/sim", "shift-index", "huggingface/transformers#37370", "positions are clamped to the last row and the window moves by one: several tokens land in one row"},
 	{"", "cat-as-written/fused/sim", "cat", "pytorch/pytorch#159855", "a chunk that is refused has moved the counter, and one row is broadcast to all"},
 	{"", "roll-as-written/fused/sim", "roll", "pytorch/pytorch#159855", "a chunk that is refused has moved the counter"},
@@ -95,15 +97,10 @@ type Unplanted struct{ ID, Reference, Mechanism, Why string }
 // UnplantedBugs lists them. It is a copy.
 func UnplantedBugs() []Unplanted { return append([]Unplanted(nil), unplanted...) }
 
-const widerGrammar = "not planted yet; the wider grammar of programs now has what it needs"
-
 var unplanted = []Unplanted{
 	{"D19", "ml-explore/mlx-lm#1914", "returned rows level off at W-1+q", "no bug but a control: go/sliding does so, and must stay silent"},
 	{"E11", "huggingface/transformers#30377", "the length is the number of keys that are not zero", "values name their origin and are never zero, so that no key of zeros is drawn"},
-	{"H1", "openxla/xla#49176", "an in-place update reads its own output where a reshape follows", widerGrammar},
-	{"H2", "tinygrad/tinygrad#17074", "a lazy reader sees a later write", widerGrammar},
-	{"H3", "pytorch/pytorch#177821", "parts of a concatenation become views of it, and an index write reaches them", widerGrammar},
-	{"H4", "pytorch/pytorch#198101", "the reader of a view by another type is computed after a later write", widerGrammar},
-	{"H5", "pytorch/pytorch#198131", "a copy of an input is replaced by the input, which is written before the copy is read", widerGrammar},
-	{"H6", "pytorch/pytorch#198033", "an update of several tensors at once reads what it writes, at other positions", widerGrammar},
+	{"H3", "pytorch/pytorch#177821", "parts of a concatenation become views of it, and an index write reaches them", "every lowering gives the value of an expression memory of its own or none: in none can two values come to share it"},
+	{"H4", "pytorch/pytorch#198101", "the reader of a view by another type is computed after a later write", "programs have no view by another element type; without it the fault is that of return-write/late-return"},
+	{"H6", "pytorch/pytorch#198033", "an update of several tensors at once reads what it writes, at other positions", "a kernel of several destinations comes from fuse-index alone, whose fault this is with sums; built-in programs run in every element type and so do not add"},
 }

@@ -24,6 +24,8 @@ var programs = []program{
 	{"index-read", indexRead, []inplace.Lowering{inplace.FuseIndex}},
 	{"write-read", writeRead, []inplace.Lowering{inplace.ReadEarly}},
 	{"roll-row", rollRow, []inplace.Lowering{inplace.OneBlock}},
+	{"return-write", returnWrite, []inplace.Lowering{inplace.LateReturn}},
+	{"shift-reshaped", shiftReshaped, []inplace.Lowering{inplace.DropReshaped}},
 }
 
 // BuiltinProgram is a program that is a target by itself, on a buffer x of w
@@ -81,6 +83,29 @@ func writeRead(w int) inplace.Program {
 	}
 }
 
+// returnWrite returns all rows and then writes the last one.
+func returnWrite(w int) inplace.Program {
+	return inplace.Program{
+		Buffers: []inplace.Buffer{{Name: cacheBuffer, Rows: w}, {Name: ChunkBuffer, Rows: 1}},
+		Stmts: []inplace.Stmt{
+			inplace.Return(inplace.Plain, inplace.View(cacheBuffer, 0, w)),
+			inplace.Assign(cacheBuffer, w-1, w, inplace.View(ChunkBuffer, 0, 1)),
+		},
+	}
+}
+
+// shiftReshaped moves all rows but the first down by one, and returns the rows of each
+// lane as one.
+func shiftReshaped(w int) inplace.Program {
+	return inplace.Program{
+		Buffers: []inplace.Buffer{{Name: cacheBuffer, Rows: w}},
+		Stmts: []inplace.Stmt{
+			inplace.Assign(cacheBuffer, 0, w-1, inplace.View(cacheBuffer, 1, w)),
+			inplace.Return(inplace.Reshaped, inplace.View(cacheBuffer, 0, w)),
+		},
+	}
+}
+
 // rollRow is the step of roll.
 func rollRow(w int) inplace.Program {
 	return inplace.Program{Buffers: []inplace.Buffer{{Name: cacheBuffer, Rows: w}, {Name: ChunkBuffer, Rows: 1}}, Stmts: rollStep(w)}
@@ -92,12 +117,14 @@ func rollRow(w int) inplace.Program {
 var shows = map[inplace.Lowering][]string{
 	// A barrier between the read and the write spares shift-index, shift-assign and
 	// roll-index.
-	inplace.DropWAR:      {"cat", "cat-assign", "roll", "roll-assign", "up-shift", "down-shift", "shift-two", "roll-row"},
+	inplace.DropWAR:      {"cat", "cat-assign", "roll", "roll-assign", "up-shift", "down-shift", "shift-two", "roll-row", "shift-reshaped"},
 	inplace.DropClone:    {"up-shift", "down-shift"},
 	inplace.DropFar:      {"shift-two"},
 	inplace.ChunkForward: {"up-shift"},
 	inplace.FuseIndex:    {"index-read"},
-	inplace.ReadEarly:    {"write-read"},
+	inplace.ReadEarly:    {"write-read", "shift-reshaped"},
+	inplace.LateReturn:   {"return-write"},
+	inplace.DropReshaped: {"shift-reshaped"},
 	// The new row is assigned to what is still to be computed.
 	inplace.OneBlock: {"roll", "roll-assign", "roll-row"},
 }
