@@ -67,7 +67,7 @@ type programDraw struct {
 	whole        float64
 }
 
-// drawProgram draws a program of one to three buffers: of the wider grammar if wide, and
+// drawProgram draws a program of one or two buffers: of the wider grammar if wide, and
 // with sums if adds.
 func drawProgram(r *rand.Rand, wide, adds bool) inplace.Program {
 	g := &programDraw{Rand: r, rows: map[string]int{}, whole: 0.5 + r.Float64()/2}
@@ -86,7 +86,7 @@ func drawProgram(r *rand.Rand, wide, adds bool) inplace.Program {
 			}
 		}
 	}
-	for _, name := range []string{"x", "y", "z"}[:1+r.IntN(2)] {
+	for _, name := range []string{"x", "y"}[:1+r.IntN(2)] {
 		rows := 2 + r.IntN(maxRows-1)
 		g.p.Buffers = append(g.p.Buffers, inplace.Buffer{Name: name, Rows: rows})
 		g.name(name, rows)
