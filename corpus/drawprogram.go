@@ -26,6 +26,7 @@ const (
 	drawAssign = iota
 	drawDefine
 	drawIndex
+	drawShift
 	drawOwnRows
 	drawMask
 	drawStepped
@@ -46,7 +47,7 @@ const (
 )
 
 var (
-	usualStmts = [...]float64{drawAssign: 4, drawDefine: 3, drawIndex: 1, drawOwnRows: 0.5, drawMask: 1, drawStepped: 1, drawReturn: 1, drawAddTo: 1}
+	usualStmts = [...]float64{drawAssign: 4, drawDefine: 3, drawIndex: 1, drawShift: 0.5, drawOwnRows: 0.5, drawMask: 1, drawStepped: 1, drawReturn: 1, drawAddTo: 1}
 	usualExprs = [...]float64{drawView: 3, drawClone: .5, drawCat: 2.5, drawRoll: 2, drawGather: 1.5, drawIndexCopy: 2, drawFlip: 1, drawSteppedView: 1, drawAdd: 1}
 )
 
@@ -123,6 +124,10 @@ func (g *programDraw) statement() inplace.Stmt {
 	case drawIndex:
 		index := g.index(rows)
 		return inplace.AssignIndex(name, index, g.expr(len(index), 0))
+	case drawShift: // what a cache does in place, by a copy
+		n := 1 + g.IntN(max(1, rows-1))
+		to, from := g.IntN(rows-n+1), g.IntN(rows-n+1)
+		return inplace.Assign(name, to, to+n, inplace.Clone(inplace.View(name, from, from+n)))
 	case drawOwnRows:
 		index := g.index(rows)
 		lo := g.IntN(rows - len(index) + 1)
