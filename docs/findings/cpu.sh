@@ -44,7 +44,7 @@ torch_steps() {
 
 programs() {
   for seed in 1 2; do
-    run "programs-seed-$seed" $py torch_programs.py --seed $seed --time 8m --shrink-time 60s
+    run "programs-seed-$seed" $py "torch_programs.py --grammar 1" --seed $seed --time 8m --shrink-time 60s
   done
 }
 

@@ -56,7 +56,7 @@ updates) # random prefills, resets and odd chunks through the protocol, at small
   grep -H 'exit status' "$out"/*.txt
   ;;
 programs) # the hunt for the next #159855
-  ./slidefuzz hunt --exec "'$python' $workers/torch_programs.py --device cuda" --shrink-time 60s -o "$out/reports" "$@" 2>"$out/programs.err" | tee "$out/programs.txt"
+  ./slidefuzz hunt --exec "'$python' $workers/torch_programs.py --device cuda --grammar 1" --shrink-time 60s -o "$out/reports" "$@" 2>"$out/programs.err" | tee "$out/programs.txt"
   ;;
 compilers) # random programs in four compilers at once, five minutes each, and shrinking
   # JAX takes most of the memory when it starts unless told otherwise.
@@ -71,7 +71,7 @@ compilers) # random programs in four compilers at once, five minutes each, and s
   # ONLY=cuda runs one of them.
   for part in ${ONLY:-torch jax cupy cuda}; do
     case $part in
-    torch) hunt torch 4 torch_programs.py --device cuda & ;;
+    torch) hunt torch 4 torch_programs.py --device cuda --grammar 1 & ;;
     jax) hunt jax 4 jax_programs.py & ;;
     cupy) hunt cupy 1 cupy_programs.py & ;;
     cuda) hunt cuda 2 cuda_programs.py & ;;

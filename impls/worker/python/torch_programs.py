@@ -19,12 +19,14 @@ import torch
 def buffers():
     return [{buffers}]
 
-want, wrong = buffers(), 0
-p0(*want)  # eager
+def outcome(f):
+    made = buffers()
+    return made + list(f(*made) or ())  # and what it returns
+
+want, wrong = outcome(p0), 0  # eager
 compiled = torch.compile(p0, fullgraph=True{mode})
 for run in range({runs}):
-    got = buffers()
-    compiled(*got)
+    got = outcome(compiled)
     cells = sum(int((a != b).sum()) for a, b in zip(want, got))
     wrong += cells > 0
     print(f"run {{run}}: {{cells}} wrong cells")
@@ -42,6 +44,7 @@ def main():
     p.add_argument("--mode", choices=["eager", "default", "reduce-overhead"], default="default")
     p.add_argument("--device", default="cpu")
     p.add_argument("--at-once", type=int, help="programs of one graph")
+    p.add_argument("--grammar", type=int, choices=[1, 2], default=2, help="1 leaves out flips, steps, masks, sums and returned values")
     o = p.parse_args()
     mode = "" if o.mode in ("eager", "default") else f', mode="{o.mode}"'
     compiled = {}  # by source and shapes: a finding is run again and again
@@ -53,8 +56,7 @@ def main():
 
     def compile_together(fs):
         def together(*arguments):
-            for f, a in zip(fs, arguments):
-                f(*a)
+            return [f(*a) for f, a in zip(fs, arguments)]
 
         if o.mode == "eager":
             return together
@@ -73,13 +75,15 @@ def main():
             names = [[f"{i}.{a}" for a in f.__code__.co_varnames[: f.__code__.co_argcount]] for i, f in enumerate(fs)]
             compiled[key] = compile_together(fs), names
         f, names = compiled[key]
-        f(*[[buffers[n] for n in of] for of in names])
+        returned = f(*[[buffers[n] for n in of] for of in names])
+        for i, values in enumerate(returned):
+            buffers |= {f"{i}.return{k}": x for k, x in enumerate(values or (), 1)}
         return {}, {name: from_torch(x) for name, x in buffers.items()}
 
     def script(meta):
         case = dict(line.split(" ", 1) for line in meta["case"].splitlines() if line.startswith(("shape ",)))
         shape = dict(f.split("=") for f in case["shape"].split())
-        dtype = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}[shape["dtype"]]
+        dtype = {"F32": "float32", "BF16": "bfloat16", "F16": "float16", "I32": "int32"}[shape["dtype"]]
         made = []
         for line in meta["case"].splitlines():
             if line.startswith("buffer "):
@@ -94,7 +98,11 @@ def main():
     def no_cache(**shape):
         raise NotImplementedError("this worker runs programs, not a cache")
 
-    serve(no_cache, f"torch-programs-{o.mode}", f"torch {torch.__version__}", "single", ["F32", "BF16", "F16"], device_name(o.device), script=script, programs=run, programs_at_once=o.at_once or AT_ONCE.get(o.device, 8))
+    dtypes = ["F32", "BF16", "F16"] + (["I32"] if o.grammar > 1 else [])  # I32 for sums
+    serve(
+        no_cache, f"torch-programs-{o.mode}", f"torch {torch.__version__}", "single", dtypes, device_name(o.device),
+        script=script, programs=run, programs_at_once=o.at_once or AT_ONCE.get(o.device, 8), grammar=o.grammar if o.grammar > 1 else None,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
