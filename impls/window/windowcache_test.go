@@ -118,10 +118,11 @@ func TestReturnsOfUpdates(t *testing.T) {
 		c.Recycle()
 		k, v = appendOf(t, c, 1, 2, 3)
 		requireRows(t, k, v, 1, 2, 3)
+		keys, values := c.Stored()
+		require.Same(t, &keys.Data[0], &k.Data[0], "the window itself, and not the chunk")
+		require.Same(t, &values.Data[0], &v.Data[0])
 		k, v = appendOf(t, c, 4)
 		requireRows(t, k, v, 2, 3, 4)
-		stored, _ := c.Stored()
-		require.Same(t, &stored.Data[0], &k.Data[0], "the window itself, not a copy")
 	}
 }
 
@@ -132,9 +133,22 @@ func TestGuardOfAWindow(t *testing.T) {
 		before, rows int
 		ok           bool
 	}{
-		{0, 0, false}, {0, 1, true}, {0, 2, true}, {0, 3, true}, {0, 4, true},
-		{1, 1, true}, {1, 2, true}, {1, 3, false}, {1, 4, true},
-		{2, 1, true}, {2, 2, false}, {3, 0, false}, {3, 1, true}, {3, 2, false}, {3, 3, false}, {3, 4, true},
+		{0, 0, false},
+		{0, 1, true},
+		{0, 2, true},
+		{0, 3, true},
+		{0, 4, true},
+		{1, 1, true},
+		{1, 2, true},
+		{1, 3, false},
+		{1, 4, true},
+		{2, 1, true},
+		{2, 2, false},
+		{3, 0, false},
+		{3, 1, true},
+		{3, 2, false},
+		{3, 3, false},
+		{3, 4, true},
 	} {
 		c := newCache(t, "cat/fused/sim", oneByte)
 		if x.before > 0 {
@@ -157,6 +171,11 @@ func TestBugsAtTheBorder(t *testing.T) {
 	appendOf(t, c, 1)
 	appendOf(t, c, 2, 3) // not by a single token
 	requireStored(t, c, 1, 2, 3)
+	single := oneByte
+	single.Window = 1
+	c = newCache(t, "roll-early/fused/sim", single)
+	appendOf(t, c, 1)
+	require.Same(t, c.engine.plan(0, 1, false), c.LastPlan(), "a window of one row is filled, as in roll")
 
 	c = newCache(t, "evict-empty/fused/sim", oneByte)
 	appendOf(t, c, 1, 2)
