@@ -222,6 +222,21 @@ func TestPlansOfWhatRanElsewhere(t *testing.T) {
 	require.NoError(t, a.outcome())
 }
 
+// Each lane of a buffer that ran elsewhere is judged by the tokens of its entry.
+func TestLanesOfWhatRanElsewhere(t *testing.T) {
+	s := impls.Shape{Batch: 2, Heads: 2, Window: 3, Dim: 1, DType: impls.F32}
+	c := &corpus.Case{Shape: s, Ops: []corpus.Op{{Kind: corpus.Append, N: 2}}}
+	d := New().After(c, 0, oracle.Keys, make([]byte, s.Lanes()*s.Window*s.RowBytes()), Ran{})
+	require.Equal(t, []any{corpus.FaultRows, "returned", 0, 0, 8}, []any{d.Fault, d.Where, d.Lane, d.Row, d.Wrong})
+	require.Equal(t, s.Lanes(), d.Seen.WrongLanes)
+	for lane, l := range d.Seen.Drawn {
+		require.Equal(t, []int{lane, 2}, []int{l.Lane, l.Wrong})
+		for row, position := range []int{0, 1, -1} {
+			require.Equal(t, position, l.Rows[row].Position)
+		}
+	}
+}
+
 // What a program returns is named in its order, whatever buffers it has.
 func TestNamesOfReturned(t *testing.T) {
 	p := inplace.Program{Buffers: []inplace.Buffer{{Name: "x", Rows: 3}, {Name: "y", Rows: 3}}}

@@ -94,6 +94,27 @@ x[[0]] = t[0:1]
 	require.Zero(t, d.Race.Index)
 	require.Equal(t, []int32{1, 0}, d.Race.Order, "that of its own statement")
 
+	d = ran(t, &noting{}, "1", "1", "drop-war", "schedule descending\nbuffer x 4\nx[0:3] = x[1:4]\n")
+	require.NotNil(t, d)
+	require.NotNil(t, d.Race, "the first statement has one too")
+	require.Equal(t, []int{1, 0, 0}, []int{d.Op, d.Race.Kernel.Stmt, d.Race.Index})
+
+	// Row 1 of what is returned is wrong, whose kernel has no race: that of the temporary
+	// is told from its first on, not from row 1 of the temporary.
+	d = ran(t, &noting{}, "1", "1", "drop-war", `schedule descending
+buffer x 1
+buffer y 5
+t = cat(y[0:5], y[0:2])
+y[0:1] = x[0:1]
+t[0:6] = t[1:7]
+return t[0:6]
+`)
+	require.NotNil(t, d)
+	require.Equal(t, []any{4, "return1", 1}, []any{d.Op, d.Tensor, d.Row})
+	require.NotNil(t, d.Race)
+	require.Equal(t, []int{2, 1}, []int{d.Race.Kernel.Stmt, d.Race.HazardRow})
+	require.Equal(t, "return1", d.Race.Names[3])
+
 	// A wrong cell without a race has none.
 	d = ran(t, &noting{after: func(k *inplace.Kernel, mem [][]byte) {
 		if k.Stmt == 1 {
