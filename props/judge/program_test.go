@@ -165,8 +165,8 @@ func TestRowsOfProgramsAreNamed(t *testing.T) {
 	sums, plain := values("x[0:1] += y[0:1]"), values("x[0:1] = y[0:1]")
 	for lane, where := range []string{" in lane 0", "", " in lane 2"} {
 		for _, v := range []*Values{sums, plain} {
-			require.Equal(t, "what row 0 of x held"+where, v.describe(v.want(lane, oracle.Sum{{Buffer: 0, Row: 0}}), 1))
-			require.Equal(t, "what row 1 of y held"+where, v.describe(v.want(lane, oracle.Sum{{Buffer: 1, Row: 1}}), 1))
+			require.Equal(t, "what row 0 of x held"+where, v.describe(v.want(lane, oracle.Sum{{Buffer: 0, Row: 0}}), 1, 0))
+			require.Equal(t, "what row 1 of y held"+where, v.describe(v.want(lane, oracle.Sum{{Buffer: 1, Row: 1}}), 1, 0))
 		}
 		for _, x := range []struct {
 			sum  oracle.Sum
@@ -176,9 +176,9 @@ func TestRowsOfProgramsAreNamed(t *testing.T) {
 			{oracle.Sum{{Buffer: 0, Row: 1}, {Buffer: 1, Row: 0}}, "what row 1 of x plus row 0 of y held"},
 			{oracle.Sum{{Buffer: 1, Row: 1}, {Buffer: 1, Row: 1}}, "what row 1 of y plus row 1 of y held"},
 		} {
-			require.Equal(t, x.want+where, sums.describe(sums.want(lane, x.sum), 1))
-			require.Equal(t, "parts of several rows", plain.describe(sums.want(lane, x.sum), 1))
+			require.Equal(t, x.want+where, sums.describe(sums.want(lane, x.sum), 1, 0))
+			require.Equal(t, "parts of several rows", plain.describe(sums.want(lane, x.sum), 1, 0))
 		}
 	}
-	require.Equal(t, "another sum", sums.describe(make([]byte, 4), 1))
+	require.Equal(t, "the number 0", sums.describe(make([]byte, 4), 1, 0))
 }
