@@ -347,6 +347,11 @@ func (c *Case) weight() int {
 		for _, i := range s.Index {
 			n += i
 		}
+		for i, set := range s.Mask {
+			if set {
+				n += i
+			}
+		}
 	}
 	return n
 }

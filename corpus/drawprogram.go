@@ -26,6 +26,7 @@ const (
 	drawAssign = iota
 	drawDefine
 	drawIndex
+	drawShift
 	drawOwnRows
 	drawMask
 	drawStepped
@@ -46,7 +47,7 @@ const (
 )
 
 var (
-	usualStmts = [...]float64{drawAssign: 4, drawDefine: 3, drawIndex: 1, drawOwnRows: 0.5, drawMask: 1, drawStepped: 1, drawReturn: 1, drawAddTo: 1}
+	usualStmts = [...]float64{drawAssign: 4, drawDefine: 3, drawIndex: 1, drawShift: 0.5, drawOwnRows: 0.5, drawMask: 1, drawStepped: 1, drawReturn: 1, drawAddTo: 1}
 	usualExprs = [...]float64{drawView: 3, drawClone: .5, drawCat: 2.5, drawRoll: 2, drawGather: 1.5, drawIndexCopy: 2, drawFlip: 1, drawSteppedView: 1, drawAdd: 1}
 )
 
@@ -67,7 +68,7 @@ type programDraw struct {
 	whole        float64
 }
 
-// drawProgram draws a program of one to three buffers: of the wider grammar if wide, and
+// drawProgram draws a program of one or two buffers: of the wider grammar if wide, and
 // with sums if adds.
 func drawProgram(r *rand.Rand, wide, adds bool) inplace.Program {
 	g := &programDraw{Rand: r, rows: map[string]int{}, whole: 0.5 + r.Float64()/2}
@@ -86,7 +87,7 @@ func drawProgram(r *rand.Rand, wide, adds bool) inplace.Program {
 			}
 		}
 	}
-	for _, name := range []string{"x", "y", "z"}[:1+r.IntN(2)] {
+	for _, name := range []string{"x", "y"}[:1+r.IntN(2)] {
 		rows := 2 + r.IntN(maxRows-1)
 		g.p.Buffers = append(g.p.Buffers, inplace.Buffer{Name: name, Rows: rows})
 		g.name(name, rows)
@@ -123,6 +124,10 @@ func (g *programDraw) statement() inplace.Stmt {
 	case drawIndex:
 		index := g.index(rows)
 		return inplace.AssignIndex(name, index, g.expr(len(index), 0))
+	case drawShift: // what a cache does in place, by a copy
+		n := 1 + g.IntN(max(1, rows-1))
+		to, from := g.IntN(rows-n+1), g.IntN(rows-n+1)
+		return inplace.Assign(name, to, to+n, inplace.Clone(inplace.View(name, from, from+n)))
 	case drawOwnRows:
 		index := g.index(rows)
 		lo := g.IntN(rows - len(index) + 1)

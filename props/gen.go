@@ -83,9 +83,13 @@ func Cases() gopter.Gen {
 	return generator(func(p *gopter.GenParameters) *corpus.Case { return corpus.Decode(randomBytes(p.Rng)) })
 }
 
-// Programs is a gopter generator of the cases that corpus.DecodeProgram makes.
+// Programs is a gopter generator of the cases that corpus.DecodeProgram makes of the wider
+// grammar: with flips, steps, masks and returned values, and of two in five with sums, in
+// I32 or F32.
 func Programs() gopter.Gen {
-	return generator(func(p *gopter.GenParameters) *corpus.Case { return corpus.DecodeProgram(randomBytes(p.Rng)) })
+	return generator(func(p *gopter.GenParameters) *corpus.Case {
+		return corpus.DecodeProgram(append([]byte(corpus.ProgramPrefix), randomBytes(p.Rng)...))
+	})
 }
 
 // drawn is a gopter generator of the cases that a hunt in a target draws: its seed is

@@ -44,6 +44,7 @@ func gather(ctx context.Context, dir string, bugs []window.Bug, seeds int, compl
 			tasks = append(tasks, task{t, seed + 1})
 		}
 	}
+	whole := ctx // an error of one hunt ends the others, which is no interruption
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	turn := make(chan task)
@@ -70,7 +71,7 @@ func gather(ctx context.Context, dir string, bugs []window.Bug, seeds int, compl
 	}
 	close(turn)
 	hunts.Wait()
-	return errors.Join(err, context.Cause(ctx))
+	return errors.Join(err, whole.Err())
 }
 
 // gatherOne is the hunt in one sound target for one seed.

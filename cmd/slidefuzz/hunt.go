@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/corpus/keep"
 	"github.com/slidefuzz/slidefuzz/props/run"
 )
@@ -122,6 +123,11 @@ func huntFlags(fs *flag.FlagSet) action {
 			return o.exhaust(ctx, e, args)
 		}
 		if o.isIssue(args) {
+			for _, name := range []string{"shard", "corpus", "steps", "junit", "json"} {
+				if isSet(fs, name) {
+					return 0, fmt.Errorf("%s in an engine and --%s do not go together: -o DIR keeps its table", corpus.IssueName, name)
+				}
+			}
 			runs := 0
 			if isSet(fs, "cases") {
 				runs = o.cases

@@ -204,6 +204,7 @@ func TestCorpusRefuses(t *testing.T) {
 		{"hunt roll/fused/sim --corpus " + dir + " --shard 1/2 --seed 7 -o " + dir, "shards must draw the same cases"},
 		{"hunt --engine reference --corpus " + dir, "not for engines"},
 		{"hunt issue-159855 --corpus " + dir, "not for scenarios"},
+		{"hunt issue-159855 --engine transformers --corpus " + dir, "do not go together"},
 		{"hunt --exhaustive --corpus " + dir, "do not go together"},
 	} {
 		status, out, stderr := call(t, "", strings.Fields(c.args)...)

@@ -41,7 +41,7 @@ type entry struct {
 	traits []Trait
 }
 
-// What is measured in docs/bugs.md.
+// What these gain, slidefuzz bugs --corpus measures.
 const (
 	// Share of the cases after the kept ones that vary one of them.
 	mutated = 0.5

@@ -112,8 +112,11 @@ func (t *Target) read(name string) *corpus.Case {
 // leftFor is how old a half-written file is that nobody is still writing.
 const leftFor = time.Hour
 
-// tidy removes what a hunt left half-written that was killed.
+// tidy removes what a hunt left half-written that was killed, and no other hidden file.
 func (t *Target) tidy(e os.DirEntry) {
+	if name := e.Name()[1:]; !strings.HasPrefix(name, failurePrefix) && !strings.HasPrefix(name, casePrefix) {
+		return
+	}
 	if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > leftFor {
 		_ = os.Remove(filepath.Join(t.dir, e.Name())) // another hunt may have done so
 	}

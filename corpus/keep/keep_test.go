@@ -85,7 +85,7 @@ func TestFolderOfOthers(t *testing.T) {
 	x, said := open(t, t.TempDir())
 	require.NoError(t, os.WriteFile(filepath.Join(x.dir, "case-0.txt"), []byte("slidefuzz case v9\n"), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(x.dir, "notes.md"), nil, 0o644))
-	for name, age := range map[string]time.Duration{".new": 0, ".old": 2 * time.Hour} {
+	for name, age := range map[string]time.Duration{".case-1.txt.5": 0, ".failure-2-3.txt.6": 2 * time.Hour, ".gitkeep": 2 * time.Hour} {
 		path := filepath.Join(x.dir, name)
 		require.NoError(t, os.WriteFile(path, nil, 0o644))
 		require.NoError(t, os.Chtimes(path, time.Time{}, time.Now().Add(-age)))
@@ -95,6 +95,7 @@ func TestFolderOfOthers(t *testing.T) {
 	assert.Empty(t, k.Cases)
 	require.Len(t, *said, 1)
 	assert.Contains(t, (*said)[0].Error(), "case-0.txt:1:")
-	assert.FileExists(t, filepath.Join(x.dir, ".new"))
-	assert.NoFileExists(t, filepath.Join(x.dir, ".old"))
+	assert.FileExists(t, filepath.Join(x.dir, ".case-1.txt.5"))
+	assert.NoFileExists(t, filepath.Join(x.dir, ".failure-2-3.txt.6"))
+	assert.FileExists(t, filepath.Join(x.dir, ".gitkeep"), "no hunt has written it")
 }

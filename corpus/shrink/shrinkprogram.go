@@ -1,6 +1,7 @@
 package shrink
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -44,14 +45,7 @@ func (s *shrinker) inlineStmts(ctx context.Context) {
 				if st.Src.Op != inplace.OpView {
 					continue // which has nothing to write to
 				}
-				x.Dst = st.Src.Name
-				x.Index = slices.Clone(x.Index)
-				for j := range x.Index {
-					x.Index[j] += st.Src.Lo
-				}
-				if x.Index == nil {
-					x.Lo, x.Hi = x.Lo+st.Src.Lo, x.Hi+st.Src.Lo
-				}
+				c.Program.Stmts[k] = through(*x, st.Src, c.Program.Buffers)
 			}
 			if s.tryAny(ctx, c) {
 				continue
@@ -59,6 +53,60 @@ func (s *shrinker) inlineStmts(ctx context.Context) {
 		}
 		i++
 	}
+}
+
+// through is an assignment to a name that is a view as one to what it views. A mask is
+// one of a buffer that is viewed in ascending order, else the rows become an index.
+func through(x inplace.Stmt, view inplace.Expr, buffers []inplace.Buffer) inplace.Stmt {
+	x.Dst = view.Name
+	step := cmp.Or(view.Step, 1)
+	if x.Index == nil && x.Mask == nil {
+		x.Lo, x.Hi, x.Step = slice(view.Lo+x.Lo*step, len(x.Rows()), cmp.Or(x.Step, 1)*step)
+		return x
+	}
+	rows := slices.Clone(x.Rows())
+	for i := range rows {
+		rows[i] = view.Lo + rows[i]*step
+	}
+	at := slices.IndexFunc(buffers, func(b inplace.Buffer) bool { return b.Name == view.Name })
+	if x.Mask == nil || step < 0 || at < 0 {
+		x.Index, x.Mask = rows, nil
+		return x
+	}
+	x.Mask = make([]bool, buffers[at].Rows)
+	for _, row := range rows {
+		if row >= len(x.Mask) { // without meaning: Case.Check finds it
+			break
+		}
+		x.Mask[row] = true
+	}
+	return x
+}
+
+// slice is n rows, the first one first, then each a step on, as views and assignments
+// say them: of fewer than two rows no step is seen.
+func slice(first, n, step int) (lo, hi, by int) {
+	switch span := (n - 1) * step; {
+	case n < 2 || step == 0 || step == 1:
+		return first, first + n, 0
+	case step > 0:
+		return first, first + span + 1, step
+	default:
+		return first, first + span - 1, step
+	}
+}
+
+// part is n rows of a view, from its k-th on.
+func part(e inplace.Expr, k, n int) inplace.Expr {
+	e.Lo, e.Hi, e.Step = slice(e.Lo+k*cmp.Or(e.Step, 1), n, e.Step)
+	return e
+}
+
+// lower is a view whose rows are all one lower.
+func lower(e inplace.Expr) inplace.Expr {
+	n := len(e.Rows())
+	e.Lo--
+	return part(e, 0, n)
 }
 
 // inlined is e with what def defines in the place of its name: rows of a view,
@@ -69,7 +117,10 @@ func inlined(e inplace.Expr, def inplace.Stmt) inplace.Expr {
 		switch {
 		case e.Name != def.Dst:
 		case def.Src.Op == inplace.OpView:
-			e.Name, e.Lo, e.Hi = def.Src.Name, e.Lo+def.Src.Lo, e.Hi+def.Src.Lo
+			step := cmp.Or(def.Src.Step, 1)
+			n := len(e.Rows())
+			e.Name = def.Src.Name
+			e.Lo, e.Hi, e.Step = slice(def.Src.Lo+e.Lo*step, n, cmp.Or(e.Step, 1)*step)
 		case e.Lo == 0:
 			return def.Src
 		}
@@ -128,12 +179,7 @@ func simplerStmts(st inplace.Stmt) []inplace.Stmt {
 			x.Src = fewer(st.Src, false)
 			all = append(all, x)
 		}
-		lower := st // all rows one lower, then each
-		lower.Index = slices.Clone(st.Index)
-		for k := range lower.Index {
-			lower.Index[k]--
-		}
-		all = append(all, lower)
+		all = append(all, lowered(st)) // then each alone
 		for k := range st.Index {
 			x := st
 			x.Index = slices.Clone(st.Index)
@@ -147,24 +193,59 @@ func simplerStmts(st inplace.Stmt) []inplace.Stmt {
 		x.Src = fewer(st.Src, false)
 		all = append(all, x)
 	}
-	if !st.Define && st.Lo > 0 {
-		x := st
-		x.Lo, x.Hi = x.Lo-1, x.Hi-1
-		all = append(all, x)
+	rows := st.Rows()
+	if !st.Define && lowest(st.Lo, rows) > 0 {
+		all = append(all, lowered(st))
 	}
-	if n := st.Hi - st.Lo; !st.Define && n > 1 {
+	if n := len(rows); !st.Define && n > 1 {
 		for _, front := range [...]bool{true, false} {
 			x := st
 			x.Src = fewer(st.Src, front)
-			if front {
-				x.Lo++
-			} else {
-				x.Hi--
+			switch {
+			case st.Mask != nil && front:
+				x.Mask = without(st.Mask, rows[0])
+			case st.Mask != nil:
+				x.Mask = without(st.Mask, rows[n-1])
+			case front:
+				x.Lo, x.Hi, x.Step = slice(rows[1], n-1, st.Step)
+			default:
+				x.Lo, x.Hi, x.Step = slice(rows[0], n-1, st.Step)
 			}
 			all = append(all, x)
 		}
 	}
 	return all
+}
+
+// lowest is the lowest of some rows, or where they would begin if there are none.
+func lowest(lo int, rows []int) int {
+	if len(rows) == 0 {
+		return lo
+	}
+	return slices.Min(rows)
+}
+
+// without is a mask that leaves a row out.
+func without(mask []bool, row int) []bool {
+	mask = slices.Clone(mask)
+	mask[row] = false
+	return mask
+}
+
+// lowered is an assignment to rows that are all one lower.
+func lowered(st inplace.Stmt) inplace.Stmt {
+	switch {
+	case st.Index != nil:
+		st.Index = slices.Clone(st.Index)
+		for i := range st.Index {
+			st.Index[i]--
+		}
+	case st.Mask != nil: // as long as it was: its name has as many rows
+		st.Mask = append(slices.Clone(st.Mask[1:]), false)
+	default:
+		st.Lo, st.Hi, st.Step = slice(st.Lo-1, len(st.Rows()), st.Step)
+	}
+	return st
 }
 
 // simplerExprs puts each part in the place of the whole, where it has as many
@@ -186,18 +267,13 @@ func simplerExprs(e inplace.Expr) []inplace.Expr {
 			lo := min(e.Lo, e.Lo+(n-1)*e.Step)
 			all = append(all, inplace.View(e.Name, lo, lo+n))
 		}
-		if e.Lo > 0 {
-			x := e
-			x.Lo, x.Hi = x.Lo-1, x.Hi-1
-			all = append(all, x)
+		if lowest(e.Lo, e.Rows()) > 0 {
+			all = append(all, lower(e))
 		}
 	case inplace.OpCat:
 		// Two views in a row that could be one.
 		if len(e.Args) == 2 && e.Args[0].Op == inplace.OpView && e.Args[1].Op == inplace.OpView {
-			n := e.Args[1].Hi - e.Args[1].Lo
-			x := e.Args[0]
-			x.Hi += n
-			all = append(all, x)
+			all = append(all, part(e.Args[0], 0, len(e.Args[0].Rows())+len(e.Args[1].Rows())))
 		}
 	case inplace.OpRoll:
 		for _, k := range [...]int{0, 1, -1} {
@@ -206,9 +282,8 @@ func simplerExprs(e inplace.Expr) []inplace.Expr {
 			all = append(all, x)
 		}
 	case inplace.OpGather:
-		if a := e.Args[0]; a.Op == inplace.OpView && a.Hi-a.Lo >= len(e.Index) {
-			a.Hi = a.Lo + len(e.Index)
-			all = append(all, a)
+		if a := e.Args[0]; a.Op == inplace.OpView && len(a.Rows()) >= len(e.Index) {
+			all = append(all, part(a, 0, len(e.Index)))
 		}
 	case inplace.OpIndexCopy:
 		for k := 0; k < len(e.Index) && len(e.Index) > 1; k++ {
@@ -224,17 +299,21 @@ func fewer(e inplace.Expr, front bool) inplace.Expr {
 	e.Args = slices.Clone(e.Args)
 	switch e.Op {
 	case inplace.OpView:
-		if front {
-			e.Lo++
-		} else {
-			e.Hi--
+		n := len(e.Rows())
+		if n == 0 { // there is none: without meaning, which Case.Check finds
+			e.Hi, e.Step = e.Lo-1, 0
+			return e
 		}
+		if front {
+			return part(e, 1, n-1)
+		}
+		return part(e, 0, n-1)
 	case inplace.OpCat:
 		i := len(e.Args) - 1
 		if front {
 			i = 0
 		}
-		if a := e.Args[i]; a.Op == inplace.OpView && a.Hi-a.Lo == 1 && len(e.Args) > 1 {
+		if a := e.Args[i]; a.Op == inplace.OpView && len(a.Rows()) == 1 && len(e.Args) > 1 {
 			e.Args = slices.Delete(e.Args, i, i+1)
 			if len(e.Args) == 1 {
 				return e.Args[0]
@@ -266,6 +345,11 @@ func (s *shrinker) shrinkRows(ctx context.Context) {
 		for _, n := range corpus.Less(1, s.best.Program.Buffers[i].Rows) {
 			c := s.best.Clone()
 			c.Program.Buffers[i].Rows = n
+			for k, st := range c.Program.Stmts {
+				if st.Dst == name && len(st.Mask) > n {
+					c.Program.Stmts[k].Mask = slices.Clone(st.Mask[:n])
+				}
+			}
 			if s.tryAny(ctx, c) {
 				break
 			}
@@ -274,14 +358,9 @@ func (s *shrinker) shrinkRows(ctx context.Context) {
 			c := s.best.Clone()
 			c.Program.Buffers[i].Rows--
 			for k, st := range c.Program.Stmts {
-				if st.Dst == name && !st.Define {
-					if st.Index != nil {
-						st.Index = slices.Clone(st.Index)
-						for j := range st.Index {
-							st.Index[j]--
-						}
-					} else {
-						st.Lo, st.Hi = st.Lo-1, st.Hi-1
+				if st.Dst == name && !st.Define && st.Form == inplace.NotReturned {
+					if st = lowered(st); st.Mask != nil {
+						st.Mask = st.Mask[:len(st.Mask)-1]
 					}
 				}
 				st.Src = moved(st.Src, name)
@@ -298,7 +377,7 @@ func (s *shrinker) shrinkRows(ctx context.Context) {
 func moved(e inplace.Expr, name string) inplace.Expr {
 	if e.Op == inplace.OpView {
 		if e.Name == name {
-			e.Lo, e.Hi = e.Lo-1, e.Hi-1
+			return lower(e)
 		}
 		return e
 	}

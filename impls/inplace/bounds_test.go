@@ -79,6 +79,17 @@ func TestBoundsOfPrograms(t *testing.T) {
 	}
 }
 
+// The first and last of the letters and digits that a name may have, and what is next to
+// them in ASCII.
+func TestLettersOfNames(t *testing.T) {
+	for _, name := range []string{"A", "Z", "a", "z", "_", "A0", "Z9", "__", "aA", "aZ", "Aa", "Az"} {
+		require.NoError(t, Program{Buffers: []Buffer{{name, 1}}}.Check(), name)
+	}
+	for _, name := range []string{"@", "[", "`", "{", "/", ":", "0", "9", "^", "a@", "a[", "a`", "a{", "a/", "a:", "a^"} {
+		require.ErrorContains(t, Program{Buffers: []Buffer{{name, 1}}}.Check(), "want letters, digits and _", name)
+	}
+}
+
 // What a program returns, by which names, and which grammar it needs.
 func TestReturnsOfPrograms(t *testing.T) {
 	p := programOf(t, "t = x[1:4]", "return t[0:2]", "x[0:1] = y[0:1]", "return transpose(t[0:3])")
@@ -109,6 +120,8 @@ func TestBoundsOfMaps(t *testing.T) {
 		{"block 1\nrepeat 8 x 8\nx[0:8] = x[0:8]", "block 1\nrepeat 8 x 9\nx[0:8] = x[0:8]", "map: x has 64 elements, and 71 are touched"},
 		{"block 1\nrepeat 2 x 0\nx[0:8] = x[8:16]\nrepeat 1\nx[9:10] = x[0:1]", "block 1\nrepeat 0 x 0\nx[0:8] = x[8:16]", `map:6: "0": want a number from 1 to`},
 		{"block 1\nrepeat 1\nx[0:8] = x[8:16]", "block 1\nrepeat\nx[0:8] = x[8:16]", "map:6: repeat: want a number of times"},
+		{"storage y 128\nblock 1\nx[63:64] = y[0:1]", "storage y 128\nblock 1\nx[63:65] = y[0:2]", "map:7: x has 64 elements, and 65 are touched"},
+		{"storage y 128\nblock 1\ny[0:1] = x[63:64]", "storage y 128\nblock 1\ny[0:2] = x[63:65]", "map:7: x has 64 elements, and 65 are touched"},
 		{"block 1\nx[0:1] = x[1:2]", "x[0:1] = x[1:2]", "map: want a line block"},
 		{"block 1\n  x[0:1]=x[ 1 : 2 ]  # spaces", "block 1\nx[0:1] = x[1:2] x", "map:6: "},
 	} {

@@ -159,6 +159,10 @@ func TestCopiesOfPlans(t *testing.T) {
 		{heads, "y[0:4] = x[0:4]", []Copy{{Cell: 0, Dst: 1, To: 0, Src: 0, From: 0, N: 12}, {Cell: 12, Dst: 1, To: 12, Src: 0, From: 18, N: 12}}},
 		{tokens, "y[0:4] = x[0:4]", []Copy{{Cell: 0, Dst: 1, To: 0, Src: 0, From: 0, N: 24}}},
 		{tokens, "x[0:2] = y[0:2] + y[2:4]", []Copy{{Cell: 0, Dst: 0, To: 0, Src: 1, From: 0, N: 12, More: []Term{{1, 12}}}}},
+		// A sum goes on from lane to lane where each summand does.
+		{heads, "y[0:4] = y[0:4] + y[0:4]", []Copy{{Cell: 0, Dst: 1, To: 0, Src: 1, From: 0, N: 24, More: []Term{{1, 0}}}}},
+		{heads, "y[0:4] = y[0:4] + x[0:4]", []Copy{{Cell: 0, Dst: 1, To: 0, Src: 1, From: 0, N: 12, More: []Term{{0, 0}}}, {Cell: 12, Dst: 1, To: 12, Src: 1, From: 12, N: 12, More: []Term{{0, 18}}}}},
+		{heads, "y[0:4] = x[0:4] + y[0:4]", []Copy{{Cell: 0, Dst: 1, To: 0, Src: 0, From: 0, N: 12, More: []Term{{1, 0}}}, {Cell: 12, Dst: 1, To: 12, Src: 0, From: 18, N: 12, More: []Term{{1, 12}}}}},
 	} {
 		plan := Compile(programOf(t, x.line), Fused, x.shape, 4)
 		require.Len(t, plan.Kernels, 1)

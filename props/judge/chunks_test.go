@@ -147,7 +147,7 @@ func TestPictures(t *testing.T) {
 		x:        &x,
 		want:     func(_, _ int) []byte { return []byte{0} },
 		name:     func(_, row int) (int, string) { return row, "nothing" },
-		describe: func([]byte, int) string { return "something" },
+		describe: func([]byte, int, int) string { return "something" },
 	}
 	rowsOf := func(l corpus.SeenLane) (rows []int) {
 		for _, r := range l.Rows {

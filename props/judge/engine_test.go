@@ -299,3 +299,42 @@ func TestEngineIdentities(t *testing.T) {
 	s.drop("b")
 	require.True(t, b.ended)
 }
+
+// What follows a divergence is given to the engine without a verdict: the forwards, up
+// to one that it does not do.
+func TestEngineFinish(t *testing.T) {
+	const ops = "prompt a 5\ndecode a\ncrop a 4\nprompt b 2\ndecode a + decode b\n"
+	for after, want := range [][]int{{5, 1, 2, 2}, {1, 2, 2}, {2, 2}, {2, 2}, {2}, nil} {
+		j, f := NewEngine(), &given{}
+		j.c, j.point = engineCase(t, ops), Checkpoint{fakeIdentities, fakePadding, []bool{true, false}}
+		j.state = newEngineState(fakeIdentities)
+		for _, o := range j.c.Engine.Ops[:after] {
+			j.batch(&o)
+		}
+		f.window, f.requests = 3, map[string][]row{}
+		f.extra = func(*fake, string) []row { return []row{{50, 50, 0}} } // not judged
+		require.NoError(t, j.Finish(t.Context(), after, f))
+		require.Equal(t, want, f.tokens, "after %d", after)
+		require.Zero(t, j.Steps)
+	}
+	j, f := NewEngine(), &given{}
+	j.c, j.state = engineCase(t, ops), newEngineState(fakeIdentities)
+	f.refuse = true
+	require.ErrorIs(t, j.Finish(t.Context(), 0, f), impls.ErrRefused)
+	require.Equal(t, []int{5}, f.tokens, "the first alone")
+}
+
+// given notes how many tokens each forward of a fake has.
+type given struct {
+	fake
+	tokens []int
+}
+
+func (g *given) Forward(ctx context.Context, batch []Tokens, all bool) ([]Reading, error) {
+	n := 0
+	for _, t := range batch {
+		n += len(t.Tokens)
+	}
+	g.tokens = append(g.tokens, n)
+	return g.fake.Forward(ctx, batch, all)
+}

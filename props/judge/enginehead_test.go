@@ -83,6 +83,9 @@ func TestLookupShares(t *testing.T) {
 	require.Equal(t, "looks for token 4, 1 before, and finds 0.00 of it and 0.60 of token 3", w.detail)
 	w, _ = j.head(q, &Attention{Role: Distance, Offset: 1, Shares: shares(map[int]float64{3: 0.5, 5: 0.5})})
 	require.Equal(t, "looks for token 4, 1 before, and finds 0.00 of it", w.detail)
+	// Logits of a broken engine may add up to more: the first of the most is told.
+	w, _ = j.head(q, &Attention{Role: Distance, Offset: 1, Shares: shares(map[int]float64{3: 0.6, 4: 0.6, 5: 0.6})})
+	require.Equal(t, "looks for token 4, 1 before, and finds 0.60 of it and 0.60 of token 3", w.detail)
 }
 
 // Counts are parts of a whole number of rows.
@@ -97,6 +100,9 @@ func TestCountsOfShares(t *testing.T) {
 	for empty, rows := range map[float64]int{0: 0, 0.029: 0, 0.03: 0, 0.2: 1, 0.5: 4, 1: 0} {
 		require.Equal(t, rows, countShares(&Attention{Shares: shares(nil), Empty: empty}, 4).empty, empty)
 	}
+	// Of thirty rows leastEmpty is nearly one, and less than that is none.
+	require.Equal(t, 1, countShares(&Attention{Shares: shares(nil), Empty: leastEmpty}, 30).empty)
+	require.Equal(t, 0, countShares(&Attention{Shares: shares(nil), Empty: 0.029}, 30).empty)
 	// 0.15 of all rows are 0.7 for each of the four others: one, within the margin.
 	require.Equal(t, 1, countShares(&Attention{Shares: shares(nil), Empty: 0.15}, 4).empty)
 	require.Equal(t, 0, countShares(&Attention{Shares: shares(nil), Empty: 0.14}, 4).empty)

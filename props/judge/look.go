@@ -34,7 +34,7 @@ type view struct {
 	// want is the bytes of a row, nil for anything.
 	want     func(lane, row int) []byte
 	name     func(lane, row int) (position int, words string)
-	describe func(row []byte, lane int) string
+	describe func(row []byte, lane, elem int) string
 }
 
 // look notes the rows around the fault of a divergence in a tensor of the cache.
@@ -65,7 +65,7 @@ func (j *Judge) look(d *corpus.Divergence, of *impls.Tensor, t oracle.Tensor, po
 				return p, j.history.Name(t, lane, p)
 			}
 		},
-		describe: func(row []byte, lane int) string { return j.describe(row, x.DType.Size(), t, lane) },
+		describe: func(row []byte, lane, _ int) string { return j.describe(row, x.DType.Size(), t, lane) },
 	}
 	v.note(d)
 	d.Seen.Claimed = j.lists != nil && d.Where != stored
@@ -158,7 +158,12 @@ func (v view) row(lane, row int) corpus.SeenRow {
 	r := corpus.SeenRow{Row: row}
 	r.Position, r.Want = v.name(lane, row)
 	if !v.right(lane, row) {
-		r.Wrong, r.Got = true, v.describe(v.x.Row(lane, row), lane)
+		got, want := v.x.Row(lane, row), v.want(lane, row)
+		elem, size := 0, v.x.DType.Size()
+		for bytes.Equal(got[elem*size:(elem+1)*size], want[elem*size:(elem+1)*size]) {
+			elem++
+		}
+		r.Wrong, r.Got = true, v.describe(got, lane, elem)
 	}
 	return r
 }

@@ -21,3 +21,11 @@ func TestOrdersAreRemembered(t *testing.T) {
 func TestNoHolder(t *testing.T) {
 	require.Equal(t, -1, holder(func(row int) int { return row + 5 }, 4, 3))
 }
+
+// A span has its positions up to the last, and the sinks.
+func TestSpans(t *testing.T) {
+	for p, want := range []bool{true, true, false, true, true, false} {
+		require.Equal(t, want, (&span{lo: 3, hi: 5, sinks: 2}).has(p), p)
+	}
+	require.False(t, (&span{lo: 3, hi: 3}).has(3), "nothing")
+}

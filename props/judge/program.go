@@ -3,8 +3,11 @@ package judge
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -278,7 +281,7 @@ func (v *Values) Compare(mem [][]byte) *corpus.Divergence {
 					}
 					if d == nil {
 						v.wrong = i
-						d = &corpus.Divergence{Tensor: out.name, Lane: lane, Row: row, Elem: e, Got: v.describe(got, lane), Want: v.name(*out.rows[row])}
+						d = &corpus.Divergence{Tensor: out.name, Lane: lane, Row: row, Elem: e, Got: v.describe(got, lane, e), Want: v.name(*out.rows[row])}
 					}
 					d.Wrong++
 				}
@@ -328,9 +331,31 @@ func (v *Values) name(s oracle.Sum) string {
 	return "what " + strings.Join(parts, " plus ") + " held"
 }
 
-// describe says which row of the start a row holds, or which two it is the sum of: of
-// the same lane first.
-func (v *Values) describe(row []byte, lane int) string {
+// describe says which row of the start a row holds. In a program that adds it says which
+// two it may be the sum of instead; then, where the whole row is neither, the same of
+// the one cell that is wrong, and else its number.
+func (v *Values) describe(row []byte, lane, elem int) string {
+	if what := v.explain(row, lane, 0, len(row)); what != "" {
+		return what
+	}
+	if !v.adds {
+		return "parts of several rows"
+	}
+	size := v.shape.DType.Size()
+	cell := row[elem*size : (elem+1)*size]
+	if what := v.explain(cell, lane, elem*size, (elem+1)*size); what != "" {
+		return what
+	}
+	bits := binary.LittleEndian.Uint32(cell)
+	if v.shape.DType == impls.F32 {
+		return "the number " + strconv.FormatFloat(float64(math.Float32frombits(bits)), 'f', -1, 32)
+	}
+	return fmt.Sprintf("the number %d", int32(bits))
+}
+
+// explain says what rows of the start hold, alone or two added, in their bytes from to
+// to-1: of the same lane first; "" for none.
+func (v *Values) explain(held []byte, lane, from, to int) string {
 	for k := range v.shape.Lanes() {
 		l := (lane + k) % v.shape.Lanes()
 		where := ""
@@ -341,21 +366,18 @@ func (v *Values) describe(row []byte, lane int) string {
 		for b := range v.start {
 			for r := range v.start[b].Rows {
 				at := oracle.Label{Buffer: b, Row: r}
-				if all = append(all, at); bytes.Equal(v.start[b].Row(l, r), row) {
+				if all = append(all, at); bytes.Equal(v.start[b].Row(l, r)[from:to], held) {
 					return v.name(oracle.Sum{at}) + where
 				}
 			}
 		}
 		for i := 0; v.adds && i < len(all); i++ {
 			for _, second := range all[i:] {
-				if s := (oracle.Sum{all[i], second}); bytes.Equal(v.want(l, s), row) {
+				if s := (oracle.Sum{all[i], second}); bytes.Equal(v.want(l, s)[from:to], held) {
 					return v.name(s) + where
 				}
 			}
 		}
 	}
-	if v.adds {
-		return "another sum"
-	}
-	return "parts of several rows"
+	return ""
 }

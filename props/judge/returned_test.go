@@ -325,6 +325,25 @@ func TestRowsAroundAFaultOfAMaskAreNamed(t *testing.T) {
 	require.Equal(t, []int{1, 2, 3, 4}, positions)
 }
 
+// Rows of a buffer that hold no token yet are named as zeros, the first of them too.
+func TestEmptyRowsAroundAFaultAreNamed(t *testing.T) {
+	shape := impls.Shape{Batch: 2, Heads: 1, Window: 4, Dim: 1, DType: impls.F32}
+	names, held := []string{"token 0", "token 1", "nothing (zeros)", "nothing (zeros)"}, []int{0, 1, -1, -1}
+	for row, name := range names {
+		c := &shown{shape: shape, show: buffer, flip: row + 1}
+		d, err := judge.New().Cache(t.Context(), &corpus.Case{Shape: shape, Ops: appends(2)}, run.Cache(c), oracle.Single)
+		require.NoError(t, err)
+		require.NotNil(t, d)
+		require.Equal(t, corpus.FaultRows, d.Fault, "%v", d)
+		require.Equal(t, []int{1, row, 0, 1}, []int{d.Lane, d.Row, d.Elem, d.Wrong})
+		require.Equal(t, name, d.Want)
+		require.Len(t, d.Seen.Drawn[0].Rows, 4)
+		for i, r := range d.Seen.Drawn[0].Rows {
+			require.Equal(t, []any{i, held[i], names[i], i == row}, []any{r.Row, r.Position, r.Want, r.Wrong})
+		}
+	}
+}
+
 // copying is a buffer that is shown, and returned as a copy.
 type copying struct {
 	shown

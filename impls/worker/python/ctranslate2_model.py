@@ -11,6 +11,7 @@ import os
 
 import ctranslate2
 import numpy as np
+from ctranslate2_converter import convert
 from slidefuzz_worker.models import serve_generator
 
 parser = argparse.ArgumentParser()
@@ -22,22 +23,9 @@ parser.add_argument("--rotary-bases", action="store_true", help="give Gemma 3 th
 args = parser.parse_args()
 
 
-class Converter(ctranslate2.converters.TransformersConverter):
-    def _load(self):
-        spec = super()._load()
-        with open(os.path.join(self._model_name_or_path, "config.json")) as f:
-            config = json.load(f)
-        if args.rotary_bases and config["model_type"] == "gemma3_text":
-            for layer, kind in zip(spec.decoder.layer, config["layer_types"]):
-                layer.self_attention.rotary_base = np.float32(config["rope_parameters"][kind]["rope_theta"])
-        return spec
-
-
 class CTranslate2:
     def load(self, path, format, window):
-        folder = path + (".bases.ct2" if args.rotary_bases else ".ct2")
-        if not os.path.exists(os.path.join(folder, "model.bin")):
-            Converter(path).convert(folder, force=True)
+        folder = convert(path, args.rotary_bases)
         self.generator = ctranslate2.Generator(folder, "cpu", inter_threads=1, intra_threads=1)
         with open(os.path.join(folder, "vocabulary.json")) as f:
             self.names = json.load(f)

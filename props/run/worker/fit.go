@@ -108,6 +108,9 @@ func (b *Backend) Takes(c *corpus.Case) bool {
 	if c.Target.IsProgram() && (len(c.Program.Stmts) == 0 || c.Program.Grammar() > b.grammar()) {
 		return false // the one says nothing of a worker, the other is not asked
 	}
+	if v := c.Target.Variant; v != "" && !slices.Contains(b.hello.Variants, v) {
+		return false // a kept case of another worker, or of one with other flags
+	}
 	order := c.Schedule.Kind == inplace.Native && c.Block == 1
 	if b.ordered(c) {
 		order = len(c.Orders) == 0 && c.Block == evenBlock(c) && c.Blocks() <= worker.MaxOrder

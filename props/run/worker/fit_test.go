@@ -35,3 +35,15 @@ func TestFixedShape(t *testing.T) {
 	}
 	require.Greater(t, len(seen), 30, "windows, batches and heads")
 }
+
+// A kept case of a program names the variant in which it failed. A worker that has it not
+// is not asked: other workers of programs are the same target.
+func TestTakesItsOwnVariants(t *testing.T) {
+	b := &Backend{hello: &worker.Hello{Name: "test", Contract: "single", Programs: true, DTypes: []impls.DType{impls.F32}, Variants: []string{"jit"}}}
+	c := b.Draws(b.Target(), 1)()
+	b.Fit(c)
+	for variant, takes := range map[string]bool{"": true, "jit": true, "scan": false} {
+		c.Target.Variant = variant
+		require.Equal(t, takes, b.Takes(c), "%q", variant)
+	}
+}
