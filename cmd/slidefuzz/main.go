@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"github.com/slidefuzz/slidefuzz/corpus/cover/instrument"
@@ -40,8 +41,12 @@ func main() {
 	os.Exit(status)
 }
 
-// untilSignal is a context that a first signal ends; a second ends the program
-// at once.
+// oneTerm is how long a second SIGTERM counts as the first: timeout(1) sends it twice, to
+// the program and to its group, and may itself wait for a core in between.
+const oneTerm = time.Second
+
+// untilSignal is a context that a first signal ends; a second ends the program at once,
+// unless both are SIGTERM, within oneTerm.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -50,8 +55,13 @@ func untilSignal() context.Context {
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	go func() {
-		cancel(signalError{<-signals})
+		first := <-signals
+		at := time.Now()
+		cancel(signalError{first})
 		sig := <-signals
+		for sig == syscall.SIGTERM && sig == first && time.Since(at) < oneTerm {
+			sig = <-signals
+		}
 		subprocess.KillAll()
 		os.Exit(signalError{sig}.status())
 	}()

@@ -220,6 +220,23 @@ func TestSignalBeforeHello(t *testing.T) {
 	assert.Contains(t, h.out.String(), "ended by a signal: terminated")
 }
 
+// timeout(1) sends its SIGTERM twice: a hunt still prints what it has.
+func TestSignalOfTimeout(t *testing.T) {
+	h := startHunt(t, badWorkers[0])
+	time.Sleep(500 * time.Millisecond)
+	for range 2 {
+		require.NoError(t, h.cmd.Process.Signal(syscall.SIGTERM))
+		time.Sleep(5 * time.Millisecond) // or the two are one to the kernel
+	}
+	select {
+	case <-h.ended:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the hunt goes on")
+	}
+	assert.Equal(t, 143, h.cmd.ProcessState.ExitCode(), &h.out)
+	assert.Contains(t, h.out.String(), "interrupted")
+}
+
 // A second signal ends the program at once, whatever it does.
 func TestSecondSignal(t *testing.T) {
 	// Standard input that never ends is read without a bound.

@@ -231,7 +231,8 @@ func reversed(list []int) []int {
 }
 
 // whose says which token has an identity that a query saw and must not: the nearest to
-// what it must see, where several have.
+// what it must see, where several have, and of two as near that of its own request: a
+// window one token too wide is no leak.
 func (j *EngineJudge) whose(q *query, identity int) (corpus.Fault, string) {
 	type candidate struct {
 		far   int // how far from what a request holds now
@@ -242,7 +243,7 @@ func (j *EngineJudge) whose(q *query, identity int) (corpus.Fault, string) {
 	add := func(far int, f corpus.Fault, format string, args ...any) {
 		all = append(all, candidate{far, f, fmt.Sprintf(format, args...)})
 	}
-	for _, r := range j.state.order {
+	for _, r := range append([]*request{q.r}, j.state.order...) {
 		for p := len(r.tokens) - 1; p >= 0; p-- {
 			if r.tokens[p] != identity {
 				continue

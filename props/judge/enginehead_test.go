@@ -237,6 +237,17 @@ func TestWhoseTokens(t *testing.T) {
 	say(7, corpus.FaultStale, "token 7, which a crop cut off")
 }
 
+// Of two tokens as near, one its own, a query saw its own: the window is too wide.
+func TestWhoseOwnToken(t *testing.T) {
+	j, _ := judgeOf(1, 1)
+	b := j.state.begin("b", 0)
+	b.next = 0
+	j.state.give(b, 2)
+	f, name := j.whose(&query{r: b, position: 1, first: 1, identities: fakeIdentities}, 0)
+	require.Equal(t, "token 0, which has left the window", name)
+	require.Equal(t, corpus.FaultStale, f)
+}
+
 // The words of a divergence: which head where not all of its role are wrong, which token
 // where it is not the last, what must be seen where that is known.
 func TestWordsOfEngines(t *testing.T) {
