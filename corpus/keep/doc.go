@@ -8,9 +8,10 @@
 //
 // A target keeps at most evolve.AtMost cases that agreed, 256, and while a hunt goes on
 // twice as many for each hunt: those that show something which no other does, the rarest
-// first. Of each failure it keeps one case: one that fails each time, else the one that
-// fails most often, of those the smallest. It stays when the failure is mended, as a test
-// that the next hunt runs first; whoever no longer wants it removes the file.
+// first. Of each failure it keeps the best case, one that fails each time, else the one that
+// fails most often, of those the smallest, and the one that was found last. They stay when
+// the failure is mended, as tests that the next hunt runs first; whoever no longer wants
+// them removes the files.
 //
 // All files are cases with their outcome, so corpus check and replay read them. A hunt
 // reads the folder when it begins in a target, and not again: what another hunt finds

@@ -129,11 +129,13 @@ func digest(text []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Failed implements hunt.Corpus. Of one failure one case stays: one that fails each time,
-// else the one that fails most often, of those the smallest.
+// Failed implements hunt.Corpus. Of one failure two cases stay at most: the best, which is
+// one that fails each time, else the one that fails most often, of those the smallest; and
+// the one of this call, for the best may be older than what mended a part of the fault.
 func (t *Target) Failed(c *corpus.Case, failure corpus.Failure) error {
 	prefix := failurePrefix + digest(fmt.Appendf(nil, "%s, like %s", failure, failure.Like)) + "-"
-	if err := c.WriteFile(filepath.Join(t.dir, prefix+digest(c.Text())+".txt")); err != nil {
+	own := prefix + digest(c.Text()) + ".txt"
+	if err := c.WriteFile(filepath.Join(t.dir, own)); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(t.dir)
@@ -156,6 +158,9 @@ func (t *Target) Failed(c *corpus.Case, failure corpus.Failure) error {
 	// other's.
 	slices.SortFunc(all, func(a, b file) int { return cmp.Or(compare(a.c, b.c), cmp.Compare(a.name, b.name)) })
 	for _, f := range all[min(1, len(all)):] {
+		if f.name == own {
+			continue
+		}
 		if err := t.remove(f.name); err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ func TestFolder(t *testing.T) {
 	failure := corpus.Failure{Target: one.Target, OpKind: "append", Tensor: "keys", Fault: corpus.FaultRows}
 	large, small := failing(t, "append 3\nappend 1\n", "op=2 tensor=keys hazard=none"), failing(t, "append 1\nappend 1\n", "op=2 tensor=keys hazard=none")
 	seldom := failing(t, "append 1\n", "op=1 tensor=keys hazard=none rate=3/100")
-	for _, c := range []*corpus.Case{large, small, seldom} {
+	for _, c := range []*corpus.Case{large, seldom, small} {
 		require.NoError(t, x.Failed(c, failure))
 	}
 	other := failure
@@ -76,6 +76,12 @@ func TestFolder(t *testing.T) {
 	require.NoError(t, err)
 	assert.ElementsMatch(t, texts([]*corpus.Case{two, three}), texts(k.Cases))
 	assert.Len(t, k.Failures, 2)
+
+	// What was found last stays too, for the best may have been mended.
+	require.NoError(t, x.Failed(large, failure))
+	k, err = again.Kept()
+	require.NoError(t, err)
+	assert.ElementsMatch(t, texts([]*corpus.Case{small, large, seldom}), texts(k.Failures))
 	assert.Empty(t, *said)
 	assert.NotContains(t, x.dir, ":")
 }

@@ -199,7 +199,7 @@ func (r *issueRunner) add(got Repeated, hashes map[uint64]bool, decoded map[stri
 	if s := r.sound; s != nil && row.Variant != issueCanary {
 		row.Equality = !s.counted()
 		// The other attention has other roundings, but not other tokens.
-		wrong = wrong && !row.Equality || len(s.Decoded) == 0 || ids != s.Decoded[0]
+		wrong = wrong && !row.Equality || len(s.Decoded) > 0 && ids != s.Decoded[0]
 	}
 	if wrong {
 		row.Wrong++
