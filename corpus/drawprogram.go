@@ -124,10 +124,14 @@ func (g *programDraw) statement() inplace.Stmt {
 	case drawIndex:
 		index := g.index(rows)
 		return inplace.AssignIndex(name, index, g.expr(len(index), 0))
-	case drawShift: // what a cache does in place, by a copy
+	case drawShift: // what a cache does in place, by a copy and without
 		n := 1 + g.IntN(max(1, rows-1))
 		to, from := g.IntN(rows-n+1), g.IntN(rows-n+1)
-		return inplace.Assign(name, to, to+n, inplace.Clone(inplace.View(name, from, from+n)))
+		src := inplace.View(name, from, from+n)
+		if g.IntN(2) == 0 {
+			src = inplace.Clone(src)
+		}
+		return inplace.Assign(name, to, to+n, src)
 	case drawOwnRows:
 		index := g.index(rows)
 		lo := g.IntN(rows - len(index) + 1)
