@@ -259,13 +259,17 @@ func (v *Labels) expr(e inplace.Expr) []*oracle.Sum {
 }
 
 // Compare finds the first cell that differs from value semantics in the memory of the
-// outputs: the buffers, then what was returned, as far as it is given.
+// outputs: the buffers, then what was returned, as far as it is given. It counts those of
+// that output alone, as a device does, which stops at it.
 func (v *Values) Compare(mem [][]byte) *corpus.Divergence {
 	var d *corpus.Divergence
 	size := v.shape.DType.Size()
 	for i := range min(len(mem), len(v.outputs)) {
 		if mem[i] == nil { // not asked
 			continue
+		}
+		if d != nil {
+			break
 		}
 		out := &v.outputs[i]
 		x := v.tensor(i, mem[i])

@@ -182,3 +182,10 @@ func TestRowsOfProgramsAreNamed(t *testing.T) {
 	}
 	require.Equal(t, "the number 0", sums.describe(make([]byte, 4), 1, 0))
 }
+
+// The cells of the first wrong output are counted, where a statement leaves two wrong.
+func TestWrongCellsOfOneOutput(t *testing.T) {
+	d := ran(t, &noting{}, "1", "1", "late-return", "schedule ascending\nbuffer x 3\nreturn x[0:2]\nreturn x[1:2]\nx[0:3] = gather(x[0:3], [2, 2, 2])\n")
+	require.NotNil(t, d)
+	require.Equal(t, []any{"return1", 3, 2}, []any{d.Tensor, d.Op, d.Wrong})
+}
