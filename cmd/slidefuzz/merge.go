@@ -213,7 +213,7 @@ func (m *merging) parts() (parts []*shardRecord, whole bool) {
 			}
 		}
 		if len(missing) > 0 {
-			m.say("%s: missing: its cases were not run; give its folder, or run it", plural(len(missing), "shard")+" "+strings.Join(missing, ", "))
+			m.say("missing: shard %s: its cases were not run; give its folder, or run it", strings.Join(missing, ", "))
 			m.status, whole = worse(m.status, exitUnexpected), false
 		}
 	}

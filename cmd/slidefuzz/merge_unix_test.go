@@ -112,7 +112,7 @@ func TestMergeOfWhatIsLeft(t *testing.T) {
 
 	t.Run("missing", func(t *testing.T) {
 		out, stderr := merge(1, dirs[0], dirs[2])
-		assert.Equal(t, "slidefuzz: merge: 1 shard 2/3: missing: its cases were not run; give its folder, or run it\n", stderr)
+		assert.Equal(t, "slidefuzz: merge: missing: shard 2/3: its cases were not run; give its folder, or run it\n", stderr)
 		assert.Contains(t, out, "200 cases")
 		assert.Contains(t, out, "DIVERGED")
 	})

@@ -100,7 +100,8 @@ func writeReport(dir string, of window.Target, make func(path string) *report.Re
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	name := strings.ReplaceAll(of.String(), "/", "_")
+	// A planted fault of an engine has a colon, which Windows and GitHub's artifacts refuse.
+	name := strings.NewReplacer("/", "_", ":", "_").Replace(of.String())
 	for n := 1; ; n++ {
 		path := filepath.Join(dir, fmt.Sprintf("%s-%d", name, n))
 		switch err := os.Mkdir(path, 0o755); {

@@ -78,7 +78,7 @@ func (t *Target) Kept() (k evolve.Kept, err error) {
 			t.tidy(e)
 			continue
 		}
-		if e.IsDir() || filepath.Ext(name) != ".txt" {
+		if filepath.Ext(name) != ".txt" || !t.regular(e) {
 			continue
 		}
 		c := t.read(name)
@@ -94,6 +94,16 @@ func (t *Target) Kept() (k evolve.Kept, err error) {
 		}
 	}
 	return k, nil
+}
+
+// regular reports whether an entry is a file or a link to one: a pipe would be waited for
+// without end.
+func (t *Target) regular(e os.DirEntry) bool {
+	if e.Type()&fs.ModeSymlink == 0 {
+		return e.Type().IsRegular()
+	}
+	info, err := os.Stat(filepath.Join(t.dir, e.Name()))
+	return err == nil && info.Mode().IsRegular()
 }
 
 // read reads a case, nil where it cannot be read. One that is gone was dropped by another
