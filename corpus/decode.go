@@ -124,12 +124,8 @@ func DecodeProgram(in []byte) *Case {
 	c := &Case{Target: window.Target{Update: "program", Lowering: inplace.Fused, Device: "sim"}}
 	c.decodeShape(b)
 	c.decodeSchedule(b)
-	g := &programIn{bytesIn: b, rows: map[string]int{}}
-	size := b.next()
-	g.buffer("x", 2+(size+2)%10)
-	if size >= 160 {
-		g.buffer("y", 2+size%7)
-	}
+	g := newProgramIn(b)
+	g.buffers()
 	// Past the end of the input every choice is the first one, so a short
 	// input is a short program.
 	for {
@@ -142,17 +138,42 @@ func DecodeProgram(in []byte) *Case {
 	return c
 }
 
-type programIn struct {
-	*bytesIn
-	p     inplace.Program
+// programNames are the names of a program in the making, buffers first, and their rows.
+type programNames struct {
 	names []string
 	rows  map[string]int
 }
 
+// name makes a name known, or its rows others.
+func (p *programNames) name(name string, rows int) {
+	if _, ok := p.rows[name]; !ok {
+		p.names = append(p.names, name)
+	}
+	p.rows[name] = rows
+}
+
+type programIn struct {
+	*bytesIn
+	programNames
+	p inplace.Program
+}
+
+func newProgramIn(b *bytesIn) programIn {
+	return programIn{bytesIn: b, programNames: programNames{rows: map[string]int{}}}
+}
+
 func (g *programIn) buffer(name string, rows int) {
 	g.p.Buffers = append(g.p.Buffers, inplace.Buffer{Name: name, Rows: rows})
-	g.names = append(g.names, name)
-	g.rows[name] = rows
+	g.name(name, rows)
+}
+
+// buffers are one or two, as one byte says.
+func (g *programIn) buffers() {
+	size := g.next()
+	g.buffer("x", 2+(size+2)%10)
+	if size >= 160 {
+		g.buffer("y", 2+size%7)
+	}
 }
 
 func (g *programIn) statement() {
@@ -168,10 +189,7 @@ func (g *programIn) statement() {
 		t := [...]string{"t", "u"}[kind/8%2]
 		n := 1 + g.below(rows)
 		g.p.Stmts = append(g.p.Stmts, inplace.Define(t, g.expr(n, 0)))
-		if _, ok := g.rows[t]; !ok {
-			g.names = append(g.names, t)
-		}
-		g.rows[t] = n
+		g.name(t, n)
 	default: // x[[i, …]] = e
 		index := g.index(rows)
 		g.p.Stmts = append(g.p.Stmts, inplace.AssignIndex(name, index, g.expr(len(index), 0)))
@@ -198,19 +216,25 @@ func (g *programIn) expr(n, depth int) inplace.Expr {
 	if depth == 3 {
 		kind = 0
 	}
+	return g.operation(kind, n, depth, g.expr)
+}
+
+// operation is an expression of that kind, whose parts expr makes. Kinds that it does not
+// know are views.
+func (g *programIn) operation(kind, n, depth int, expr func(n, depth int) inplace.Expr) inplace.Expr {
 	switch kind {
 	case 1, 2:
-		return inplace.Clone(g.expr(n, depth+1))
+		return inplace.Clone(expr(n, depth+1))
 	case 3:
 		if n > 1 {
 			k := 1 + g.below(n-1)
-			return inplace.Cat(g.expr(n-k, depth+1), g.expr(k, depth+1))
+			return inplace.Cat(expr(n-k, depth+1), expr(k, depth+1))
 		}
 	case 4:
-		return inplace.Roll(g.expr(n, depth+1), g.below(5)-2)
+		return inplace.Roll(expr(n, depth+1), g.below(5)-2)
 	case 5:
 		m := n + g.below(3)
-		e := g.expr(m, depth+1)
+		e := expr(m, depth+1)
 		index := make([]int, n)
 		for i := range index {
 			index[i] = (i + g.below(m)) % m
@@ -218,7 +242,7 @@ func (g *programIn) expr(n, depth int) inplace.Expr {
 		return inplace.Gather(e, index)
 	case 6:
 		index := g.index(n)
-		return inplace.IndexCopy(g.expr(n, depth+1), index, g.expr(len(index), depth+1))
+		return inplace.IndexCopy(expr(n, depth+1), index, expr(len(index), depth+1))
 	}
 	return g.view(n)
 }

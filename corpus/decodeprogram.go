@@ -17,7 +17,7 @@ func decodeWideProgram(in []byte) *Case {
 	c := &Case{Target: window.Target{Update: "program", Lowering: inplace.Fused, Device: "sim"}}
 	c.decodeShape(b)
 	c.decodeSchedule(b)
-	g := &wideProgramIn{programIn: programIn{bytesIn: b, rows: map[string]int{}}}
+	g := &wideProgramIn{programIn: newProgramIn(b)}
 	// Two in five programs may add, in one of the types that do so exactly.
 	switch b.below(5) {
 	case 3:
@@ -25,11 +25,7 @@ func decodeWideProgram(in []byte) *Case {
 	case 4:
 		g.adds, c.Shape.DType = true, impls.F32
 	}
-	size := b.next()
-	g.buffer("x", 2+(size+2)%10)
-	if size >= 160 {
-		g.buffer("y", 2+size%7)
-	}
+	g.buffers()
 	for {
 		g.statement()
 		if g.p.Check() != nil { // a cell of too many summands
@@ -60,10 +56,7 @@ func (g *wideProgramIn) statement() {
 		t := [...]string{"t", "u"}[g.below(2)]
 		n := 1 + g.below(rows)
 		push(inplace.Define(t, g.expr(n, 0)))
-		if _, ok := g.rows[t]; !ok {
-			g.names = append(g.names, t)
-		}
-		g.rows[t] = n
+		g.name(t, n)
 	case 7: // x[[i, …]] = e
 		index := g.index(rows)
 		push(inplace.AssignIndex(name, index, g.expr(len(index), 0)))
@@ -86,11 +79,11 @@ func (g *wideProgramIn) statement() {
 	case 10: // x[lo:hi:step] = e
 		n := 1 + g.below(rows)
 		s := inplace.Stmt{Dst: name}
-		s.Lo, s.Hi, s.Step = g.stepped(n, rows)
+		s.Lo, s.Hi, s.Step = stepped(n, rows, g.below)
 		s.Src = g.expr(n, 0)
 		push(s)
 	case 11, 12: // return e
-		form := [...]inplace.Form{inplace.Plain, inplace.Plain, inplace.Reshaped, inplace.Transposed}[g.below(4)]
+		form := returned[g.below(len(returned))]
 		push(inplace.Return(form, g.expr(1+g.below(rows), 0)))
 	default: // x[lo:hi] = e or += e, most often all rows but a few
 		n := rows - g.below(min(rows, 4))
@@ -101,19 +94,23 @@ func (g *wideProgramIn) statement() {
 	}
 }
 
-// stepped is a slice of n rows of so many, with a step that fits: 2, 3, -1, -2 or -3.
-func (g *wideProgramIn) stepped(n, rows int) (lo, hi, step int) {
-	step = [...]int{-1, 2, -2, 3, -3}[g.below(5)]
-	for span := (n - 1) * max(step, -step); span >= rows; span = n - 1 {
+// stepped is a slice of n rows of so many, at least n, with a step that fits: 2, 3, -1, -2
+// or -3. below chooses a number from 0 to n-1.
+func stepped(n, rows int, below func(n int) int) (lo, hi, step int) {
+	step = [...]int{-1, 2, -2, 3, -3}[below(5)]
+	if (n-1)*max(step, -step) >= rows {
 		step = -1
 	}
 	span := (n - 1) * max(step, -step)
-	lo = g.below(rows - span)
+	lo = below(rows - span)
 	if step > 0 {
 		return lo, lo + span + 1, step
 	}
 	return lo + span, lo - 1, step
 }
+
+// returned are the forms of returned values, half of them plain.
+var returned = [...]inplace.Form{inplace.Plain, inplace.Plain, inplace.Reshaped, inplace.Transposed}
 
 // expr is an expression of exactly n rows, at most three levels deep.
 func (g *wideProgramIn) expr(n, depth int) inplace.Expr {
@@ -127,35 +124,15 @@ func (g *wideProgramIn) expr(n, depth int) inplace.Expr {
 		kind = 9
 	}
 	switch kind {
-	case 1, 2:
-		return inplace.Clone(g.expr(n, depth+1))
-	case 3:
-		if n > 1 {
-			k := 1 + g.below(n-1)
-			return inplace.Cat(g.expr(n-k, depth+1), g.expr(k, depth+1))
-		}
-	case 4:
-		return inplace.Roll(g.expr(n, depth+1), g.below(5)-2)
-	case 5:
-		m := n + g.below(3)
-		e := g.expr(m, depth+1)
-		index := make([]int, n)
-		for i := range index {
-			index[i] = (i + g.below(m)) % m
-		}
-		return inplace.Gather(e, index)
-	case 6:
-		index := g.index(n)
-		return inplace.IndexCopy(g.expr(n, depth+1), index, g.expr(len(index), depth+1))
 	case 7, 8:
 		return inplace.Flip(g.expr(n, depth+1))
 	case 9, 10:
 		name := g.names[g.below(len(g.names))]
 		if rows := g.rows[name]; rows >= n {
 			e := inplace.Expr{Name: name}
-			e.Lo, e.Hi, e.Step = g.stepped(n, rows)
+			e.Lo, e.Hi, e.Step = stepped(n, rows, g.below)
 			return e
 		}
 	}
-	return g.view(n)
+	return g.operation(kind, n, depth, g.expr)
 }

@@ -59,9 +59,8 @@ const (
 // programDraw is a program in the making.
 type programDraw struct {
 	*rand.Rand
-	p     inplace.Program
-	names []string // that have rows, buffers first
-	rows  map[string]int
+	programNames
+	p inplace.Program
 	// stmts and exprs are the weights of this program; whole is how often a view takes
 	// all rows of a name.
 	stmts, exprs []float64
@@ -71,7 +70,7 @@ type programDraw struct {
 // drawProgram draws a program of one or two buffers: of the wider grammar if wide, and
 // with sums if adds.
 func drawProgram(r *rand.Rand, wide, adds bool) inplace.Program {
-	g := &programDraw{Rand: r, rows: map[string]int{}, whole: 0.5 + r.Float64()/2}
+	g := &programDraw{Rand: r, programNames: programNames{rows: map[string]int{}}, whole: 0.5 + r.Float64()/2}
 	g.stmts, g.exprs = slices.Clone(usualStmts[:]), slices.Clone(usualExprs[:])
 	if !wide {
 		g.stmts, g.exprs = g.stmts[:oldStmts], g.exprs[:oldExprs]
@@ -101,14 +100,6 @@ func drawProgram(r *rand.Rand, wide, adds bool) inplace.Program {
 		}
 	}
 	return g.p
-}
-
-// name makes a name known, or its rows others.
-func (g *programDraw) name(name string, rows int) {
-	if _, ok := g.rows[name]; !ok {
-		g.names = append(g.names, name)
-	}
-	g.rows[name] = rows
 }
 
 func (g *programDraw) statement() inplace.Stmt {
@@ -149,12 +140,11 @@ func (g *programDraw) statement() inplace.Stmt {
 	case drawStepped:
 		s := inplace.Stmt{Dst: name}
 		n := 1 + g.IntN(rows)
-		s.Lo, s.Hi, s.Step = g.stepped(n, rows)
+		s.Lo, s.Hi, s.Step = stepped(n, rows, g.IntN)
 		s.Src = g.expr(n, 0)
 		return s
 	case drawReturn:
-		form := [...]inplace.Form{inplace.Plain, inplace.Plain, inplace.Reshaped, inplace.Transposed}[g.IntN(4)]
-		return inplace.Return(form, g.expr(rows, 0))
+		return inplace.Return(returned[g.IntN(len(returned))], g.expr(rows, 0))
 	default:
 		n := rows
 		if g.Float64() >= g.whole {
@@ -169,20 +159,6 @@ func (g *programDraw) statement() inplace.Stmt {
 
 // index is one to four distinct rows below n.
 func (g *programDraw) index(n int) []int { return g.Perm(n)[:1+g.IntN(min(n, 4))] }
-
-// stepped is a slice of n rows of so many, with a step that fits: 2, 3, -1, -2 or -3.
-func (g *programDraw) stepped(n, rows int) (lo, hi, step int) {
-	step = [...]int{-1, 2, -2, 3, -3}[g.IntN(5)]
-	if (n-1)*max(step, -step) >= rows {
-		step = -1
-	}
-	span := (n - 1) * max(step, -step)
-	lo = g.IntN(rows - span)
-	if step > 0 {
-		return lo, lo + span + 1, step
-	}
-	return lo + span, lo - 1, step
-}
 
 // expr is an expression of exactly n rows.
 func (g *programDraw) expr(n, level int) inplace.Expr {
@@ -214,7 +190,7 @@ func (g *programDraw) expr(n, level int) inplace.Expr {
 	case drawSteppedView:
 		if name := g.names[g.IntN(len(g.names))]; g.rows[name] >= n {
 			e := inplace.Expr{Name: name}
-			e.Lo, e.Hi, e.Step = g.stepped(n, g.rows[name])
+			e.Lo, e.Hi, e.Step = stepped(n, g.rows[name], g.IntN)
 			return e
 		}
 	case drawAdd:

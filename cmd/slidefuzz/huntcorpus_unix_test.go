@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,8 +28,9 @@ import (
 var corpusTargets = []string{"roll/drop-war/sim", "cat-as-written/fused/sim", "program/drop-clone/sim", "go/ring-*", "go/rotating-*", "go/beams-*", "go/ring"}
 
 // killedHunt hunts with --corpus in a process of its own, kills it some time after it has
-// printed so many lines, and returns the findings that it printed.
-func killedHunt(t *testing.T, dir string, seed, lineNumber int, after time.Duration) (printed []findingEvent) {
+// printed so many lines, and returns the findings that it printed, and whether it was
+// killed: it may end before.
+func killedHunt(t *testing.T, dir string, seed, lineNumber int, after time.Duration) (printed []findingEvent, killed bool) {
 	t.Helper()
 	args := append([]string{"hunt", "--corpus", dir, "--seed", fmt.Sprint(seed), "--json"}, corpusTargets...)
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
@@ -54,8 +56,13 @@ func killedHunt(t *testing.T, dir string, seed, lineNumber int, after time.Durat
 			printed = append(printed, f)
 		}
 	}
-	_ = cmd.Wait() // it was killed
-	return printed
+	_ = cmd.Wait() // what ended it is asked below
+	status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	require.True(t, ok)
+	if !status.Signaled() {
+		require.Equal(t, exitOK, status.ExitStatus(), "it ended by itself")
+	}
+	return printed, status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
 // reads reads every file of a corpus and returns those that failed, by their names'
@@ -94,7 +101,8 @@ func failureOf(t *testing.T, text string) string {
 }
 
 // Killed at any moment, twenty times in one folder, a hunt with --corpus has kept every
-// finding that it had printed, and the folder reads; so do two hunts at once.
+// finding that it had printed, and the folder reads; so do two hunts at once. Hunts that
+// end before they are killed are not counted.
 func TestCorpusOutlivesKills(t *testing.T) {
 	times := 20
 	if testing.Short() {
@@ -104,7 +112,9 @@ func TestCorpusOutlivesKills(t *testing.T) {
 		dir := t.TempDir()
 		printed := map[string]bool{}
 		r := rand.New(rand.NewPCG(uint64(at), 16))
-		for i := 0; i < times; i += at {
+		killed, begun := 0, 0
+		for ; killed < times; begun += at {
+			require.Less(t, begun, 3*times, "only %d hunts were killed", killed)
 			var mu sync.Mutex
 			var hunts sync.WaitGroup
 			for k := range at {
@@ -112,9 +122,12 @@ func TestCorpusOutlivesKills(t *testing.T) {
 				// machine cannot decide how far it gets, and within them by time.
 				number, after := r.IntN(16), time.Duration(r.IntN(200))*time.Millisecond
 				hunts.Go(func() {
-					found := killedHunt(t, dir, 100*i+k, number, after)
+					found, dead := killedHunt(t, dir, 100*begun+k, number, after)
 					mu.Lock()
 					defer mu.Unlock()
+					if dead {
+						killed++
+					}
 					for _, f := range found {
 						printed[failureOf(t, f.Case)] = true
 					}
@@ -126,12 +139,12 @@ func TestCorpusOutlivesKills(t *testing.T) {
 			}
 			kept, _ := reads(t, dir)
 			for f := range printed {
-				assert.True(t, kept[f], "lost after %d kills: %s", i+at, f)
+				assert.True(t, kept[f], "lost after %d kills: %s", killed, f)
 			}
 		}
 		require.NotEmpty(t, printed, "no hunt printed a finding before it was killed")
 		_, files := reads(t, dir)
-		t.Logf("%d at once, killed %d times: %d failures printed, %d files", at, times, len(printed), files)
+		t.Logf("%d at once, %d of %d killed: %d failures printed, %d files", at, killed, begun, len(printed), files)
 	}
 }
 

@@ -62,8 +62,10 @@ var issueTableCommand = command{
 	long: `
 Prints the table of the test of pytorch#159855, in Markdown, from the folders that
 slidefuzz hunt issue-159855 --engine NAME -o DIR has written, one for each attention.
-Exits with 1 where a run was wrong or missing, or attentions decode other tokens; the
-canary, a shift that PyTorch 2.11 compiles wrongly, is told and decides nothing.`,
+Exits with 1 where a run was wrong or not made, where an attention lacks a row that
+another has of the same checkpoint, or where attentions decode other tokens. A checkpoint
+that an attention does not take is a dash; the canary, a shift that PyTorch 2.11 compiles
+wrongly, is told. Both decide nothing.`,
 	flags: func(*flag.FlagSet) action {
 		return func(_ context.Context, e *env, args []string) (int, error) {
 			if len(args) == 0 {

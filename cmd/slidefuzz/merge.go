@@ -159,7 +159,9 @@ func (s *shardRecord) elapsed() (d time.Duration) {
 // hunt. It says what is wrong with the others.
 func (m *merging) parts() (parts []*shardRecord, whole bool) {
 	first := m.records[0]
-	whole = first.Time == 0 && first.Cases > 0
+	// Each shard has all the time and all the steps: without a bound of those they are
+	// parts of one hunt.
+	whole = first.Time == 0 && first.Steps == 0 && first.Cases > 0
 	type key struct {
 		hunt, version string
 		index         int

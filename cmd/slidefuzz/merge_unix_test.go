@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -213,4 +214,23 @@ func TestShardWantsSeedAndFolder(t *testing.T) {
 	status, _, stderr = call(t, "", "hunt", "--shard", "1/2", "--seed", "1")
 	assert.Equal(t, 2, status)
 	assert.Contains(t, stderr, "--shard wants -o")
+}
+
+// Shards with a bound of time or of steps each end by themselves: what they found is told
+// together, and not as one hunt's.
+func TestMergeOfBoundedShards(t *testing.T) {
+	parts := func(bound func(*recordHead)) bool {
+		m := merging{say: func(format string, args ...any) { t.Errorf(format, args...) }}
+		for i := range 2 {
+			head := recordHead{Versions: []string{"v"}, Cases: 10, Index: i, Of: 2}
+			bound(&head)
+			m.records = append(m.records, &shardRecord{recordHead: head, end: &recordStop{}})
+		}
+		_, whole := m.parts()
+		return whole
+	}
+	assert.True(t, parts(func(*recordHead) {}))
+	assert.False(t, parts(func(h *recordHead) { h.Steps = 100 }))
+	assert.False(t, parts(func(h *recordHead) { h.Time = time.Second }))
+	assert.False(t, parts(func(h *recordHead) { h.Cases = 0 }))
 }

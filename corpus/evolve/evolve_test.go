@@ -36,13 +36,13 @@ func TestCasesAreValid(t *testing.T) {
 		p := pool(t, name, 7, Kept{})
 		kept := 0
 		for i := range 800 {
-			c, keep := p.Next()
+			c := p.Next()
 			require.NoError(t, c.Check(corpus.DefaultLimit), "case %d of %s", i, name)
 			again, err := corpus.Parse("case", c.Text(), 0)
 			require.NoError(t, err, "%s\n%s", name, c.Text())
 			require.Equal(t, string(c.Text()), string(again.Text()))
 			require.LessOrEqual(t, len(c.Ops), maxOps)
-			if keep {
+			if p.Agreed(c) {
 				kept++
 			}
 		}
@@ -81,13 +81,16 @@ func TestMutate(t *testing.T) {
 func TestPoolGoesOn(t *testing.T) {
 	texts := func(p *Pool, n int) (all []string) {
 		for range n {
-			c, _ := p.Next()
-			all = append(all, string(c.Text()))
+			all = append(all, string(p.Next().Text()))
 		}
 		return all
 	}
-	first := pool(t, "roll/fused/sim", 7, Kept{})
-	assert.Equal(t, texts(pool(t, "roll/fused/sim", 7, Kept{}), 400), texts(first, 400))
+	first, same := pool(t, "roll/fused/sim", 7, Kept{}), pool(t, "roll/fused/sim", 7, Kept{})
+	for range 400 { // whatever becomes of them
+		c := first.Next()
+		require.Equal(t, string(same.Next().Text()), string(c.Text()))
+		first.Agreed(c)
+	}
 	first.Prune()
 	kept := Kept{Cases: first.Cases()}
 	require.Greater(t, len(kept.Cases), 50)
@@ -107,6 +110,43 @@ func TestPoolGoesOn(t *testing.T) {
 	}
 	assert.Len(t, want, len(kept.Cases))
 	assert.Equal(t, want, texts(p, len(want)))
+}
+
+// A case that failed, or did not run, neither is kept nor stands for one that agreed.
+func TestOnlyWhatAgreedIsKept(t *testing.T) {
+	p := pool(t, "roll/fused/sim", 7, Kept{})
+	p.Next()
+	assert.Empty(t, p.Cases())
+	c := p.Next()
+	assert.True(t, p.Agreed(c))
+	assert.False(t, p.Agreed(c), "it shows nothing new")
+	require.Len(t, p.Cases(), 1)
+	assert.Equal(t, string(c.Text()), string(p.Cases()[0].Text()))
+
+	q := pool(t, "roll/fused/sim", 7, Kept{})
+	first := q.Next() // which fails
+	again := first.Clone()
+	assert.True(t, q.Agreed(again), "the failed one hides it")
+}
+
+// A program is varied to as many statements as the longer ones that are drawn have, and no
+// more.
+func TestVariedProgramsAreBounded(t *testing.T) {
+	draw := (&corpus.Drawer{Grammar: 2}).Cases(target(t, "program/worker"), 3)
+	r, longest, drawn := rand.New(rand.NewPCG(1, 2)), 0, 0
+	for range 2000 {
+		c, donor := draw(), draw()
+		drawn = max(drawn, len(c.Program.Stmts), len(donor.Program.Stmts))
+		if len(c.Program.Stmts) > maxStmts {
+			continue
+		}
+		for range 8 {
+			mutateProgram(r, c, donor)
+		}
+		longest = max(longest, len(c.Program.Stmts))
+	}
+	assert.Greater(t, longest, maxStmts)
+	assert.LessOrEqual(t, longest, drawn)
 }
 
 // What is rare comes first, and what others show is left out.

@@ -8,7 +8,8 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
-// maxStmts bounds the statements of a varied program.
+// maxStmts bounds the statements of a varied program, which may otherwise have as many as
+// the one that it is varied with: those that are drawn for workers have more.
 const maxStmts = 8
 
 func mutateProgram(r *rand.Rand, m, donor *corpus.Case) {
@@ -27,7 +28,7 @@ func mutateProgram(r *rand.Rand, m, donor *corpus.Case) {
 		if n := len(donor.Program.Stmts); n > 0 && r.IntN(2) == 0 {
 			more = donor.Program.Stmts[r.IntN(n)]
 		}
-		if len(p.Stmts) < maxStmts {
+		if len(p.Stmts) < max(maxStmts, len(donor.Program.Stmts)) {
 			p.Stmts = slices.Insert(p.Stmts, r.IntN(len(p.Stmts)+1), more)
 		}
 	case 3: // other rows

@@ -67,7 +67,7 @@ func (d *Prompts) Forward(ctx context.Context, chunks []Chunk, all bool) ([][]fl
 // next gives a request tokens.
 func (d *Prompts) next(ctx context.Context, r *promptRequest, tokens []int) (_ []float32, err error) {
 	r.tokens = append(r.tokens, tokens...)
-	if len(tokens) == 1 && len(r.rows) > 1 && tokens[0] == best(r.rows[0]) {
+	if len(tokens) == 1 && len(r.rows) > 1 && tokens[0] == Greedy(r.rows[0]) {
 		r.rows = r.rows[1:]
 	} else if r.rows, err = d.Complete(ctx, r.tokens, max(1, d.Ahead)); err != nil {
 		return nil, err
@@ -78,8 +78,14 @@ func (d *Prompts) next(ctx context.Context, r *promptRequest, tokens []int) (_ [
 	return r.rows[0], nil
 }
 
-// best is the token that greedy decoding chooses.
-func best(row []float32) int { return slices.Index(row, slices.Max(row)) }
+// Greedy is the id of the largest logit, the first of equal ones, which greedy decoding
+// takes; -1 where one is NaN, or there are none.
+func Greedy(logits []float32) int {
+	if len(logits) == 0 {
+		return -1
+	}
+	return slices.Index(logits, slices.Max(logits))
+}
 
 // Crop implements Driver.
 func (d *Prompts) Crop(_ context.Context, name string, length int) error {

@@ -199,7 +199,11 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 		h.timed(x)
 		h.last = x.last
 		for i, d := range x.found {
-			if err := h.judged(ctx, x.cases[i], x.numbers[i], d); err != nil {
+			err := h.judged(ctx, x.cases[i], x.numbers[i], d)
+			if err == nil && d == nil && !x.skipped && !x.again {
+				err = h.kept.agreed(x.cases[i])
+			}
+			if err != nil {
 				return result, err
 			}
 		}
@@ -335,7 +339,7 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, number int, d *corp
 		h.o.Progress(result.Cases)
 	}
 	if d == nil {
-		return h.kept.agreed(c)
+		return nil
 	}
 	if v, ok := result.Variants[t.Variant]; ok {
 		v.Wrong++

@@ -26,8 +26,7 @@ type kept struct {
 	Corpus
 	target window.Target
 	pool   *evolve.Pool
-	worth  map[*corpus.Case]bool // those that are run and worth keeping
-	prunes int                   // of the pool, as far as the corpus knows
+	prunes int // of the pool, as far as the corpus knows
 }
 
 // newKept has a hunter draw from a corpus.
@@ -37,20 +36,14 @@ func newKept(h *hunter, b *run.Backends, t window.Target) (*kept, error) {
 		return nil, err
 	}
 	fitter, _ := h.backend.(run.Fitter)
-	k := &kept{Corpus: h.o.Corpus, target: t, worth: map[*corpus.Case]bool{}}
+	k := &kept{Corpus: h.o.Corpus, target: t}
 	k.pool = evolve.NewPool(evolve.Source{
 		Target: t, Seed: h.o.Seed, Kept: was, Draw: h.draw, Sample: draws(h.backend, t, 0),
 		Takes: func(c *corpus.Case) bool {
 			return b.Check(c) == nil && (fitter == nil || fitter.Takes(c))
 		},
 	})
-	h.draw = func() *corpus.Case {
-		c, keep := k.pool.Next()
-		if keep {
-			k.worth[c] = true
-		}
-		return c
-	}
+	h.draw = k.pool.Next
 	return k, nil
 }
 
@@ -63,10 +56,9 @@ func (k *kept) plain(c *corpus.Case) *corpus.Case {
 
 // agreed keeps a case that did, if it is worth it.
 func (k *kept) agreed(c *corpus.Case) error {
-	if k == nil || !k.worth[c] {
+	if k == nil || !k.pool.Agreed(c) {
 		return nil
 	}
-	delete(k.worth, c)
 	if err := k.Agreed(k.plain(c)); err != nil {
 		return err
 	}
@@ -82,7 +74,6 @@ func (k *kept) failed(f *Finding) error {
 	if k == nil {
 		return nil
 	}
-	delete(k.worth, f.Found)
 	return k.Failed(f.Small, f.Divergence.Failure(f.Small.Target))
 }
 
@@ -114,5 +105,5 @@ func (h *hunter) nextFailure() *batch {
 		return nil
 	}
 	h.drawn++
-	return &batch{cases: []*corpus.Case{c}, numbers: []int{h.drawn}, last: h.drawn}
+	return &batch{cases: []*corpus.Case{c}, numbers: []int{h.drawn}, last: h.drawn, again: true}
 }

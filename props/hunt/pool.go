@@ -17,8 +17,10 @@ type batch struct {
 	cases   []*corpus.Case
 	numbers []int // of the cases among all that the hunt draws, from 1
 	last    int   // the number of the last case that is drawn with these
+	again   bool  // they failed once, in an earlier hunt
 
-	found []*corpus.Divergence
+	found   []*corpus.Divergence
+	skipped bool // its single case need not be run: it neither agrees nor diverges
 	// counts is what the backend counted in them, where that is known apart from
 	// all others.
 	counts map[string]judge.Count
@@ -50,10 +52,8 @@ func (x *batch) run(ctx context.Context, b *run.Backends, of run.Counter) {
 		x.steps = stepper.Steps()
 	}
 	var skipped *run.SkippedError
-	if errors.As(x.err, &skipped) {
-		// A single case that need not be run: it neither agrees nor diverges, and
-		// the backend has counted it.
-		x.found, x.err = make([]*corpus.Divergence, len(x.cases)), nil
+	if errors.As(x.err, &skipped) { // the backend has counted it
+		x.skipped, x.found, x.err = true, make([]*corpus.Divergence, len(x.cases)), nil
 	}
 	if of != nil {
 		x.counts = map[string]judge.Count{}

@@ -170,7 +170,7 @@ func (c *checker) forward(ctx context.Context, what string, all bool, batch ...j
 		}
 		identities := c.b.probe.Checkpoint().Identities
 		want := (t.Tokens[len(t.Tokens)-1] + 1) % identities
-		best := slices.Index(logits[at][:identities], slices.Max(logits[at][:identities]))
+		best := engine.Greedy(logits[at][:identities])
 		if best != want {
 			return c.answer(what, fmt.Errorf("request %s: the logits after token %d give %d, want %d: were the weights loaded as they are?", t.Request, t.Tokens[len(t.Tokens)-1], best, want))
 		}

@@ -263,7 +263,7 @@ func (s subject) Forward(ctx context.Context, batch []judge.Tokens, all bool) ([
 	readings := make([]judge.Reading, len(rows))
 	for i, row := range rows {
 		s.b.hash = hashRow(s.b.hash, row)
-		s.b.decoded = append(s.b.decoded, best(row))
+		s.b.decoded = append(s.b.decoded, engine.Greedy(row))
 		readings[i] = s.b.probe.Read(row)
 	}
 	return readings, nil

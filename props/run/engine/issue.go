@@ -39,7 +39,7 @@ const (
 	issueHeads     = 8 // those of Gemma 2 2B: 8 query heads on 4
 	issueKVHeads   = 4
 	issueDim       = 256
-	issueSmallDim  = 64 // of a window under smallWindow
+	issueSmallDim  = 64 // of a window under issueSmallSize
 	issueSmallSize = 1024
 )
 

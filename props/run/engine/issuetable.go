@@ -88,7 +88,8 @@ func (r *IssueRow) cell() string {
 }
 
 // WriteIssue writes the tables of some attentions as one, in Markdown, and what it claims
-// below it. ok is false where a row is unexpected, or attentions decode other tokens.
+// below it. ok is false where a row is unexpected or missing, or attentions decode other
+// tokens. A checkpoint of which an attention has no row is one that it does not take.
 func WriteIssue(w io.Writer, tables []*IssueTable) (ok bool, err error) {
 	j := joined{tables: tables, ok: true}
 	j.head()
@@ -108,11 +109,16 @@ type issueModel struct {
 
 func (r *IssueRow) model() issueModel { return issueModel{r.Arch, r.DType, r.Window} }
 
+func (t *IssueTable) has(m issueModel) bool {
+	return slices.ContainsFunc(t.Rows, func(r IssueRow) bool { return r.model() == m })
+}
+
 // joined is a table under way.
 type joined struct {
-	tables []*IssueTable
-	text   strings.Builder
-	ok     bool
+	tables  []*IssueTable
+	text    strings.Builder
+	missing []string // rows that others have, in words
+	ok      bool
 }
 
 func (j *joined) say(format string, args ...any) { fmt.Fprintf(&j.text, format+"\n", args...) }
@@ -159,6 +165,8 @@ func (j *joined) model(m issueModel) {
 			var row *IssueRow
 			if i := slices.IndexFunc(t.Rows, func(r IssueRow) bool { return r.model() == m && r.Variant == v }); i >= 0 {
 				row = &t.Rows[i]
+			} else if t.has(m) && v != issueCanary {
+				j.missing = append(j.missing, fmt.Sprintf("%s, %s %s, window %d, %s", t.Attention, m.arch, m.dtype, m.window, v))
 			}
 			cells = append(cells, row.cell())
 		}
@@ -171,6 +179,13 @@ func (j *joined) notes() {
 	j.say("\nRuns that were right or wrong, of how many, and the number of different logits among them, bit for bit.\n")
 	for _, t := range j.tables {
 		j.say("- %s: %s on %s", t.Attention, t.Version, t.Device)
+		if len(t.Rows) == 0 {
+			j.missing = append(j.missing, t.Attention+", all rows")
+		}
+	}
+	for _, row := range j.missing {
+		j.ok = false
+		j.say("- **%s: missing, the test did not come so far**", row)
 	}
 	decoded := map[issueModel][]string{}
 	j.each(func(t *IssueTable, r *IssueRow) {

@@ -44,4 +44,21 @@ func TestWriteIssue(t *testing.T) {
 	text, ok = write(vague)
 	require.True(t, ok)
 	require.Contains(t, text, "equality of runs and of attentions is claimed, nothing else")
+
+	// What the test did not come to is missing; a checkpoint that an attention does not
+	// take, and a canary, are not.
+	cut := table("sdpa", "1,2", 0, 10)
+	cut.Rows = cut.Rows[:1]
+	text, ok = write(table("eager", "1,2", 0, 10), cut)
+	require.False(t, ok)
+	require.Contains(t, text, "**sdpa, gemma3 F16, window 64, cat compiled: missing")
+	require.NotContains(t, text, "canary: missing")
+	text, ok = write(table("eager", "1,2", 0, 10), &IssueTable{Attention: "sdpa"})
+	require.False(t, ok)
+	require.Contains(t, text, "**sdpa, all rows: missing")
+	more := table("eager", "1,2", 0, 10)
+	more.Rows = append(more.Rows, IssueRow{Arch: "gemma2", DType: "F32", Window: 64, Variant: issueSound, Runs: 10, Logits: 1})
+	text, ok = write(more, table("flash", "1,2", 0, 10))
+	require.True(t, ok)
+	require.Contains(t, text, "| gemma2 F32, W=64 | roll eager | right 10/10, 1 | – |\n")
 }

@@ -50,13 +50,3 @@ func (b *Backend) Once(ctx context.Context, c *corpus.Case) (r Repeated, err err
 	r.EngineCounts, r.Hash, r.Decoded = b.Steps(), b.hash, b.decoded
 	return r, nil
 }
-
-// best is the id of the largest logit, which greedy decoding takes.
-func best(row []float32) (id int) {
-	for i, x := range row {
-		if x > row[id] {
-			id = i
-		}
-	}
-	return id
-}
