@@ -93,6 +93,13 @@ func (n EngineCounts) TooUndecided() bool {
 	return float64(n.Undecided) > mostUndecided*float64(n.Steps)
 }
 
+// EngineMargin is how far from a whole number a count may be that is judged.
+const EngineMargin = margin
+
+// Counted reports whether counts were near enough to whole numbers to be judged: no step
+// was undecided, and all were within EngineMargin.
+func (n EngineCounts) Counted() bool { return n.Undecided == 0 && n.Worst < EngineMargin }
+
 // EngineJudge judges what engines do with the cases that they are asked. It is not for
 // use by two goroutines at once.
 type EngineJudge struct {
