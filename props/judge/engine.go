@@ -113,6 +113,7 @@ type EngineJudge struct {
 	point   Checkpoint
 	explain func(request string, position, layer int) *corpus.Under // nil where nobody can
 	state   engineState
+	given   [][]Tokens // what each forward of the case gave
 }
 
 // maxAll bounds the tokens of a forward of which all logits are asked for: a row has
@@ -129,7 +130,7 @@ func (j *EngineJudge) Case(ctx context.Context, c *corpus.Case, point Checkpoint
 	if x, ok := engine.(EngineExplainer); ok {
 		j.explain = x.Explain
 	}
-	j.state = newEngineState(point.Identities)
+	j.state, j.given = newEngineState(point.Identities), nil
 	for i := range c.Engine.Ops {
 		o := &c.Engine.Ops[i]
 		d, err := j.step(ctx, o, engine)
@@ -143,6 +144,7 @@ func (j *EngineJudge) Case(ctx context.Context, c *corpus.Case, point Checkpoint
 		}
 		if d != nil {
 			d.Op, d.OpKind = i+1, o.Kind.String()
+			d.Given = tokensGiven(c.Engine.Ops[:i+1], j.given, point.Padding)
 			return d, nil
 		}
 	}
@@ -239,6 +241,7 @@ func (j *EngineJudge) Finish(ctx context.Context, after int, engine EngineSubjec
 // forward gives requests their tokens and judges the rows that come back.
 func (j *EngineJudge) forward(ctx context.Context, o *corpus.EngineOp, engine EngineSubject) (*corpus.Divergence, error) {
 	batch := j.batch(o)
+	j.given = append(j.given, batch)
 	if len(batch) == 0 {
 		return nil, nil
 	}

@@ -63,8 +63,7 @@ type IssueCheckpoint struct {
 func checkpointOf(m corpus.WindowModel) *IssueCheckpoint {
 	return &IssueCheckpoint{
 		Kind: m.Kind, Layers: m.Layers, Heads: m.Heads, KVHeads: m.KVHeads, Dim: m.Dim, Seed: m.Seed,
-		Command: fmt.Sprintf("slidefuzz engine checkpoint DIR --arch %s --kind %s --window %d --layers %d --heads %d --kv %d --dim %d --dtype %s --seed %d",
-			m.Arch, m.Kind, m.Window, m.Layers, m.Heads, m.KVHeads, m.Dim, m.DType, m.Seed),
+		Command: "slidefuzz engine checkpoint DIR " + m.Flags(),
 	}
 }
 
