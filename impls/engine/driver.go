@@ -44,3 +44,7 @@ type Driver interface {
 	// Drop ends requests.
 	Drop(ctx context.Context, requests ...string) error
 }
+
+// Requester is a Driver that knows how many messages it has sent to its engine: of others
+// each call but Load is one.
+type Requester interface{ Requests() int }
