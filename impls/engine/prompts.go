@@ -48,6 +48,14 @@ func (d *Prompts) Load(ctx context.Context, path string, format Format, _ int) e
 	return d.Completer.Load(ctx, path, format)
 }
 
+// Version implements Versioner, where the Completer does.
+func (d *Prompts) Version() string {
+	if v, ok := d.Completer.(Versioner); ok {
+		return v.Version()
+	}
+	return ""
+}
+
 // Requests implements Requester: how often the engine was asked to complete a prompt.
 func (d *Prompts) Requests() int { return int(d.asked.Load()) }
 

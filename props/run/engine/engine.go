@@ -75,6 +75,14 @@ func newBackend(driver engine.Driver, o Options) *Backend {
 // Target is what a hunt in the engine hunts in.
 func (b *Backend) Target() window.Target { return window.EngineTarget(b.o.Name) }
 
+// Version is that of the engine, "" where its driver does not know it.
+func (b *Backend) Version() string {
+	if v, ok := b.driver.Driver.(engine.Versioner); ok {
+		return v.Version()
+	}
+	return ""
+}
+
 // Traits implements run.Backend.
 func (b *Backend) Traits(window.Target) run.Traits {
 	return run.Traits{Foreign: true, Quick: b.o.Quick, Together: b.inRow()}
