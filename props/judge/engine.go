@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -76,12 +77,17 @@ type Checkpoint struct {
 	Sliding    []bool // by layer: whether it has the window of the case
 }
 
-// EngineCounts is what a judge has come to so far.
+// EngineCounts is what a judge has come to so far, and what its engine was asked for it.
 type EngineCounts struct {
 	Steps     int // forwards whose logits were judged
 	Undecided int // those of them that are not near enough to whole numbers to say
 	// Worst is how far from a whole number the counts were that were found right.
 	Worst float64
+	// Requests is the messages to the engine. Running is how long the cases ran, those that
+	// ran at once added up, and Waited the part of it in which the engine or its driver
+	// worked, loading included: the rest is ours.
+	Requests        int
+	Running, Waited time.Duration
 }
 
 // mostUndecided is the share of steps that may be undecided: of more nobody can say that
