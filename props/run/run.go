@@ -31,6 +31,13 @@ type SkippedError struct{ Reason string }
 
 func (e *SkippedError) Error() string { return "it is not run, by a documented limit: " + e.Reason }
 
+// Skipper is a Backend that runs cases together and need not run each of them: one alone
+// has a SkippedError. Skipped reports which of the cases that Run was given last were not
+// run, nil where all were.
+type Skipper interface {
+	Skipped() []bool
+}
+
 // Each runs cases one after the other, as Backend's Run does, until one fails.
 func Each(ctx context.Context, cases []*corpus.Case, one func(context.Context, *corpus.Case) (*corpus.Divergence, error)) ([]*corpus.Divergence, error) {
 	all := make([]*corpus.Divergence, 0, len(cases))
