@@ -50,7 +50,11 @@ func (r *References) of(t window.Target) (*Backend, error) {
 		return b, nil
 	}
 	name, fault, _ := strings.Cut(t.Update, ":")
-	if name != ReferenceName {
+	switch name {
+	case ReferenceName:
+	case LlamaCppName:
+		return nil, fmt.Errorf("%s is llama.cpp's server: give --engine %s and its command with the flags that matter, as --exec 'llama-server --parallel 1'", t, name)
+	default:
 		return nil, fmt.Errorf("%s is an engine: name it with --engine NAME, or its command with --exec 'COMMAND ARG …'", t)
 	}
 	b, err := NewReference(fault, Choice{})
