@@ -11,6 +11,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/engine"
 	"github.com/slidefuzz/slidefuzz/impls/engine/llamacpp"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
 // llamaCppCase is a case of llama.cpp's server: two requests, one after the other.
@@ -31,7 +32,9 @@ prompt b 5
 // A case of the server without --engine is refused by the name of what is missing.
 func TestLlamaCppCaseWithoutServer(t *testing.T) {
 	_, err := (&References{}).Run(t.Context(), []*corpus.Case{llamaCppCase(t)})
-	require.ErrorContains(t, err, "give --engine llama.cpp and its command")
+	require.ErrorContains(t, err, "here --engine llama.cpp --exec 'llama-server --parallel 1'")
+	var unnamed *run.UnnamedError // corpus check leaves such a case out
+	require.ErrorAs(t, err, &unnamed)
 }
 
 // A server that cannot start is an error in its own words, no finding.

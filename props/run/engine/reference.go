@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -53,9 +52,9 @@ func (r *References) of(t window.Target) (*Backend, error) {
 	switch name {
 	case ReferenceName:
 	case LlamaCppName:
-		return nil, fmt.Errorf("%s is llama.cpp's server: give --engine %s and its command with the flags that matter, as --exec 'llama-server --parallel 1'", t, name)
+		return nil, fmt.Errorf("%w; here --engine %s --exec 'llama-server --parallel 1', with the flags that matter", &run.UnnamedError{Target: t}, name)
 	default:
-		return nil, fmt.Errorf("%s is an engine: name it with --engine NAME, or its command with --exec 'COMMAND ARG …'", t)
+		return nil, &run.UnnamedError{Target: t}
 	}
 	b, err := NewReference(fault, Choice{})
 	if err != nil {
