@@ -151,16 +151,6 @@ func TestWriteFileIsWholeOrNotAtAll(t *testing.T) {
 	require.Len(t, entries, 2, "no temporary file is left")
 }
 
-func TestImportFuzzFile(t *testing.T) {
-	in, err := ImportFuzzFile([]byte("go test fuzz v1\n[]byte(\"\\x01a\")\n"))
-	require.NoError(t, err)
-	require.Equal(t, []byte("\x01a"), in)
-	for _, bad := range []string{"", "go test fuzz v1\n", "go test fuzz v1\nint(3)\n", "go test fuzz v2\n[]byte(\"\")\n", "go test fuzz v1\n[]byte(\"\\xz\")\n"} {
-		_, err := ImportFuzzFile([]byte(bad))
-		require.Error(t, err, bad)
-	}
-}
-
 func TestCompareIsTheOrderOfTheDesign(t *testing.T) {
 	c := Decode([]byte{3, 2, 0, 9, 4, 3, 5, 1, 6, 0, 0, 10, 7})
 	bigger := []func(*Case){

@@ -1,37 +1,29 @@
 package corpus
 
 import (
-	"github.com/slidefuzz/slidefuzz/impls"
+	"bytes"
+
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
-// ProgramPrefix begins the inputs of DecodeProgram that choose among all that a program
-// may have: flips, steps, masks, sums and returned values. An input without it decodes as
-// it did before there were such choices; no input that was stored then begins with it.
-const ProgramPrefix = "\xffip\x02"
-
-// decodeWideProgram is DecodeProgram of what follows ProgramPrefix.
-func decodeWideProgram(in []byte) *Case {
+// DecodeProgram makes a case of a random in-place program from any bytes: one
+// or two buffers, up to six statements. What begins with ProgramPrefix chooses among all
+// that a program may have.
+func DecodeProgram(in []byte) *Case {
+	if rest, ok := bytes.CutPrefix(in, []byte(ProgramPrefix)); ok {
+		return decodeWideProgram(rest)
+	}
 	b := &bytesIn{in}
 	c := &Case{Target: window.Target{Update: "program", Lowering: inplace.Fused, Device: "sim"}}
 	c.decodeShape(b)
 	c.decodeSchedule(b)
-	g := &wideProgramIn{programIn: newProgramIn(b)}
-	// Two in five programs may add, in one of the types that do so exactly.
-	switch b.below(5) {
-	case 3:
-		g.adds, c.Shape.DType = true, impls.I32
-	case 4:
-		g.adds, c.Shape.DType = true, impls.F32
-	}
+	g := newProgramIn(b)
 	g.buffers()
+	// Past the end of the input every choice is the first one, so a short
+	// input is a short program.
 	for {
 		g.statement()
-		if g.p.Check() != nil { // a cell of too many summands
-			last := len(g.p.Stmts) - 1
-			g.p.Stmts = append(g.p.Stmts[:last:last], inplace.Return(inplace.Plain, inplace.View("x", 0, 1)))
-		}
 		if len(b.rest) == 0 || len(g.p.Stmts) == 6 {
 			break
 		}
@@ -40,99 +32,111 @@ func decodeWideProgram(in []byte) *Case {
 	return c
 }
 
-// wideProgramIn makes statements of the wider grammar.
-type wideProgramIn struct {
-	programIn
-	adds bool
+// programIn makes the program that bytes choose.
+type programIn struct {
+	*bytesIn
+	programNames
+	p inplace.Program
 }
 
-func (g *wideProgramIn) statement() {
-	kind := g.next() % 16
+func newProgramIn(b *bytesIn) programIn {
+	return programIn{bytesIn: b, programNames: programNames{rows: map[string]int{}}}
+}
+
+func (g *programIn) buffer(name string, rows int) {
+	g.p.Buffers = append(g.p.Buffers, inplace.Buffer{Name: name, Rows: rows})
+	g.name(name, rows)
+}
+
+// buffers are one or two, as one byte says.
+func (g *programIn) buffers() {
+	size := g.next()
+	g.buffer("x", 2+(size+2)%10)
+	if size >= 160 {
+		g.buffer("y", 2+size%7)
+	}
+}
+
+func (g *programIn) statement() {
+	kind := g.next()
 	name := g.names[g.below(len(g.names))]
 	rows := g.rows[name]
-	push := func(s inplace.Stmt) { g.p.Stmts = append(g.p.Stmts, s) }
-	switch kind {
-	case 5, 6: // t = e
-		t := [...]string{"t", "u"}[g.below(2)]
-		n := 1 + g.below(rows)
-		push(inplace.Define(t, g.expr(n, 0)))
-		g.name(t, n)
-	case 7: // x[[i, …]] = e
-		index := g.index(rows)
-		push(inplace.AssignIndex(name, index, g.expr(len(index), 0)))
-	case 8: // x[[i, …]] of its own rows
-		index := g.index(rows)
-		lo := g.below(rows - len(index) + 1)
-		push(inplace.AssignIndex(name, index, inplace.View(name, lo, lo+len(index))))
-	case 9: // x[mask 1011] = e
-		mask := make([]bool, rows)
-		set := 0
-		for i := range mask {
-			if mask[i] = g.below(2) == 0; mask[i] {
-				set++
-			}
-		}
-		if set == 0 {
-			mask[0], set = true, 1
-		}
-		push(inplace.AssignMask(name, mask, g.expr(set, 0)))
-	case 10: // x[lo:hi:step] = e
-		n := 1 + g.below(rows)
-		s := inplace.Stmt{Dst: name}
-		s.Lo, s.Hi, s.Step = stepped(n, rows, g.below)
-		s.Src = g.expr(n, 0)
-		push(s)
-	case 11, 12: // return e
-		form := returned[g.below(len(returned))]
-		push(inplace.Return(form, g.expr(1+g.below(rows), 0)))
-	default: // x[lo:hi] = e or += e, most often all rows but a few
+	switch {
+	case kind%8 < 5: // x[lo:hi] = e, most often all rows but a few
 		n := rows - g.below(min(rows, 4))
 		lo := g.below(rows - n + 1)
-		s := inplace.Assign(name, lo, lo+n, g.expr(n, 0))
-		s.Add = g.adds && kind >= 13
-		push(s)
+		g.p.Stmts = append(g.p.Stmts, inplace.Assign(name, lo, lo+n, g.expr(n, 0)))
+	case kind%8 < 7: // t = e
+		t := [...]string{"t", "u"}[kind/8%2]
+		n := 1 + g.below(rows)
+		g.p.Stmts = append(g.p.Stmts, inplace.Define(t, g.expr(n, 0)))
+		g.name(t, n)
+	default: // x[[i, …]] = e
+		index := g.index(rows)
+		g.p.Stmts = append(g.p.Stmts, inplace.AssignIndex(name, index, g.expr(len(index), 0)))
 	}
 }
 
-// stepped is a slice of n rows of so many, at least n, with a step that fits: 2, 3, -1, -2
-// or -3. below chooses a number from 0 to n-1.
-func stepped(n, rows int, below func(n int) int) (lo, hi, step int) {
-	step = [...]int{-1, 2, -2, 3, -3}[below(5)]
-	if (n-1)*max(step, -step) >= rows {
-		step = -1
-	}
-	span := (n - 1) * max(step, -step)
-	lo = below(rows - span)
-	if step > 0 {
-		return lo, lo + span + 1, step
-	}
-	return lo + span, lo - 1, step
-}
-
-// returned are the forms of returned values, half of them plain.
-var returned = [...]inplace.Form{inplace.Plain, inplace.Plain, inplace.Reshaped, inplace.Transposed}
-
-// expr is an expression of exactly n rows, at most three levels deep.
-func (g *wideProgramIn) expr(n, depth int) inplace.Expr {
-	kind := g.next() % 14
-	switch {
-	case depth == 3:
-		kind = 0
-	case kind == 12 && g.adds:
-		return inplace.Add(g.expr(n, depth+1), g.expr(n, depth+1))
-	case kind >= 12:
-		kind = 9
-	}
-	switch kind {
-	case 7, 8:
-		return inplace.Flip(g.expr(n, depth+1))
-	case 9, 10:
-		name := g.names[g.below(len(g.names))]
-		if rows := g.rows[name]; rows >= n {
-			e := inplace.Expr{Name: name}
-			e.Lo, e.Hi, e.Step = stepped(n, rows, g.below)
-			return e
+// index is a few distinct rows below n.
+func (g *programIn) index(n int) []int {
+	index := []int{}
+	seen := map[int]bool{}
+	for range 1 + g.below(min(n, 4)) {
+		if i := g.below(n); !seen[i] {
+			seen[i] = true
+			index = append(index, i)
 		}
 	}
+	return index
+}
+
+// expr is an expression of exactly n rows. Three levels are as deep as any
+// update goes.
+func (g *programIn) expr(n, depth int) inplace.Expr {
+	kind := g.below(8)
+	if depth == 3 {
+		kind = 0
+	}
 	return g.operation(kind, n, depth, g.expr)
+}
+
+// operation is an expression of that kind, whose parts expr makes. Kinds that it does not
+// know are views.
+func (g *programIn) operation(kind, n, depth int, expr func(n, depth int) inplace.Expr) inplace.Expr {
+	switch kind {
+	case 1, 2:
+		return inplace.Clone(expr(n, depth+1))
+	case 3:
+		if n > 1 {
+			k := 1 + g.below(n-1)
+			return inplace.Cat(expr(n-k, depth+1), expr(k, depth+1))
+		}
+	case 4:
+		return inplace.Roll(expr(n, depth+1), g.below(5)-2)
+	case 5:
+		m := n + g.below(3)
+		e := expr(m, depth+1)
+		index := make([]int, n)
+		for i := range index {
+			index[i] = (i + g.below(m)) % m
+		}
+		return inplace.Gather(e, index)
+	case 6:
+		index := g.index(n)
+		return inplace.IndexCopy(expr(n, depth+1), index, expr(len(index), depth+1))
+	}
+	return g.view(n)
+}
+
+// view is n rows of a name that has as many, or several views in a row where
+// none has.
+func (g *programIn) view(n int) inplace.Expr {
+	which, lo := g.next(), g.next()
+	name := g.names[which%len(g.names)]
+	rows := g.rows[name]
+	if rows >= n {
+		lo %= rows - n + 1
+		return inplace.View(name, lo, lo+n)
+	}
+	return inplace.Cat(inplace.View(name, 0, rows), g.view(n-rows))
 }

@@ -79,10 +79,3 @@ func ExampleChunkKind() {
 	// 5 tokens after 3: "long"
 	// 0 tokens after 3: "empty"
 }
-
-// The file that `go test -fuzz` leaves for an input that fails.
-func ExampleImportFuzzFile() {
-	in, err := corpus.ImportFuzzFile([]byte("go test fuzz v1\n[]byte(\"\\x00\\x01AB\")\n"))
-	fmt.Println(in, err)
-	// Output: [0 1 65 66] <nil>
-}

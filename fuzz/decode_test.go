@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/fuzzfile"
 )
 
 // decoders are how the fuzz targets that take a case as bytes read it.
@@ -55,7 +56,7 @@ func decoded(t *testing.T) map[string]string {
 		for _, path := range files {
 			text, err := os.ReadFile(path)
 			require.NoError(t, err)
-			in, err := corpus.ImportFuzzFile(text)
+			in, err := fuzzfile.Bytes(text)
 			require.NoError(t, err)
 			require.False(t, bytes.HasPrefix(in, []byte(corpus.WidePrefix)), path)
 			all[target+"/"+filepath.Base(path)] = string(decode(in).Text())

@@ -31,7 +31,7 @@ func fuzzInput(path string, text []byte, raw bool) ([]byte, error) {
 	if raw {
 		return text, nil
 	}
-	in, err := corpus.ImportFuzzFile(text)
+	in, err := fuzzfile.Bytes(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -43,6 +43,19 @@ func Parse(text []byte) ([]any, error) {
 	return values, nil
 }
 
+// Bytes reads the input of a fuzz target of one []byte argument.
+func Bytes(text []byte) ([]byte, error) {
+	values, err := Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	in, ok := values[0].([]byte)
+	if !ok || len(values) > 1 {
+		return nil, errors.New("want one value, []byte(\"…\"): a file from testdata/fuzz of a target that takes one []byte")
+	}
+	return in, nil
+}
+
 var errValue = errors.New(`want a value like []byte("…"), string("…") or int(1)`)
 
 // value reads TYPE(LITERAL).

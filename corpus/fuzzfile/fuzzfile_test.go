@@ -66,3 +66,17 @@ func TestParseErrors(t *testing.T) {
 		require.ErrorContains(t, err, says, "%q", text)
 	}
 }
+
+// One argument of bytes, and nothing else.
+func TestBytes(t *testing.T) {
+	in, err := Bytes([]byte("go test fuzz v1\n[]byte(\"\\x01a\")\n"))
+	require.NoError(t, err)
+	require.Equal(t, []byte("\x01a"), in)
+	for _, bad := range []string{
+		"", "go test fuzz v1\n", "go test fuzz v2\n[]byte(\"\")\n", "go test fuzz v1\n[]byte(\"\\xz\")\n",
+		"go test fuzz v1\nint(3)\n", "go test fuzz v1\nstring(\"a\")\n", "go test fuzz v1\n[]byte(\"a\")\n[]byte(\"b\")\n",
+	} {
+		_, err := Bytes([]byte(bad))
+		require.Error(t, err, bad)
+	}
+}

@@ -56,7 +56,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/fuzzfile"
 )
 
 func main() {
@@ -74,7 +74,7 @@ func main() {
 	for _, f := range files {
 		text, err := os.ReadFile(filepath.Join(from, f.Name()))
 		check(err)
-		in, err := corpus.ImportFuzzFile(text)
+		in, err := fuzzfile.Bytes(text)
 		check(err)
 		write(f.Name(), in)
 	}

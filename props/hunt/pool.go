@@ -50,6 +50,7 @@ func (x *batch) run(ctx context.Context, b *run.Backends, of run.Counter) {
 	x.took = time.Since(start)
 	if counts {
 		x.steps = stepper.Steps()
+		x.steps.Running = x.took
 	}
 	var skipped *run.SkippedError
 	if errors.As(x.err, &skipped) { // the backend has counted it

@@ -145,13 +145,28 @@ func (b *Backends) Of(t window.Target) (Backend, error) {
 	if t == window.CacheTarget() {
 		return nil, &CacheError{}
 	}
-	if t.Device == window.Worker {
-		return nil, fmt.Errorf("%s is a worker: name its command with --exec 'COMMAND ARG …'", t)
-	}
-	if t.Device == window.EngineDevice {
-		return nil, fmt.Errorf("%s is an engine: name it with --engine NAME, or its command with --exec 'COMMAND ARG …'", t)
+	if t.Device == window.Worker || t.Device == window.EngineDevice {
+		return nil, &UnnamedError{Target: t}
 	}
 	return nil, fmt.Errorf("%s: nothing here runs device %s; want one of %s", t, t.Device, strings.Join(slices.Sorted(maps.Keys(b.ByDevice)), ", "))
+}
+
+// UnnamedError refuses a case of a worker or an engine whose command was not named.
+type UnnamedError struct{ Target window.Target }
+
+// What is what has to be named, in words.
+func (e *UnnamedError) What() string {
+	if e.Target.Device == window.EngineDevice {
+		return "the engine of " + e.Target.String()
+	}
+	return "the worker of " + e.Target.String()
+}
+
+func (e *UnnamedError) Error() string {
+	if e.Target.Device == window.EngineDevice {
+		return e.Target.String() + " is an engine: name it with --engine NAME, or its command with --exec 'COMMAND ARG …'"
+	}
+	return e.Target.String() + " is a worker: name its command with --exec 'COMMAND ARG …'"
 }
 
 // CacheError refuses a case of a user's cache in Go, which lies in no backend here:
