@@ -142,6 +142,10 @@ func (c *Case) Bytes() int64 {
 		var taken map[int]bool // numbers of snapshots
 		for i := range c.Ops {
 			o := &c.Ops[i]
+			if o.even() {
+				rows, longest, tokens = rows+2*int64(o.N), max(longest, o.N), tokens+int64(o.N)
+				continue
+			}
 			rows += o.Kind.Operation().Rows(o, c.Shape.Window)
 			longest = max(longest, o.Tokens())
 			tokens += int64(o.Tokens())
@@ -164,7 +168,11 @@ func (c *Case) Bytes() int64 {
 		return -1
 	}
 	s := c.Shape
-	for _, o := range c.Ops { // chunks of another shape
+	for i := range c.Ops { // chunks of another shape
+		o := &c.Ops[i]
+		if !o.named() {
+			continue
+		}
 		s.Batch, s.Heads, s.Dim = max(s.Batch, o.Batch, len(o.Each)), max(s.Heads, o.Heads), max(s.Dim, o.Dim)
 		if o.DType == "F32" {
 			s.DType = impls.F32
@@ -236,6 +244,9 @@ func (c *Case) Check(limit int64) error {
 	}
 	for i := range c.Ops {
 		o := &c.Ops[i]
+		if o.even() && o.N >= 0 && o.N <= impls.MaxExtent {
+			continue // as most are
+		}
 		if int(o.Kind) >= len(operations) {
 			return &OpError{i + 1, fmt.Errorf("there is no kind %d", uint8(o.Kind))}
 		}

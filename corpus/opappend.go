@@ -39,13 +39,17 @@ func (o Op) Shape(s impls.Shape) impls.Shape {
 }
 
 // Mismatched reports whether the chunk has another shape than the cache.
-func (o Op) Mismatched(s impls.Shape) bool { return o.named() && o.Shape(s) != s }
+func (o *Op) Mismatched(s impls.Shape) bool { return o.named() && o.Shape(s) != s }
 
 // named reports whether the operation names a part of a shape, which may be the
 // cache's own.
 func (o *Op) named() bool {
 	return o.Batch|o.Heads|o.Dim != 0 || o.DType != "" || o.Each != nil
 }
+
+// even reports whether the operation is an append of as many tokens to each entry, in a
+// chunk of the cache's shape without padding.
+func (o *Op) even() bool { return o.Kind == Append && !o.named() && o.Pad == nil }
 
 // Of is the tokens of an append for one entry: the last rows of its chunk.
 func (o *Op) Of(entry int) int {

@@ -3,12 +3,12 @@ package props
 import (
 	"math/rand"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/leanovate/gopter"
-	"github.com/leanovate/gopter/prop"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -93,9 +93,9 @@ func BenchmarkGopter(b *testing.B) {
 	for b.Loop() {
 		p := gopter.DefaultTestParametersWithSeed(int64(n))
 		p.Workers, p.MinSuccessfulTests = 1, batch
-		result := prop.ForAll(func(c *corpus.Case) bool {
+		result := ForAll(func(c *corpus.Case) (bool, error) {
 			both(b, r, c)
-			return true
+			return true, nil
 		}, benchmarkMix.Cases()).Check(p)
 		if !result.Passed() {
 			b.Fatal(result)
@@ -207,8 +207,9 @@ func (m mix) Draw(c *corpus.Case, r *rand.Rand) {
 	in := func(x [2]int) int { return x[0] + r.Intn(x[1]-x[0]+1) }
 	c.Shape = impls.Shape{Batch: in(m.Batch), Heads: in(m.Heads), Window: in(m.Window), Dim: in(m.Dim), DType: m.DType}
 	c.Block = m.Block
-	c.Ops = append(c.Ops[:0], corpus.Op{Kind: corpus.Append, N: in(m.Prefill)})
-	for range in(m.Decodes) {
+	prefill, decodes := in(m.Prefill), in(m.Decodes)
+	c.Ops = append(slices.Grow(c.Ops[:0], 1+decodes), corpus.Op{Kind: corpus.Append, N: prefill})
+	for range decodes {
 		c.Ops = append(c.Ops, corpus.Op{Kind: corpus.Append, N: 1})
 	}
 }

@@ -119,6 +119,34 @@ func generator[T any](draw func(*gopter.GenParameters) T) gopter.Gen {
 	}
 }
 
+// ForAll is gopter's prop.ForAll for a condition of cases, as [Cases] and [Programs] make
+// them. It prints the case that fails alone: gopter's own prints each one, in case it
+// should fail, which takes longer than most cases run.
+func ForAll(condition func(c *corpus.Case) (bool, error), cases gopter.Gen) gopter.Prop {
+	return gopter.SaveProp(func(p *gopter.GenParameters) *gopter.PropResult {
+		drawn := cases(p)
+		value, ok := drawn.Retrieve()
+		if !ok {
+			return &gopter.PropResult{Status: gopter.PropUndecided}
+		}
+		c := value.(*corpus.Case)
+		holds, err := condition(c)
+		switch {
+		case err == nil && holds:
+			return &gopter.PropResult{Status: gopter.PropTrue}
+		case err != nil:
+			return failed(drawn, c, &gopter.PropResult{Status: gopter.PropError, Error: err})
+		}
+		return failed(drawn, c, &gopter.PropResult{Status: gopter.PropFalse})
+	})
+}
+
+// failed adds the case that failed to a result.
+func failed(drawn *gopter.GenResult, c *corpus.Case, r *gopter.PropResult) *gopter.PropResult {
+	text := string(c.Text())
+	return r.AddArgs(gopter.NewPropArg(drawn, 0, c, text, c, text))
+}
+
 // reporter hands gopter's verdict to a test.
 type reporter struct{ tb testing.TB }
 

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/leanovate/gopter"
-	"github.com/leanovate/gopter/prop"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -67,7 +66,7 @@ func TestSoundTargetsAgreeWithTheOracle(t *testing.T) {
 		t.Run(target.String(), func(t *testing.T) {
 			r := hunt.Local()
 			p := gopter.NewProperties(Parameters(t))
-			p.Property("equal after every operation, keys and values", prop.ForAll(func(c *corpus.Case) (bool, error) {
+			p.Property("equal after every operation, keys and values", ForAll(func(c *corpus.Case) (bool, error) {
 				return agrees(r, on(c, target))
 			}, Cases()))
 			check(t, p)
@@ -80,7 +79,7 @@ func TestSoundLoweringsKeepTheMeaningOfPrograms(t *testing.T) {
 		t.Run(target.String(), func(t *testing.T) {
 			r := hunt.Local()
 			p := gopter.NewProperties(Parameters(t))
-			p.Property("equal to value semantics after every statement", prop.ForAll(func(c *corpus.Case) (bool, error) {
+			p.Property("equal to value semantics after every statement", ForAll(func(c *corpus.Case) (bool, error) {
 				return agrees(r, on(c, target))
 			}, Programs()))
 			check(t, p)
@@ -141,7 +140,7 @@ func bytesOf(tb testing.TB, c *corpus.Case) []byte {
 
 func TestTheUpdatesEqualEachOther(t *testing.T) {
 	p := gopter.NewProperties(Parameters(t))
-	p.Property("every sound update returns and stores the same bytes", prop.ForAll(func(c *corpus.Case) (bool, error) {
+	p.Property("every sound update returns and stores the same bytes", ForAll(func(c *corpus.Case) (bool, error) {
 		first := window.Target{Update: "shift-index", Lowering: inplace.Eager, Device: "sim"}
 		want := bytesOf(t, on(c, first))
 		for _, target := range soundTargets(false) {
@@ -157,7 +156,7 @@ func TestTheUpdatesEqualEachOther(t *testing.T) {
 func TestSoundTargetsDoNotDependOnTheSchedule(t *testing.T) {
 	t.Parallel()
 	p := gopter.NewProperties(Parameters(t))
-	p.Property("ascending, descending and random orders give the same bytes", prop.ForAll(func(c *corpus.Case) (bool, error) {
+	p.Property("ascending, descending and random orders give the same bytes", ForAll(func(c *corpus.Case) (bool, error) {
 		for _, target := range soundTargets(false) {
 			if target.Device != "sim" {
 				continue
@@ -180,7 +179,7 @@ func TestSoundTargetsDoNotDependOnTheSchedule(t *testing.T) {
 func TestSameCaseSameBytesAtAnyGOMAXPROCS(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	p := gopter.NewProperties(Parameters(t))
-	p.Property("sim, and sound targets on host", prop.ForAll(func(c *corpus.Case) (bool, error) {
+	p.Property("sim, and sound targets on host", ForAll(func(c *corpus.Case) (bool, error) {
 		for _, target := range []window.Target{
 			{Update: "roll", Lowering: inplace.DropWAR, Device: "sim"},
 			{Update: "cat", Lowering: inplace.Fused, Device: "sim"},
@@ -210,7 +209,7 @@ func TestDetectorPredictsPrograms(t *testing.T) {
 	r := hunt.Local()
 	hazards := 0
 	p := gopter.NewProperties(Parameters(t))
-	p.Property("no hazard, no divergence under any order; a hazard, and its witness diverges", prop.ForAll(func(c *corpus.Case) (bool, error) {
+	p.Property("no hazard, no divergence under any order; a hazard, and its witness diverges", ForAll(func(c *corpus.Case) (bool, error) {
 		c.Target.Lowering = inplace.DropWAR
 		c.Shape.DType = impls.F32 // exact: all cells differ
 		plan := inplace.Compile(c.Program, inplace.DropWAR, c.Shape, c.Block)

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/leanovate/gopter/prop"
-
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -57,7 +55,7 @@ func (b *backend) sequences(t *testing.T, seed int64, cases int) bool {
 		}
 	}()
 	p := parameters(seed, cases)
-	result := prop.ForAll(func(c *corpus.Case) (bool, error) {
+	result := ForAll(func(c *corpus.Case) (bool, error) {
 		b.Fit(c)
 		now = c
 		d, err := b.runner().One(t.Context(), c)

@@ -3,7 +3,6 @@ package inplace
 import (
 	"fmt"
 	"slices"
-	"sort"
 
 	"github.com/slidefuzz/slidefuzz/impls"
 )
@@ -51,7 +50,7 @@ type Kernel struct {
 // NewKernel sorts the copies by cell and finds out what the devices need to
 // know of them.
 func NewKernel(stmt, block int, copies []Copy) *Kernel {
-	sort.SliceStable(copies, func(i, j int) bool { return copies[i].Cell < copies[j].Cell })
+	slices.SortStableFunc(copies, func(a, b Copy) int { return a.Cell - b.Cell })
 	k := &Kernel{Stmt: stmt, Block: block, Copies: copies}
 	if n := len(copies); n > 0 {
 		k.cells = copies[n-1].Cell + copies[n-1].N
@@ -77,24 +76,27 @@ func (k *Kernel) isDisjoint() bool {
 		store, lo, hi int
 		write         bool
 	}
-	written := map[int]bool{}
-	for _, c := range k.Copies {
-		written[c.Dst] = true
+	var written []int // a storage or two
+	for i := range k.Copies {
+		if dst := k.Copies[i].Dst; !slices.Contains(written, dst) {
+			written = append(written, dst)
+		}
 	}
-	var all []stretch
-	for _, c := range k.Copies {
+	all := make([]stretch, 0, 2*len(k.Copies))
+	for i := range k.Copies {
+		c := &k.Copies[i]
 		all = append(all, stretch{c.Dst, c.To, c.To + c.N, true})
 		for t := range c.reads {
-			if written[t.Src] {
+			if slices.Contains(written, t.Src) {
 				all = append(all, stretch{t.Src, t.From, t.From + c.N, false})
 			}
 		}
 	}
-	sort.Slice(all, func(i, j int) bool {
-		if all[i].store != all[j].store {
-			return all[i].store < all[j].store
+	slices.SortFunc(all, func(a, b stretch) int {
+		if a.store != b.store {
+			return a.store - b.store
 		}
-		return all[i].lo < all[j].lo
+		return a.lo - b.lo
 	})
 	// end and writeEnd are where the stretches so far reach in this storage.
 	store, end, writeEnd := -1, 0, 0
@@ -200,7 +202,19 @@ func (p *Plan) Settled(stmt int) bool { return p.settled[stmt] }
 // shape; the rows of each storage are laid out as shape.Layout says. A block
 // takes block cells.
 func Compile(p Program, how Lowering, s impls.Shape, block int) *Plan {
-	low := lower(p, how, block)
+	return Lower(p, how, block).Compile(s, block)
+}
+
+// Lowered is a checked program as kernels in rows, for caches of any lanes, dim, element
+// type and layout.
+type Lowered struct{ lowered }
+
+// Lower is the part of Compile that asks for no shape.
+func Lower(p Program, how Lowering, block int) *Lowered { return &Lowered{lower(p, how, block)} }
+
+// Compile is the other part. The block must be that of Lower, but for the sound lowerings,
+// which do not depend on it.
+func (low *Lowered) Compile(s impls.Shape, block int) *Plan {
 	plan := &Plan{Rows: low.rows, Returns: low.returns, settled: low.settled, transposed: low.transposed, shape: s}
 	for i := range low.kernels {
 		m := &low.kernels[i]

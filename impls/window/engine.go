@@ -2,6 +2,7 @@ package window
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
@@ -16,10 +17,11 @@ type Engine struct {
 	update *Update
 	plans  map[planKey]*inplace.Plan
 	steps  []*inplace.Plan // those of one row by the number of tokens before, the window's for all more
+	firsts []*inplace.Plan // those of a chunk longer than the window, or of one after no tokens, by its rows
 }
 
-// maxSteps bounds the windows whose decodes are looked up by number: a list of the plans
-// of more takes memory that a case has not asked for.
+// maxSteps bounds the windows whose decodes, and the chunks that, are looked up by number:
+// a list of the plans of more takes memory that a case has not asked for.
 const maxSteps = 1 << 12
 
 // planKey is what the program of a step depends on.
@@ -50,30 +52,79 @@ func (e *Engine) plan(n, q int, full bool) *inplace.Plan {
 	if q > w {
 		key.n, key.full = 0, false
 	}
-	// A decode: looking it up in the map would take longer than some decodes.
+	// A decode or a prefill: looking it up in the map would take longer than some decodes.
 	step := q == 1 && full == (key.n == w) && key.n < len(e.steps)
-	if step && e.steps[key.n] != nil {
-		return e.steps[key.n]
-	}
-	if p, ok := e.plans[key]; ok {
-		return p
-	}
-	var stmts []inplace.Stmt
+	first := !step && key.n == 0 && !key.full && q < maxSteps
 	switch {
-	case e.update.asWritten != nil:
-		stmts = e.update.writtenProgram(w, key.n, q, full)
-	case q > w:
-		stmts = keepLast(w, q)
-	case full:
-		stmts = e.update.step(w, w, 1)
+	case step:
+		if p := e.steps[key.n]; p != nil {
+			return p
+		}
+	case first:
+		if q < len(e.firsts) && e.firsts[q] != nil {
+			return e.firsts[q]
+		}
 	default:
-		stmts = e.update.step(w, key.n, q)
+		if p, ok := e.plans[key]; ok {
+			return p
+		}
 	}
-	p := inplace.Compile(inplace.Program{Buffers: []inplace.Buffer{{Name: cacheBuffer, Rows: w}, {Name: ChunkBuffer, Rows: q}}, Stmts: stmts}, e.Target.Lowering, e.Shape, e.Block)
-	if step {
+	p := e.lowered(key).Compile(e.Shape, e.Block)
+	switch {
+	case step:
 		e.steps[key.n] = p
-	} else {
+	case first:
+		for len(e.firsts) <= q {
+			e.firsts = append(e.firsts, nil)
+		}
+		e.firsts[q] = p
+	default:
 		e.plans[key] = p
 	}
 	return p
 }
+
+// lowered is the program of a step in rows. Those of sound updates under sound lowerings,
+// for small windows, are remembered for all engines: they are the same for caches of
+// other lanes, dim, element type, layout and blocks.
+func (e *Engine) lowered(key planKey) *inplace.Lowered {
+	keep := e.update.Sound() && e.Target.Lowering.Sound() && e.Shape.Window <= maxLoweredWindow && key.q <= 2*e.Shape.Window+2
+	of := loweredKey{e.update, e.Target.Lowering, e.Shape.Window, key}
+	if keep {
+		if x, ok := lowerings.Load(of); ok {
+			return x.(*inplace.Lowered)
+		}
+	}
+	w, n, q := e.Shape.Window, key.n, key.q
+	var stmts []inplace.Stmt
+	switch {
+	case e.update.asWritten != nil:
+		stmts = e.update.writtenProgram(w, n, q, key.full)
+	case q > w:
+		stmts = keepLast(w, q)
+	case key.full:
+		stmts = e.update.step(w, w, 1)
+	default:
+		stmts = e.update.step(w, n, q)
+	}
+	x := inplace.Lower(inplace.Program{Buffers: []inplace.Buffer{{Name: cacheBuffer, Rows: w}, {Name: ChunkBuffer, Rows: q}}, Stmts: stmts}, e.Target.Lowering, e.Block)
+	if keep {
+		lowerings.Store(of, x)
+	}
+	return x
+}
+
+// lowerings holds an *inplace.Lowered for each loweredKey.
+var lowerings sync.Map
+
+// loweredKey is what the lowered program of a step depends on, under a sound lowering.
+type loweredKey struct {
+	update *Update
+	how    inplace.Lowering
+	window int
+	planKey
+}
+
+// maxLoweredWindow bounds the windows whose programs are remembered: drawn ones have 16
+// rows, most often. An update and a lowering then have some 1100 programs.
+const maxLoweredWindow = 16

@@ -18,8 +18,9 @@ type WindowCache struct {
 
 	engine  *Engine
 	rows    storage
-	n       int // tokens that the caller has appended
-	counter int // tokens that an update without guard believes it has
+	memory  *memory // rows, nil where they are not in this process
+	n       int     // tokens that the caller has appended
+	counter int     // tokens that an update without guard believes it has
 	saved   map[int]saved
 	last    *inplace.Plan
 	chunk   [2]impls.Tensor // what run reads: kept here, so that an update allocates nothing
@@ -46,7 +47,8 @@ type storage interface {
 
 // NewCache makes an empty cache.
 func (e *Engine) NewCache(d inplace.Device) *WindowCache {
-	return &WindowCache{Shape: e.Shape, engine: e, rows: newMemory(e, d)}
+	m := newMemory(e, d)
+	return &WindowCache{Shape: e.Shape, engine: e, rows: m, memory: m}
 }
 
 // Recycle makes the cache what NewCache made it, in the buffers that it has. It
@@ -71,7 +73,12 @@ func New(t Target, s impls.Shape, block int) (*WindowCache, error) {
 }
 
 // Stored implements Storer.
-func (c *WindowCache) Stored() (keys, values impls.Tensor) { return c.rows.stored() }
+func (c *WindowCache) Stored() (keys, values impls.Tensor) {
+	if m := c.memory; m != nil { // asked after each step: one copy less
+		return m.views[0], m.views[1]
+	}
+	return c.rows.stored()
+}
 
 // Len is the number of tokens appended.
 func (c *WindowCache) Len() int { return c.n }
@@ -136,6 +143,9 @@ func (c *WindowCache) Update(keys, values impls.Tensor) (impls.Tensor, impls.Ten
 			return keys.Slice(q-w, q), values.Slice(q-w, q), nil
 		}
 		return keys, values, nil
+	}
+	if m := c.memory; m != nil {
+		return m.views[0], m.views[1], nil
 	}
 	k, v := c.rows.stored()
 	return k, v, nil

@@ -44,14 +44,17 @@ type Subject interface {
 // computed and reuses its memory, so one judge for many cases is fast; it is not
 // for use by two goroutines at once.
 type Judge struct {
-	codes  map[codeKey]*oracle.Encoding
+	codes  map[codeKey]*code
 	orders map[orderKey]*inplace.Orders
+	// ascending is the order of most cases.
+	ascending inplace.Orders
 
 	layers  []*oracle.History         // of a cache without layers one
 	layered bool                      // whether the cache says that it has some
 	history *oracle.History           // of the layer that is asked or judged
 	saved   map[int][]*oracle.History // by layer
 	memory  [2][]byte                 // of the chunks
+	handing [2][]byte                 // what was in them when they were handed over
 	chunk   [2]impls.Tensor           // the chunks that the cache was handed last
 	got     [2]impls.Tensor           // what it returned then
 	lists   [][]int                   // the positions that it said then
@@ -69,7 +72,7 @@ type Judge struct {
 	rows     Rows
 	contract oracle.Contract
 	limits   Limits
-	code     *oracle.Encoding
+	code     *code
 	op       int // index of the operation
 	order    *inplace.Orders
 	buffer   [2]*byte // where the cache's buffers are
@@ -102,7 +105,7 @@ const maxCells = 512
 // New makes a judge.
 func New() *Judge {
 	return &Judge{
-		codes:  map[codeKey]*oracle.Encoding{},
+		codes:  map[codeKey]*code{},
 		orders: map[orderKey]*inplace.Orders{},
 		saved:  map[int][]*oracle.History{},
 	}
@@ -150,10 +153,11 @@ func (j *Judge) tokens(cache Subject) error {
 	}
 	of := s
 	of.Batch = batch * len(windows)
-	code, err := j.Encoding(of)
+	code, err := j.codeOf(of)
 	if err != nil {
 		return err
 	}
+	code.use()
 	j.code, j.chunk = code, [2]impls.Tensor{}
 	j.resize(len(windows))
 	for l, h := range j.layers {
@@ -162,7 +166,7 @@ func (j *Judge) tokens(cache Subject) error {
 			w = impls.MaxExtent // it sees all tokens
 		}
 		h.Resize(s.Batch, s.Heads, w, s.RowBytes())
-		h.Encode(code, l*batch)
+		h.Encode(&code.Encoding, l*batch)
 	}
 	return nil
 }
@@ -207,7 +211,9 @@ func (j *Judge) Op() int { return j.op }
 // walk does the operations of the case under way.
 func (j *Judge) walk(ctx context.Context, cache Subject, contract oracle.Contract, rows Rows) (*corpus.Divergence, error) {
 	j.cache, j.contract, j.rows = cache, contract, rows
-	clear(j.saved)
+	if len(j.saved) > 0 {
+		clear(j.saved)
+	}
 	j.buffer = [2]*byte{}
 	if d := rows.Buffers(); d != nil {
 		return d, nil
@@ -229,11 +235,23 @@ func (j *Judge) walk(ctx context.Context, cache Subject, contract oracle.Contrac
 
 // Encoding is what cells hold in caches of a shape.
 func (j *Judge) Encoding(s impls.Shape) (*oracle.Encoding, error) {
+	c, err := j.codeOf(s)
+	if err != nil {
+		return nil, err
+	}
+	return &c.Encoding, nil
+}
+
+// codeOf is Encoding, with its tape.
+func (j *Judge) codeOf(s impls.Shape) (*code, error) {
+	if j.code != nil && j.code.of(s) {
+		return j.code, nil
+	}
 	key := codeKey{s.DType, s.Batch, s.Heads, s.Dim}
 	if e, ok := j.codes[key]; ok {
 		return e, nil
 	}
-	e, err := oracle.NewEncoding(s.DType.String(), s.Batch, s.Heads, s.Dim)
+	e, err := newCode(s)
 	if err != nil {
 		return nil, err
 	}
@@ -241,12 +259,15 @@ func (j *Judge) Encoding(s impls.Shape) (*oracle.Encoding, error) {
 		clear(j.codes)
 	}
 	if s.Lanes()*s.Dim <= maxCells {
-		j.codes[key] = &e
+		j.codes[key] = e
 	}
-	return &e, nil
+	return e, nil
 }
 
 func (j *Judge) orderOf(s inplace.Schedule) *inplace.Orders {
+	if s.Kind == inplace.Ascending {
+		return &j.ascending
+	}
 	key := orderKey{kind: s.Kind, seed: s.Seed}
 	if s.Kind == inplace.List {
 		key.list = s.String()

@@ -20,11 +20,13 @@ func (j *Judge) checkReturned(returned [2]*impls.Tensor, o *corpus.Op) *corpus.D
 		if x.Batch != s.Batch || x.Heads != s.Heads || x.Dim != s.Dim || x.DType != s.DType {
 			return j.shapeFault(t, "returned %s", shapeOf(x))
 		}
-		check := j.checkChunks
+		var d *corpus.Divergence
 		if j.contract == oracle.Single {
-			check = j.checkSingle
+			d = j.checkSingle(x, t, o)
+		} else {
+			d = j.checkChunks(x, t, o)
 		}
-		if d := check(x, t, o); d != nil {
+		if d != nil {
 			return d
 		}
 	}

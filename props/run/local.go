@@ -15,9 +15,28 @@ import (
 // memory.
 type local struct {
 	judge   *judge.Judge
-	caches  map[cacheKey]*window.WindowCache
+	caches  []targetCaches
+	kept    int // caches of all targets
 	engines Engines
 	devices map[string]inplace.Device
+}
+
+// localCache is a cache as it is and as the judge asks it.
+type localCache struct {
+	*window.WindowCache
+	subject judge.Subject
+}
+
+// targetCaches are those of a target. A case looks its target up in a short list: to hash
+// a name for each case would take longer than some steps.
+type targetCaches struct {
+	target window.Target
+	by     map[sizeKey]localCache
+}
+
+type sizeKey struct {
+	shape impls.Shape
+	block int
 }
 
 type cacheKey struct {
@@ -31,12 +50,15 @@ type cacheKey struct {
 // about 100 KiB.
 const maxRemembered = 2048
 
+// maxTargets bounds the list of targets.
+const maxTargets = 16
+
 // maxKept bounds the buffer of a cache that is kept, in bytes: all of them
 // together stay under the 256 MiB that one case may take.
 const maxKept = 64 << 10
 
 func newLocal() *local {
-	return &local{judge: judge.New(), caches: map[cacheKey]*window.WindowCache{}, engines: Engines{}, devices: map[string]inplace.Device{}}
+	return &local{judge: judge.New(), engines: Engines{}, devices: map[string]inplace.Device{}}
 }
 
 // Traits implements Backend.
@@ -48,21 +70,21 @@ func (l *local) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Diverg
 }
 
 func (l *local) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
-	device, err := l.device(c.Target.Device)
-	if err != nil {
-		return nil, err
-	}
 	if p, ok := c.TheProgram(); ok {
+		device, err := l.device(c.Target.Device)
+		if err != nil {
+			return nil, err
+		}
 		return l.judge.Program(ctx, c, p, device)
 	}
-	cache, err := l.empty(c, device)
+	cache, err := l.empty(c)
 	if err != nil {
 		return nil, err
 	}
 	if c.Schedule.Kind != inplace.Ascending && c.Schedule.Kind != inplace.Native || len(c.Orders) > 0 {
 		cache.Order = l.judge.BlockOrder
 	}
-	return l.judge.Cache(ctx, c, Cache(cache), oracle.Single)
+	return l.judge.Cache(ctx, c, cache.subject, oracle.Single)
 }
 
 func (l *local) device(name string) (inplace.Device, error) {
@@ -78,24 +100,52 @@ func (l *local) device(name string) (inplace.Device, error) {
 
 // empty is an empty cache for a case: a new one, or one that served an earlier
 // case of the same shape. Large ones are not kept.
-func (l *local) empty(c *corpus.Case, device inplace.Device) (*window.WindowCache, error) {
-	key := cacheKey{c.Target, c.Shape, c.Block}
-	if cache, ok := l.caches[key]; ok {
+func (l *local) empty(c *corpus.Case) (localCache, error) {
+	key := sizeKey{c.Shape, c.Block}
+	of := l.of(c.Target)
+	if cache, ok := of[key]; ok {
 		cache.Recycle()
 		return cache, nil
 	}
+	device, err := l.device(c.Target.Device)
+	if err != nil {
+		return localCache{}, err
+	}
 	e, err := l.engines.Of(c)
 	if err != nil {
-		return nil, err
+		return localCache{}, err
 	}
-	if len(l.caches) >= maxRemembered {
-		clear(l.caches)
+	if l.kept >= maxRemembered {
+		l.forget()
+		of = l.of(c.Target)
 	}
-	cache := e.NewCache(device)
+	cache := localCache{WindowCache: e.NewCache(device)}
+	cache.subject = Cache(cache.WindowCache)
 	if c.Shape.Bytes(c.Shape.Window) <= maxKept {
-		l.caches[key] = cache
+		of[key] = cache
+		l.kept++
 	}
 	return cache, nil
+}
+
+// of are the caches of a target.
+func (l *local) of(t window.Target) map[sizeKey]localCache {
+	for i := range l.caches {
+		if l.caches[i].target == t {
+			return l.caches[i].by
+		}
+	}
+	if len(l.caches) == maxTargets {
+		l.forget()
+	}
+	l.caches = append(l.caches, targetCaches{t, map[sizeKey]localCache{}})
+	return l.caches[len(l.caches)-1].by
+}
+
+// forget forgets all caches.
+func (l *local) forget() {
+	clear(l.caches)
+	l.caches, l.kept = l.caches[:0], 0
 }
 
 // Engines are the compiled programs of targets, shapes and blocks.

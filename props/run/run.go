@@ -194,7 +194,17 @@ func (b *Backends) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Div
 // One runs a case. It returns nil where the target agrees with the oracle after
 // every operation, else the first divergence.
 func (b *Backends) One(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
-	d, err := b.Run(ctx, []*corpus.Case{c})
+	if err := b.Check(c); err != nil {
+		return nil, err
+	}
+	x, err := b.Of(c.Target)
+	if err != nil {
+		return nil, err
+	}
+	if x, ok := x.(oner); ok {
+		return x.one(ctx, c)
+	}
+	d, err := x.Run(ctx, []*corpus.Case{c})
 	if err != nil {
 		return nil, err
 	}
@@ -202,6 +212,12 @@ func (b *Backends) One(ctx context.Context, c *corpus.Case) (*corpus.Divergence,
 		return nil, fmt.Errorf("%s: it failed before the case came to its end", c.Target)
 	}
 	return d[0], nil
+}
+
+// oner is a Backend of this package that runs a case without a list of them, whose Run
+// does the same with each.
+type oner interface {
+	one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error)
 }
 
 // Sample runs a case n times, fewer where the context ends or the backend fails
