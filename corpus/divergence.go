@@ -121,6 +121,9 @@ type Divergence struct {
 	// Attended is, of an engine, what the query saw and must see, for the table of a
 	// report. Nil where nobody can say.
 	Attended []Attended
+	// Given is, of an engine, the ids of tokens that each forward gave to requests until
+	// then, a line each.
+	Given []string
 	// Under is, of an engine that knows its caches, what lay under the wrong query. Nil
 	// where nobody can say.
 	Under *Under

@@ -16,6 +16,12 @@ type WindowModel struct {
 	Model
 }
 
+// Flags are those of slidefuzz engine checkpoint that write it.
+func (m WindowModel) Flags() string {
+	return fmt.Sprintf("--arch %s --kind %s --window %d --layers %d --heads %d --kv %d --dim %d --dtype %s --seed %d",
+		m.Arch, m.Kind, m.Window, m.Layers, m.Heads, m.KVHeads, m.Dim, m.DType, m.Seed)
+}
+
 // EngineDrawer draws cases of an engine.
 type EngineDrawer struct {
 	Can EngineCan

@@ -13,53 +13,6 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 )
 
-var checkCommand = command{
-	name:  "corpus check",
-	args:  "DIR|FILE…",
-	about: "replay every case of a folder",
-	long: `
-Parses and replays case files, and all files *.txt in folders and below whose
-name starts with no dot. Prints those whose outcome is not their expect, and
-exits with 1 if there is one; without expect, a case must agree.`,
-	flags: func(fs *flag.FlagSet) action {
-		memory := memoryFlag(fs)
-		return func(ctx context.Context, e *env, args []string) (int, error) {
-			if len(args) == 0 {
-				return 0, errors.New("want a folder or case files")
-			}
-			files, err := allCaseFiles(args)
-			if err != nil {
-				return 0, err
-			}
-			r, err := (&workerFlags{}).runner(ctx, int64(*memory))
-			if err != nil {
-				return 0, err
-			}
-			status, good, tried := exitOK, 0, 0
-			for _, path := range files {
-				if ctx.Err() != nil {
-					fmt.Fprintln(e.out, "interrupted")
-					break
-				}
-				tried++
-				v, err := e.replay(ctx, r, path, 0)
-				switch {
-				case err != nil:
-					e.complain(err)
-					status = worse(status, statusOf(err))
-				case !v.OK:
-					fmt.Fprintln(e.out, v)
-					status = worse(status, exitUnexpected)
-				default:
-					good++
-				}
-			}
-			fmt.Fprintf(e.out, "%s, %d as expected, %d not, %d not run\n", plural(len(files), "case"), good, tried-good, len(files)-tried)
-			return status, nil
-		}
-	},
-}
-
 var distilCommand = command{
 	name:  "corpus distil",
 	args:  "DIR|FILE…",

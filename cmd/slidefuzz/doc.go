@@ -33,7 +33,8 @@
 //	    shrinking how long this finding's took, report the folder written
 //	{"event":"target", "target", "scenario"?, "sound", "result", "cases",
 //	 "findings", "elapsed", "unexpected"?, "error"?, "met"?,
-//	 "operations"?, "variants"?, "not_run"?, "ended"?}
+//	 "operations"?, "variants"?, "steps"?, "undecided"?, "worst"?,
+//	 "requests"?, "running"?, "waited"?, "not_run"?, "ended"?}
 //	    met counts the cases of a worker with each feature; result is ok,
 //	    caught, not caught, diverged, nothing seen (a race that the device was
 //	    free not to show), interrupted, not run or error; not_run is how many
@@ -43,7 +44,13 @@
 //	    operation by its name, as in {"append":{"accepted":120,"refused":7}}:
 //	    those of the hunt's cases, without what the shrinker asked. variants,
 //	    of a worker that runs programs, has {"cases", "wrong", "skipped",
-//	    "elapsed"} for each of its variants by name, "" where it has none
+//	    "elapsed"} for each of its variants by name, "" where it has none.
+//	    Of an engine: steps are forwards whose logits were judged, undecided
+//	    those that could not be told, worst how far from whole numbers the
+//	    counts of the others were at most; requests are the messages to the
+//	    engine (HTTP requests to a server), running the time of all cases,
+//	    waited what the engine had of it, loading included: the rest is
+//	    slidefuzz's. Shrinking is in none of them
 //	{"event":"end", "targets", "cases", "findings", "unexpected", "not_run",
 //	 "errors", "interrupted", "elapsed", "exit"}
 //	    unexpected and the like count targets, exit is the exit status

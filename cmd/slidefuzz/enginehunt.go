@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -18,6 +19,7 @@ import (
 type engineFlags struct {
 	name, fault string
 	models      engine.Choice
+	timeout     time.Duration   // of an answer, 0 for the driver's
 	backend     *engine.Backend // once it was asked for
 	close       func()          // ends what the driver has started; nil for nothing
 }
@@ -42,7 +44,7 @@ var engineMakers = []engineMaker{
 		if exec == nil {
 			return nil, nil, errors.New("--engine llama.cpp needs the command of its server: --exec 'llama-server --parallel 2', or impls/engine/hunt.sh llama.cpp, which installs one")
 		}
-		return engine.NewLlamaCpp(exec, f.models)
+		return engine.NewLlamaCpp(exec, f.timeout, f.models)
 	}},
 	{engine.TransformersName, nil}, // a worker, which backend starts
 }

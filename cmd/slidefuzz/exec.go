@@ -62,6 +62,7 @@ func (w *workerFlags) backend(ctx context.Context) (*worker.Backend, error) {
 	}
 	of := w.engine.name
 	if of != "" && of != engine.TransformersName {
+		w.engine.timeout = w.timeout
 		return nil, w.engine.start(args)
 	}
 	if of != "" && args == nil {
@@ -234,8 +235,11 @@ func (r reporter) kept(ctx context.Context, dir string, c *corpus.Case, d *corpu
 	rep := &report.Report{Case: c, Divergence: d, Versions: versions(), ModuleVersion: moduleVersion(), Limits: r.flags.limits()}
 	kept := &keptReport{Report: rep, Exec: r.flags.exec}
 	if r.client == nil {
-		if r.flags.engine.backend != nil && r.flags.exec != "" { // a server, behind a driver of ours
+		if b := r.flags.engine.backend; b != nil && r.flags.exec != "" { // a server, behind a driver of ours
 			rep.Engine, rep.Worker = r.flags.engine.name, seenFrom(dir, r.flags.exec)
+			if v := b.Version(); v != "" {
+				rep.Versions = append(rep.Versions, rep.Engine+" "+v)
+			}
 		}
 		return kept
 	}

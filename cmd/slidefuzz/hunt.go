@@ -198,6 +198,10 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 		p.target(out)
 	}
 	end := summarize(all, ctx.Err() != nil, time.Since(start))
+	if o.worker.engine.backend != nil && o.worker.exec != "" {
+		o.worker.kill() // what has not ended is not counted
+		end.processor = processorTime(all)
+	}
 	if err := o.record.close(end.elapsed, end.Interrupted); err != nil {
 		e.complain(fmt.Errorf("hunt: -o: %w", err))
 		end.status = worse(end.status, exitUsage)

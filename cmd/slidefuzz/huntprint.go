@@ -51,6 +51,9 @@ func (p *textPrinter) target(o *outcome) {
 	if len(o.Counts) > 0 {
 		fmt.Fprintf(p.w, "  %s\n", judge.CountsText(o.Counts))
 	}
+	if o.Steps.Requests > 0 {
+		fmt.Fprintf(p.w, "  %s\n", o.requests())
+	}
 	if o.Steps.Steps > 0 {
 		fmt.Fprintf(p.w, "  counts of tokens at most %.2g from whole numbers\n", o.Steps.Worst)
 	}
@@ -164,6 +167,9 @@ func (p *textPrinter) end(all []*outcome, end huntEnd) {
 			verdict += ": the time was up, give more --time"
 		}
 	}
+	if end.processor != "" {
+		fmt.Fprintln(p.w, end.processor)
+	}
 	fmt.Fprintf(p.w, "%s, %s, %s in %s: %s\n", plural(end.Targets, "target"), plural(end.Cases, "case"), plural(end.Findings, "finding"), seconds(end.elapsed), verdict)
 }
 
@@ -244,8 +250,13 @@ type targetEvent struct {
 	Steps     int     `json:"steps,omitempty"`
 	Undecided int     `json:"undecided,omitempty"`
 	Worst     float64 `json:"worst,omitempty"`
-	NotRun    int     `json:"not_run,omitempty"`
-	Ended     string  `json:"ended,omitempty"`
+	// Requests is messages to the engine, Running how many seconds the cases ran, Waited
+	// those of them in which the engine worked.
+	Requests int     `json:"requests,omitempty"`
+	Running  float64 `json:"running,omitempty"`
+	Waited   float64 `json:"waited,omitempty"`
+	NotRun   int     `json:"not_run,omitempty"`
+	Ended    string  `json:"ended,omitempty"`
 }
 
 // variant is of a worker that runs programs; Elapsed is how many seconds they ran.
@@ -273,6 +284,7 @@ func (p *jsonPrinter) target(o *outcome) {
 		Event: "target", Target: o.target.String(), Scenario: o.scenarioName(), Sound: o.target.Sound(), Result: o.result(),
 		Cases: o.Cases, Findings: len(o.Findings), Elapsed: o.Elapsed.Seconds(), Unexpected: o.unexpected, Met: o.Met, Ended: o.Ended,
 		Steps: o.Steps.Steps, Undecided: o.Steps.Undecided, Worst: o.Steps.Worst,
+		Requests: o.Steps.Requests, Running: o.Steps.Running.Seconds(), Waited: o.Steps.Waited.Seconds(),
 	}
 	for name, n := range o.Counts {
 		if v.Operations == nil {

@@ -80,6 +80,7 @@ type huntEnd struct {
 	Errors      int
 	Interrupted bool
 	elapsed     time.Duration
+	processor   string // what the hunt took of it, of engines
 	status      int
 }
 

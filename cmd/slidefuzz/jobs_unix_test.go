@@ -24,7 +24,7 @@ func slidefuzzBinary(t *testing.T) string {
 }
 
 // times matches what no two hunts have alike in --json and --junit.
-var times = regexp.MustCompile(`"(elapsed|after|shrinking)":[0-9.e-]+|\btime="[0-9.]+"`)
+var times = regexp.MustCompile(`"(elapsed|after|shrinking|running|waited)":[0-9.e-]+|\btime="[0-9.]+"`)
 
 // timeless is the output of a hunt without its times.
 func timeless(out string) string { return times.ReplaceAllString(out, "TIME") }

@@ -14,9 +14,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain makes slidefuzz a command of the scripts: this binary, by that name.
+// TestMain makes slidefuzz a command of the scripts: this binary, by that name. issueengine
+// is the worker of TestHuntIssue.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"slidefuzz": main})
+	testscript.Main(m, map[string]func(){"slidefuzz": main, "issueengine": serveIssue})
 }
 
 // The command line, as its user sees it: testdata/script has a script for each

@@ -13,6 +13,9 @@
 // the failure is mended, as tests that the next hunt runs first; whoever no longer wants
 // them removes the files.
 //
+// A file that cannot be read, or whose case is of another target than its folder, is left
+// out, and said.
+//
 // All files are cases with their outcome, so corpus check and replay read them. A hunt
 // reads the folder when it begins in a target, and not again: what another hunt finds
 // meanwhile is for the next one. Nothing is synced to the disk: what is killed loses no

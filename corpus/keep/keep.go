@@ -38,6 +38,7 @@ func Open(dir string, limit int64, complain func(error)) (*Folder, error) {
 // Target is the corpus of one target. It is used by one hunt.
 type Target struct {
 	folder *Folder
+	target window.Target
 	dir    string
 	known  map[string]bool // names of cases that agreed, read or written
 }
@@ -51,7 +52,7 @@ func (f *Folder) Of(t window.Target) (*Target, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	return &Target{folder: f, dir: dir, known: map[string]bool{}}, nil
+	return &Target{folder: f, target: t, dir: dir, known: map[string]bool{}}, nil
 }
 
 // plain makes a part of a target's name a folder's: a worker chooses its own name, and
@@ -106,10 +107,14 @@ func (t *Target) regular(e os.DirEntry) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// read reads a case, nil where it cannot be read. One that is gone was dropped by another
-// hunt meanwhile.
+// read reads a case, nil where it cannot be read or is another target's: what that one
+// was kept for need not be so here. One that is gone was dropped by another hunt meanwhile.
 func (t *Target) read(name string) *corpus.Case {
-	c, err := corpus.ReadFile(filepath.Join(t.dir, name), t.folder.limit)
+	path := filepath.Join(t.dir, name)
+	c, err := corpus.ReadFile(path, t.folder.limit)
+	if err == nil && !t.has(c.Target) {
+		err = fmt.Errorf("%s: a case of %s in the folder of %s: change its line target, or move it", path, c.Target, t.target)
+	}
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.folder.complain(err)
@@ -117,6 +122,13 @@ func (t *Target) read(name string) *corpus.Case {
 		return nil
 	}
 	return c
+}
+
+// has reports whether cases of a target are kept here: of a worker's programs those of
+// every variant.
+func (t *Target) has(of window.Target) bool {
+	of.Variant = t.target.Variant
+	return of == t.target
 }
 
 // leftFor is how old a half-written file is that nobody is still writing.

@@ -105,3 +105,35 @@ func TestFolderOfOthers(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(x.dir, ".failure-2-3.txt.6"))
 	assert.FileExists(t, filepath.Join(x.dir, ".gitkeep"), "no hunt has written it")
 }
+
+// A case of another target is left out and said, whatever it was kept for; one of a
+// variant of a worker's programs is of the same target.
+func TestFolderHasOneTarget(t *testing.T) {
+	x, said := open(t, t.TempDir())
+	own := agreed(t, "append 1\n")
+	require.NoError(t, x.Agreed(own))
+	other := agreed(t, "append 2\n")
+	other.Target = window.WorkerTarget("b")
+	require.NoError(t, other.WriteFile(filepath.Join(x.dir, "case-2.txt")))
+	failed := failing(t, "append 1\nappend 1\n", "op=2 tensor=keys hazard=none")
+	failed.Target = window.WorkerTarget("b")
+	require.NoError(t, failed.WriteFile(filepath.Join(x.dir, "failure-3-4.txt")))
+	k, err := x.Kept()
+	require.NoError(t, err)
+	assert.Equal(t, texts([]*corpus.Case{own}), texts(k.Cases))
+	assert.Empty(t, k.Failures)
+	require.Len(t, *said, 2)
+	assert.Contains(t, (*said)[0].Error(), "case-2.txt: a case of worker/b in the folder of worker/a:b")
+	require.NoError(t, x.Only(nil))
+	assert.FileExists(t, filepath.Join(x.dir, "case-2.txt"), "what is not this target's is not dropped")
+
+	programs := window.Target{Update: "program", Device: window.Worker}
+	y, err := x.folder.Of(programs)
+	require.NoError(t, err)
+	scan := parse(t, "slidefuzz case v1\nshape batch=1 heads=1 window=1 dim=1 dtype=U8 layout=heads-first\ntarget program/worker/scan\nblock 1\nschedule native\nbuffer x 2\nx[0:1] = x[1:2]\nexpect op=1 tensor=x hazard=none\n")
+	require.NoError(t, y.Failed(scan, corpus.Failure{Target: scan.Target, OpKind: "statement", Tensor: "x", Fault: corpus.FaultRows}))
+	k, err = y.Kept()
+	require.NoError(t, err)
+	assert.Equal(t, texts([]*corpus.Case{scan}), texts(k.Failures))
+	assert.Len(t, *said, 2)
+}

@@ -230,6 +230,18 @@ func (r Report) CaseText() string { return string(r.withExpect().Text()) }
 // SimText is the case on sim that fails alike, as a file.
 func (r Report) SimText() string { return string(r.Divergence.Sim.Text()) }
 
+// Checkpoint is the command that writes the checkpoint of a case of an engine, "" of any
+// other.
+func (r Report) Checkpoint() string {
+	if !r.inEngine() {
+		return ""
+	}
+	return "slidefuzz engine checkpoint DIR " + corpus.WindowModel{Window: r.Case.Shape.Window, Model: r.Case.Engine.Model}.Flags()
+}
+
+// Given is the ids of tokens that an engine was given, "" where nobody noted them.
+func (r Report) Given() string { return strings.Join(r.Divergence.Given, "\n") }
+
 // WrongCells is how many cells are wrong, in words.
 func (r Report) WrongCells() string { return corpus.Cells(r.Divergence.Wrong) }
 

@@ -44,3 +44,10 @@ type Driver interface {
 	// Drop ends requests.
 	Drop(ctx context.Context, requests ...string) error
 }
+
+// Versioner is a Driver that may know which version of its engine runs; "" where not.
+type Versioner interface{ Version() string }
+
+// Requester is a Driver that knows how many messages it has sent to its engine: of others
+// each call but Load is one.
+type Requester interface{ Requests() int }

@@ -7,7 +7,7 @@
 # generate is that of transformers. What varies in the engine is in DRIVER_FLAGS, as
 # "--cache static --attention eager"; the driver's --help, or serve.py's, lists it.
 # "--ctx-checkpoints 0" leaves out what docs/findings.md has of llama.cpp, and
-# "--requests 1 --rotary-bases" of CTranslate2.
+# "--split --rotary-bases" of CTranslate2.
 # SLIDEFUZZ may name a program that is built already.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/slidefuzz/slidefuzz/impls"
 )
@@ -31,6 +32,7 @@ type Prompts struct {
 	Ahead int
 
 	requests map[string]*promptRequest
+	asked    atomic.Int64 // how often the engine was
 }
 
 // promptRequest is its tokens, and rows of logits that the engine gave ahead of them; the
@@ -45,6 +47,17 @@ func (d *Prompts) Load(ctx context.Context, path string, format Format, _ int) e
 	d.requests = map[string]*promptRequest{}
 	return d.Completer.Load(ctx, path, format)
 }
+
+// Version implements Versioner, where the Completer does.
+func (d *Prompts) Version() string {
+	if v, ok := d.Completer.(Versioner); ok {
+		return v.Version()
+	}
+	return ""
+}
+
+// Requests implements Requester: how often the engine was asked to complete a prompt.
+func (d *Prompts) Requests() int { return int(d.asked.Load()) }
 
 // Forward implements Driver: the requests of a batch are sent at the same time.
 func (d *Prompts) Forward(ctx context.Context, chunks []Chunk, all bool) ([][]float32, error) {
@@ -69,7 +82,10 @@ func (d *Prompts) next(ctx context.Context, r *promptRequest, tokens []int) (_ [
 	r.tokens = append(r.tokens, tokens...)
 	if len(tokens) == 1 && len(r.rows) > 1 && tokens[0] == Greedy(r.rows[0]) {
 		r.rows = r.rows[1:]
-	} else if r.rows, err = d.Complete(ctx, r.tokens, max(1, d.Ahead)); err != nil {
+		return r.rows[0], nil
+	}
+	d.asked.Add(1)
+	if r.rows, err = d.Complete(ctx, r.tokens, max(1, d.Ahead)); err != nil {
 		return nil, err
 	}
 	if len(r.rows) == 0 {

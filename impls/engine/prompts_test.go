@@ -57,7 +57,9 @@ func TestPromptsAskAgain(t *testing.T) {
 	assert.Equal(t, 3, next(false, 2)) // as it chose
 	assert.Equal(t, 4, next(false, 3))
 	assert.Len(t, a.asked, 1)
+	assert.Equal(t, 1, d.Requests())
 	assert.Equal(t, 5, next(false, 4)) // none is left
 	assert.Equal(t, 6, next(false, 9)) // another than it chose
 	assert.Equal(t, [][]int{{7, 7}, {7, 7, 2, 3, 4}, {7, 7, 2, 3, 4, 9}}, a.asked)
+	assert.Equal(t, 3, d.Requests())
 }

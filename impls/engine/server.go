@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,17 +14,24 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/impls/subprocess"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
 // Server is a process that answers over HTTP on this machine.
 type Server struct {
 	process *subprocess.Process
 	url     string
+	timeout time.Duration
 }
 
+// exitTime is how long a process may take to end once it has cut a connection.
+const exitTime = 2 * time.Second
+
 // StartServer starts a process and waits until it answers a GET of the path ready with
-// 200. command is that of a server on so a port of 127.0.0.1.
-func StartServer(ctx context.Context, ready string, command func(port string) *exec.Cmd) (*Server, error) {
+// 200. command is that of a server on a port of 127.0.0.1. What takes longer than timeout,
+// 0 for worker.DefaultTimeout, hangs: to become ready, or to answer.
+func StartServer(ctx context.Context, ready string, timeout time.Duration, command func(port string) *exec.Cmd) (*Server, error) {
+	timeout = cmp.Or(timeout, worker.DefaultTimeout)
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -32,12 +40,16 @@ func StartServer(ctx context.Context, ready string, command func(port string) *e
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{process: p, url: "http://127.0.0.1:" + port}
+	s := &Server{process: p, url: "http://127.0.0.1:" + port, timeout: timeout}
+	late := time.After(timeout)
 	for !s.answers(ctx, ready) {
 		select {
 		case <-p.Exited():
 			<-p.Done()
-			return nil, fmt.Errorf("the server ended with %s: %s", p.State(), p.Last())
+			return nil, fmt.Errorf("the server ended (%s) before it answered: %s", p.State(), p.Last())
+		case <-late:
+			p.Kill()
+			return nil, fmt.Errorf("the server did not answer GET %s with 200 in %s; --timeout gives it more: %s", ready, timeout, p.Last())
 		case <-ctx.Done():
 			p.Kill()
 			return nil, ctx.Err()
@@ -59,6 +71,8 @@ func freePort() (string, error) {
 
 // answers reports whether the server answers a GET with 200.
 func (s *Server) answers(ctx context.Context, path string) bool {
+	ctx, stop := context.WithTimeout(ctx, s.timeout)
+	defer stop()
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, http.NoBody)
 	if err != nil {
 		return false
@@ -71,33 +85,67 @@ func (s *Server) answers(ctx context.Context, path string) bool {
 	return answer.StatusCode == http.StatusOK
 }
 
-// Post sends a question as JSON and reads the answer, JSON too, into answer.
+// Get reads the answer to a GET, JSON, into answer.
+func (s *Server) Get(ctx context.Context, path string, answer any) error {
+	return s.ask(ctx, http.MethodGet, path, nil, answer)
+}
+
+// Post sends a question as JSON and reads the answer, JSON too, into answer. The error is
+// a worker.ProcessError where the server ended or did not answer in time; it then has ended.
 func (s *Server) Post(ctx context.Context, path string, question, answer any) error {
 	body, err := json.Marshal(question)
 	if err != nil {
 		return err
 	}
-	q, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+path, bytes.NewReader(body))
-	if err != nil {
+	return s.ask(ctx, http.MethodPost, path, body, answer)
+}
+
+func (s *Server) ask(ctx context.Context, method, path string, body []byte, answer any) error {
+	timed, stop := context.WithTimeout(ctx, s.timeout)
+	defer stop()
+	status, text, err := exchange(timed, method, s.url+path, body)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		return s.gone(timed, path, err)
+	case err != nil:
 		return err
+	case status != http.StatusOK:
+		return fmt.Errorf("the server answered %s with %d: %.200s", path, status, text)
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		return fmt.Errorf("the server answered %s with %.200s: %w", path, text, err)
+	}
+	return nil
+}
+
+// gone is the error of a server that did not answer a request.
+func (s *Server) gone(timed context.Context, path string, err error) error {
+	if timed.Err() != nil {
+		s.process.Kill()
+		return &worker.ProcessError{Kind: worker.Hang, Detail: fmt.Sprintf("no answer to %s in %s, and slidefuzz killed its process", path, s.timeout)}
+	}
+	select {
+	case <-s.process.Done(): // all that it said was read
+		return &worker.ProcessError{Kind: worker.Crash, Detail: fmt.Sprintf("its process ended (%s) at %s: %s", s.process.State(), path, s.process.Last())}
+	case <-time.After(exitTime):
+		return fmt.Errorf("the server did not answer %s: %w", path, err)
+	}
+}
+
+// exchange sends a request and reads all of its answer.
+func exchange(ctx context.Context, method, url string, body []byte) (status int, text []byte, err error) {
+	q, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
 	}
 	q.Header.Set("Content-Type", "application/json")
 	r, err := http.DefaultClient.Do(q)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	defer r.Body.Close()
-	text, err := io.ReadAll(r.Body)
-	if err != nil {
-		return err
-	}
-	if r.StatusCode != http.StatusOK {
-		return fmt.Errorf("the server answered %s: %.200s", r.Status, text)
-	}
-	if err := json.Unmarshal(text, answer); err != nil {
-		return fmt.Errorf("the server answered %.200s: %w", text, err)
-	}
-	return nil
+	text, err = io.ReadAll(r.Body)
+	return r.StatusCode, text, err
 }
 
 // Close ends the process; there may be none.

@@ -249,6 +249,13 @@ type Model interface {
 	Drop(ctx context.Context, requests ...string) error
 }
 
+// VariantModel is a Model that runs a checkpoint in several ways, which hello.Model names.
+type VariantModel interface {
+	Model
+	// LoadVariant is Load for a variant of hello.Model.
+	LoadVariant(ctx context.Context, path, format, variant string, window int) error
+}
+
 // ServeModel answers requests for an engine, until bye, the end of in or that of ctx.
 // hello.Model says what it can do.
 func ServeModel(ctx context.Context, in io.Reader, out io.Writer, hello Hello, m Model) error {
@@ -264,7 +271,15 @@ func ServeModel(ctx context.Context, in io.Reader, out io.Writer, hello Hello, m
 			if err != nil {
 				return nil, fmt.Errorf("load: window=%q: want a number", r.Meta["window"])
 			}
-			return nothing, m.Load(ctx, r.Meta["path"], r.Meta["format"], window)
+			variant := r.Meta["variant"]
+			if variant == "" {
+				return nothing, m.Load(ctx, r.Meta["path"], r.Meta["format"], window)
+			}
+			v, ok := m.(VariantModel)
+			if !ok || !slices.Contains(hello.Model.Variants, variant) {
+				return nil, fmt.Errorf("load: variant=%q: want one of %q", variant, hello.Model.Variants)
+			}
+			return nothing, v.LoadVariant(ctx, r.Meta["path"], r.Meta["format"], variant, window)
 		case "forward":
 			return forwardOf(ctx, r, m)
 		case "crop":

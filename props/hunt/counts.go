@@ -35,5 +35,8 @@ func (c *counts) pause() {
 
 // addSteps is what two parts of a hunt have judged by steps.
 func addSteps(a, b judge.EngineCounts) judge.EngineCounts {
-	return judge.EngineCounts{Steps: a.Steps + b.Steps, Undecided: a.Undecided + b.Undecided, Worst: max(a.Worst, b.Worst)}
+	return judge.EngineCounts{
+		Steps: a.Steps + b.Steps, Undecided: a.Undecided + b.Undecided, Worst: max(a.Worst, b.Worst),
+		Requests: a.Requests + b.Requests, Running: a.Running + b.Running, Waited: a.Waited + b.Waited,
+	}
 }

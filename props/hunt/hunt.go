@@ -200,7 +200,7 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 		h.last = x.last
 		for i, d := range x.found {
 			err := h.judged(ctx, x.cases[i], x.numbers[i], d)
-			if err == nil && d == nil && !x.skipped && !x.again {
+			if err == nil && d == nil && !x.skips(i) && !x.again {
 				err = h.kept.agreed(x.cases[i])
 			}
 			if err != nil {

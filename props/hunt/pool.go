@@ -20,7 +20,7 @@ type batch struct {
 	again   bool  // they failed once, in an earlier hunt
 
 	found   []*corpus.Divergence
-	skipped bool // its single case need not be run: it neither agrees nor diverges
+	skipped []bool // the cases that need not be run, which neither agree nor diverge; nil for none
 	// counts is what the backend counted in them, where that is known apart from
 	// all others.
 	counts map[string]judge.Count
@@ -50,16 +50,22 @@ func (x *batch) run(ctx context.Context, b *run.Backends, of run.Counter) {
 	x.took = time.Since(start)
 	if counts {
 		x.steps = stepper.Steps()
+		x.steps.Running = x.took
 	}
 	var skipped *run.SkippedError
 	if errors.As(x.err, &skipped) { // the backend has counted it
-		x.skipped, x.found, x.err = true, make([]*corpus.Divergence, len(x.cases)), nil
+		x.skipped, x.found, x.err = []bool{true}, make([]*corpus.Divergence, len(x.cases)), nil
+	} else if s, ok := backend.(run.Skipper); ok {
+		x.skipped = s.Skipped()
 	}
 	if of != nil {
 		x.counts = map[string]judge.Count{}
 		addCounts(x.counts, of.Counts(), from)
 	}
 }
+
+// skips reports whether a case of the batch need not be run.
+func (x *batch) skips(i int) bool { return i < len(x.skipped) && x.skipped[i] }
 
 // aheadBatches is how many batches for each backend are drawn and run while the
 // first of them is waited for or shrunk: a hang takes two minutes, and so may a

@@ -75,3 +75,32 @@ func TestVariants(t *testing.T) {
 		})
 	}
 }
+
+// serveSkips is a sound compiler that runs eight programs at once and skips those of an
+// even number of statements.
+func serveSkips(in io.Reader, out io.Writer) error {
+	hello := testHello
+	hello.ProgramsAtOnce = 8
+	return worker.ServePrograms(context.Background(), in, out, hello, func(_ string, p inplace.Program, buffers []impls.Tensor) error {
+		if len(p.Stmts)%2 == 0 {
+			return &worker.SkipError{Reason: "an even number of statements: see the manual"}
+		}
+		return runTestProgram(p, buffers, inplace.Eager, inplace.Ascending)
+	})
+}
+
+// What a worker need not run has not agreed, whichever else its request had.
+func TestSkippedAmongOthersIsNotKept(t *testing.T) {
+	s := &shelf{}
+	target := window.Target{Update: "program", Device: window.Worker}
+	r, err := huntIn(t.Context(), testWorker(t, "skips"), target, nil, Options{Seed: 1, Cases: 96, Corpus: s})
+	require.NoError(t, err)
+	require.Empty(t, r.Findings)
+	v := r.Variants[""]
+	require.Positive(t, v.Skipped)
+	require.Less(t, v.Skipped, v.Cases)
+	require.NotEmpty(t, s.written)
+	for _, c := range append(s.written, s.left...) {
+		require.Equal(t, 1, len(c.Program.Stmts)%2, "kept, and was not run:\n%s", c.Text())
+	}
+}

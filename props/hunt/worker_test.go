@@ -104,6 +104,8 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 			}
 			return runTestProgram(worker.Cloned(p), buffers, how, inplace.Ascending)
 		})
+	case "skips":
+		return serveSkips(in, out)
 	case "variants":
 		return serveVariants(in, out, 8)
 	case "variants, one at a time":

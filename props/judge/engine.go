@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -76,12 +77,17 @@ type Checkpoint struct {
 	Sliding    []bool // by layer: whether it has the window of the case
 }
 
-// EngineCounts is what a judge has come to so far.
+// EngineCounts is what a judge has come to so far, and what its engine was asked for it.
 type EngineCounts struct {
 	Steps     int // forwards whose logits were judged
 	Undecided int // those of them that are not near enough to whole numbers to say
 	// Worst is how far from a whole number the counts were that were found right.
 	Worst float64
+	// Requests is the messages to the engine. Running is how long the cases ran, those that
+	// ran at once added up, and Waited the part of it in which the engine or its driver
+	// worked, loading included: the rest is ours.
+	Requests        int
+	Running, Waited time.Duration
 }
 
 // mostUndecided is the share of steps that may be undecided: of more nobody can say that
@@ -92,6 +98,13 @@ const mostUndecided = 0.01
 func (n EngineCounts) TooUndecided() bool {
 	return float64(n.Undecided) > mostUndecided*float64(n.Steps)
 }
+
+// EngineMargin is how far from a whole number a count may be that is judged.
+const EngineMargin = margin
+
+// Counted reports whether counts were near enough to whole numbers to be judged: no step
+// was undecided, and all were within EngineMargin.
+func (n EngineCounts) Counted() bool { return n.Undecided == 0 && n.Worst < EngineMargin }
 
 // EngineJudge judges what engines do with the cases that they are asked. It is not for
 // use by two goroutines at once.
@@ -106,6 +119,7 @@ type EngineJudge struct {
 	point   Checkpoint
 	explain func(request string, position, layer int) *corpus.Under // nil where nobody can
 	state   engineState
+	given   [][]Tokens // what each forward of the case gave
 }
 
 // maxAll bounds the tokens of a forward of which all logits are asked for: a row has
@@ -122,7 +136,7 @@ func (j *EngineJudge) Case(ctx context.Context, c *corpus.Case, point Checkpoint
 	if x, ok := engine.(EngineExplainer); ok {
 		j.explain = x.Explain
 	}
-	j.state = newEngineState(point.Identities)
+	j.state, j.given = newEngineState(point.Identities), nil
 	for i := range c.Engine.Ops {
 		o := &c.Engine.Ops[i]
 		d, err := j.step(ctx, o, engine)
@@ -136,6 +150,7 @@ func (j *EngineJudge) Case(ctx context.Context, c *corpus.Case, point Checkpoint
 		}
 		if d != nil {
 			d.Op, d.OpKind = i+1, o.Kind.String()
+			d.Given = tokensGiven(c.Engine.Ops[:i+1], j.given, point.Padding)
 			return d, nil
 		}
 	}
@@ -232,6 +247,7 @@ func (j *EngineJudge) Finish(ctx context.Context, after int, engine EngineSubjec
 // forward gives requests their tokens and judges the rows that come back.
 func (j *EngineJudge) forward(ctx context.Context, o *corpus.EngineOp, engine EngineSubject) (*corpus.Divergence, error) {
 	batch := j.batch(o)
+	j.given = append(j.given, batch)
 	if len(batch) == 0 {
 		return nil, nil
 	}

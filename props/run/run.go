@@ -31,6 +31,13 @@ type SkippedError struct{ Reason string }
 
 func (e *SkippedError) Error() string { return "it is not run, by a documented limit: " + e.Reason }
 
+// Skipper is a Backend that runs cases together and need not run each of them: one alone
+// has a SkippedError. Skipped reports which of the cases that Run was given last were not
+// run, nil where all were.
+type Skipper interface {
+	Skipped() []bool
+}
+
 // Each runs cases one after the other, as Backend's Run does, until one fails.
 func Each(ctx context.Context, cases []*corpus.Case, one func(context.Context, *corpus.Case) (*corpus.Divergence, error)) ([]*corpus.Divergence, error) {
 	all := make([]*corpus.Divergence, 0, len(cases))
@@ -138,13 +145,28 @@ func (b *Backends) Of(t window.Target) (Backend, error) {
 	if t == window.CacheTarget() {
 		return nil, &CacheError{}
 	}
-	if t.Device == window.Worker {
-		return nil, fmt.Errorf("%s is a worker: name its command with --exec 'COMMAND ARG …'", t)
-	}
-	if t.Device == window.EngineDevice {
-		return nil, fmt.Errorf("%s is an engine: name it with --engine NAME, or its command with --exec 'COMMAND ARG …'", t)
+	if t.Device == window.Worker || t.Device == window.EngineDevice {
+		return nil, &UnnamedError{Target: t}
 	}
 	return nil, fmt.Errorf("%s: nothing here runs device %s; want one of %s", t, t.Device, strings.Join(slices.Sorted(maps.Keys(b.ByDevice)), ", "))
+}
+
+// UnnamedError refuses a case of a worker or an engine whose command was not named.
+type UnnamedError struct{ Target window.Target }
+
+// What is what has to be named, in words.
+func (e *UnnamedError) What() string {
+	if e.Target.Device == window.EngineDevice {
+		return "the engine of " + e.Target.String()
+	}
+	return "the worker of " + e.Target.String()
+}
+
+func (e *UnnamedError) Error() string {
+	if e.Target.Device == window.EngineDevice {
+		return e.Target.String() + " is an engine: name it with --engine NAME, or its command with --exec 'COMMAND ARG …'"
+	}
+	return e.Target.String() + " is a worker: name its command with --exec 'COMMAND ARG …'"
 }
 
 // CacheError refuses a case of a user's cache in Go, which lies in no backend here:

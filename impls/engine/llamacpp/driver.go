@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"slices"
+	"time"
 
 	"github.com/slidefuzz/slidefuzz/impls/engine"
 )
@@ -15,7 +16,11 @@ import (
 // the checkpoint and the address.
 type Server struct {
 	Command []string
+	// Timeout is for becoming ready and for each answer, 0 for worker.DefaultTimeout.
+	Timeout time.Duration
+
 	server  *engine.Server
+	version string
 }
 
 // Load implements engine.Completer.
@@ -24,11 +29,23 @@ func (s *Server) Load(ctx context.Context, path string, format engine.Format) (e
 	if format != engine.GGUF {
 		return fmt.Errorf("llama.cpp loads %s, not %s", engine.GGUF, format)
 	}
-	s.server, err = engine.StartServer(ctx, "/health", func(port string) *exec.Cmd {
+	s.server, err = engine.StartServer(ctx, "/health", s.Timeout, func(port string) *exec.Cmd {
 		return exec.Command(s.Command[0], slices.Concat(s.Command[1:], []string{"--model", path, "--host", "127.0.0.1", "--port", port})...)
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	var props struct {
+		Build string `json:"build_info"`
+	}
+	if s.version == "" && s.server.Get(ctx, "/props", &props) == nil { // which an old server may lack
+		s.version = props.Build
+	}
+	return nil
 }
+
+// Version implements engine.Versioner: the build that the server names, "" before Load.
+func (s *Server) Version() string { return s.version }
 
 // Complete implements engine.Completer.
 func (s *Server) Complete(ctx context.Context, prompt []int, steps int) ([][]float32, error) {

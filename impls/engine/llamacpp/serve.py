@@ -24,6 +24,7 @@ parser.add_argument("--flash-attn", default="auto", choices=["on", "off", "auto"
 parser.add_argument("--swa-full", action="store_true")
 parser.add_argument("--kv-unified", action="store_true")
 parser.add_argument("--context-shift", action="store_true")
+parser.add_argument("--keep", type=int, default=0, help="tokens at the front that a context shift leaves")
 parser.add_argument("--ctx-checkpoints", type=int, default=-1, help="of the sliding layers, for each slot; the server's own number if it is not given")
 parser.add_argument("--cache-ram", type=int, default=-2, help="MiB of prompts that are kept beside the slots; the server's own number if it is not given")
 args = parser.parse_args()
@@ -44,6 +45,7 @@ params.flash_attn_type = xllamacpp.llama_flash_attn_type({"auto": -1, "off": 0, 
 params.swa_full = args.swa_full
 params.kv_unified = args.kv_unified
 params.ctx_shift = args.context_shift
+params.n_keep = args.keep
 if args.ctx_checkpoints >= 0:
     params.n_ctx_checkpoints = args.ctx_checkpoints
 if args.cache_ram >= -1:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 
 # A hunt compiles, and LLVM takes most of that. A script that it prints has none of this.
 os.environ.setdefault("NUMBA_OPT", "0")
@@ -9,21 +10,33 @@ os.environ.setdefault("NUMBA_OPT", "0")
 import numba
 import numpy as np
 
-from slidefuzz_worker.programs import Style, script_text, serve_programs
+from slidefuzz_worker.programs import Code, Style, script_text, serve_programs
 
 # numba runs assignments to slices of one axis in parallel, so a program is run on each
 # column, the rows of one element of one lane.
-# numba has np.roll along no axis, and takes an index as an array.
+# numba has np.roll along no axis, and takes an index as an array. What makes a value of its
+# own is a function that is compiled once, and not in parallel: numba takes seconds to
+# compile np.concatenate and the like anew in each program.
 STYLE = Style(
     read="{x}[{rows}]",
     write="{x}[{rows}] = {v}",
     scatter="{x}[np.array({index})] = {v}",
-    cat="np.concatenate(({all},), 0)",
-    gather="{a}[np.array({index})]",
+    cat="cat(({all},))",
+    gather="gather({a}, np.array({index}))",
     roll="roll({a}, {k})",
     index_copy="index_copy({a}, np.array({index}), {b})",
 )
 HELPERS = '''@numba.njit
+def cat(parts):
+    return np.concatenate(parts, 0)
+
+
+@numba.njit
+def gather(a, index):
+    return a[index]
+
+
+@numba.njit
 def roll(a, k):
     out = np.empty_like(a)
     for i in range(a.shape[0]):
@@ -54,8 +67,22 @@ columns = SPACE["columns"]
 COMPILE = {"njit": "numba.njit(p0)", "parallel": "numba.njit(parallel=True)(p0)"}
 
 
+def function(p):
+    """The program as a function. Its indices are constants: an array that a function makes
+    of a list takes longer to compile than most statements."""
+    constants = []
+
+    def named(literal):
+        constants.append(np.array(eval(literal[1])))
+        return f"index_{len(constants) - 1}"
+
+    code = STYLE.views(p)
+    source = re.sub(r"np\.array\((\[[^]]*\])\)", named, code.source)
+    return Code(code.name, source).function({**SPACE, **{f"index_{i}": c for i, c in enumerate(constants)}})
+
+
 def build(programs, variant):
-    compiled = [eval(COMPILE[variant], {"numba": numba, "p0": STYLE.views(p).function(SPACE)}) for p in programs]
+    compiled = [eval(COMPILE[variant], {"numba": numba, "p0": function(p)}) for p in programs]
 
     def run(calls):
         for f, x in zip(compiled, calls):
@@ -71,9 +98,10 @@ def script(p, variant):
 
 def main():
     o = argparse.ArgumentParser(description=__doc__)
-    # Compiling takes all of a hunt's time, and njit alone runs the statements one by one.
+    # One element type and few columns: each type is compiled anew, and a column is called
+    # for itself. Compiling takes all of a hunt's time, and njit alone runs the statements one by one.
     o.add_argument("--variants", default="parallel", help="those to run, comma-separated: parallel, njit")
-    serve_programs(build, "numba-programs", f"numba {numba.__version__}", ["F32", "U8"], "cpu", o.parse_args().variants.split(","), script=script, grammar=1)
+    serve_programs(build, "numba-programs", f"numba {numba.__version__}", ["F32"], "cpu", o.parse_args().variants.split(","), script=script, grammar=1, dims="1", batches="1")
 
 
 if __name__ == "__main__":

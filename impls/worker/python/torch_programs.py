@@ -24,7 +24,7 @@ def outcome(f):
     return made + list(f(*made) or ())  # and what it returns
 
 want, wrong = outcome(p0), 0  # eager
-compiled = torch.compile(p0, fullgraph=True{mode})
+compiled = torch.compile(p0, fullgraph=True{options})
 for run in range({runs}):
     got = outcome(compiled)
     cells = sum(int((a != b).sum()) for a, b in zip(want, got))
@@ -39,14 +39,23 @@ RUNS = 20  # of a script: as many as slidefuzz counts
 AT_ONCE = {"cpu": 16, "cuda": 8}
 
 
+def as_hunted(f, mode, dynamic):
+    """f compiled as a hunt does; torch_modes.py shows what mode and dynamic change."""
+    return torch.compile(f, fullgraph=True, dynamic=dynamic, mode=None if mode == "default" else mode)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--mode", choices=["eager", "default", "reduce-overhead"], default="default")
+    p.add_argument("--mode", choices=["eager", "default", "reduce-overhead", "max-autotune"], default="default")
+    p.add_argument("--dynamic", action="store_true", help="compile for sizes that are known at run time alone: torch.compile's dynamic=True")
     p.add_argument("--device", default="cpu")
     p.add_argument("--at-once", type=int, help="programs of one graph")
     p.add_argument("--grammar", type=int, choices=[1, 2], default=2, help="1 leaves out flips, steps, masks, sums and returned values")
     o = p.parse_args()
-    mode = "" if o.mode in ("eager", "default") else f', mode="{o.mode}"'
+    if o.dynamic and o.mode == "eager":
+        p.error("--dynamic is for what is compiled, not for --mode eager")
+    options = "" if o.mode in ("eager", "default") else f', mode="{o.mode}"'
+    options += ", dynamic=True" if o.dynamic else ""
     compiled = {}  # by source and shapes: a finding is run again and again
 
     def functions(source):
@@ -58,9 +67,7 @@ def main():
         def together(*arguments):
             return [f(*a) for f, a in zip(fs, arguments)]
 
-        if o.mode == "eager":
-            return together
-        return torch.compile(together, fullgraph=True, dynamic=False, mode=None if o.mode == "default" else o.mode)
+        return together if o.mode == "eager" else as_hunted(together, o.mode, o.dynamic)
 
     def run(meta, tensors):
         source, count = meta["source"], int(meta["count"])
@@ -93,14 +100,14 @@ def main():
                     f'(torch.arange({shape["batch"]} * {shape["heads"]} * {rows} * {shape["dim"]}, device="{o.device}") % 251 + {len(made)})'
                     f'.to(torch.{dtype}).reshape({shape["batch"]}, {shape["heads"]}, {rows}, {shape["dim"]})'
                 )
-        return "repro.py", SCRIPT.format(source=meta["source"].rstrip(), buffers=", ".join(made), mode=mode, runs=RUNS)
+        return "repro.py", SCRIPT.format(source=meta["source"].rstrip(), buffers=", ".join(made), options=options, runs=RUNS)
 
     def no_cache(**shape):
         raise NotImplementedError("this worker runs programs, not a cache")
 
     dtypes = ["F32", "BF16", "F16"] + (["I32"] if o.grammar > 1 else [])  # I32 for sums
     serve(
-        no_cache, f"torch-programs-{o.mode}", f"torch {torch.__version__}", "single", dtypes, device_name(o.device),
+        no_cache, f"torch-programs-{o.mode}{'-dynamic' if o.dynamic else ''}", f"torch {torch.__version__}", "single", dtypes, device_name(o.device),
         script=script, programs=run, programs_at_once=o.at_once or AT_ONCE.get(o.device, 8), grammar=o.grammar if o.grammar > 1 else None,
     )  # fmt: skip
 

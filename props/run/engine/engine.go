@@ -43,7 +43,7 @@ type Options struct {
 // Backend runs cases on one engine. It is not for use by two goroutines at once.
 type Backend struct {
 	o      Options
-	driver engine.Driver
+	driver *meter
 	judge  *judge.EngineJudge
 
 	loaded corpus.WindowModel
@@ -66,7 +66,7 @@ func New(driver engine.Driver, o Options) (*Backend, error) {
 }
 
 func newBackend(driver engine.Driver, o Options) *Backend {
-	b := &Backend{o: o, driver: driver, judge: judge.NewEngine(), paths: map[corpus.WindowModel]string{}, makeProbe: modelProbe, openRequests: map[string]bool{}}
+	b := &Backend{o: o, driver: &meter{Driver: driver}, judge: judge.NewEngine(), paths: map[corpus.WindowModel]string{}, makeProbe: modelProbe, openRequests: map[string]bool{}}
 	b.o.Format = cmp.Or(o.Format, engine.HF)
 	b.judge.All = o.All
 	return b
@@ -74,6 +74,14 @@ func newBackend(driver engine.Driver, o Options) *Backend {
 
 // Target is what a hunt in the engine hunts in.
 func (b *Backend) Target() window.Target { return window.EngineTarget(b.o.Name) }
+
+// Version is that of the engine, "" where its driver does not know it.
+func (b *Backend) Version() string {
+	if v, ok := b.driver.Driver.(engine.Versioner); ok {
+		return v.Version()
+	}
+	return ""
+}
 
 // Traits implements run.Backend.
 func (b *Backend) Traits(window.Target) run.Traits {
@@ -121,6 +129,7 @@ func (b *Backend) Counts() map[string]judge.Count {
 func (b *Backend) Steps() judge.EngineCounts {
 	n := b.judge.EngineCounts
 	b.judge.EngineCounts = judge.EngineCounts{}
+	n.Requests, n.Waited = b.driver.take()
 	return n
 }
 
@@ -288,7 +297,7 @@ func (s subject) Drop(ctx context.Context, request string) error {
 
 // Explain implements judge.EngineExplainer.
 func (s subject) Explain(request string, position, layer int) *corpus.Under {
-	e, ok := s.b.driver.(engine.Explainer)
+	e, ok := s.b.driver.Driver.(engine.Explainer)
 	if !ok {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/engine"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
+	"github.com/slidefuzz/slidefuzz/props/judge"
 )
 
 // Issue says what of the test of pytorch#159855 is run in the engine of a worker: each
@@ -33,7 +34,6 @@ const (
 	issueCanary    = "canary"
 	issueRuns      = 10
 	issueFullSize  = 4096
-	largestMargin  = 0.3 // as the judge's, beyond which counts say nothing
 	issueKinds     = engine.Visible
 	issueLayers    = 2
 	issueHeads     = 8 // those of Gemma 2 2B: 8 query heads on 4
@@ -161,6 +161,7 @@ func (r *issueRunner) run(ctx context.Context, m corpus.WindowModel) error {
 	if alone {
 		m.Heads, m.KVHeads = m.Heads/m.KVHeads, 1
 	}
+	r.row.Checkpoint = checkpointOf(m)
 	c := corpus.IssueEngine(TransformersName, m, alone)
 	b := newBackend(engine.Worker{Client: r.client, Variant: r.row.Variant}, Options{Name: c.Target.Update})
 	hashes, decoded := map[uint64]bool{}, map[string]bool{}
@@ -211,5 +212,5 @@ func (r *issueRunner) add(got Repeated, hashes map[uint64]bool, decoded map[stri
 
 // counted reports whether the error that was measured lets counts be judged.
 func (r *IssueRow) counted() bool {
-	return r.NotRun == "" && r.Undecided == 0 && r.Worst < largestMargin
+	return r.NotRun == "" && judge.EngineCounts{Steps: r.Steps, Undecided: r.Undecided, Worst: r.Worst}.Counted()
 }

@@ -40,7 +40,7 @@ func TestIssueCountsRuns(t *testing.T) {
 	assert.True(t, row.Unexpected())
 
 	vague := sound
-	vague.Worst = largestMargin
+	vague.Worst = judge.EngineMargin
 	row = count("cat compiled", &vague, run(2, diverges, 5, 6), run(3, nil, 5, 7))
 	assert.True(t, row.Equality)
 	assert.Equal(t, 1, row.Wrong, "other tokens alone")

@@ -5,6 +5,9 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/props/judge"
 )
 
 // IssueTable is what the test of pytorch#159855 came to with one attention.
@@ -21,6 +24,9 @@ type IssueRow struct {
 	DType   string `json:"dtype"`
 	Window  int    `json:"window"`
 	Variant string `json:"variant"`
+	// Checkpoint is what else makes the checkpoint again, nil where the test did not come
+	// so far, and in tables that were written before it was there.
+	Checkpoint *IssueCheckpoint `json:"checkpoint,omitempty"`
 	// Runs that were judged, those that were wrong, and how many different logits all of
 	// them gave, bit for bit. Decoded are the different lists of ids that were decoded.
 	Runs    int      `json:"runs"`
@@ -38,6 +44,27 @@ type IssueRow struct {
 	First    string  `json:"first,omitempty"`   // the first divergence, in words
 	NotRun   string  `json:"not_run,omitempty"` // why there are not all the runs
 	Seconds  float64 `json:"seconds"`
+}
+
+// IssueCheckpoint is the checkpoint of a row, beside its architecture, element type and
+// window.
+type IssueCheckpoint struct {
+	Kind    string `json:"kind"`
+	Layers  int    `json:"layers"`
+	Heads   int    `json:"heads"` // of queries
+	KVHeads int    `json:"kv"`
+	Dim     int    `json:"dim"` // elements of a head
+	Seed    uint64 `json:"seed"`
+	// Command writes it into the folder DIR.
+	Command string `json:"command"`
+}
+
+// checkpointOf names a checkpoint for who reads the table.
+func checkpointOf(m corpus.WindowModel) *IssueCheckpoint {
+	return &IssueCheckpoint{
+		Kind: m.Kind, Layers: m.Layers, Heads: m.Heads, KVHeads: m.KVHeads, Dim: m.Dim, Seed: m.Seed,
+		Command: "slidefuzz engine checkpoint DIR " + m.Flags(),
+	}
 }
 
 // Unexpected reports whether the row is a finding, or missing. The canary is neither.
@@ -193,7 +220,7 @@ func (j *joined) notes() {
 			switch {
 			case r.NotRun != "":
 			case r.counted():
-				j.say("- %s, %s %s: counts are judged; those of the sound eager runs are at most %.2g from whole numbers, under %.1f", t.Attention, r.Arch, r.DType, r.Worst, largestMargin)
+				j.say("- %s, %s %s: counts are judged; those of the sound eager runs are at most %.2g from whole numbers, under %.1f", t.Attention, r.Arch, r.DType, r.Worst, judge.EngineMargin)
 			default:
 				j.say("- %s, %s %s: the sound eager runs are too far from whole numbers (%d of %d steps): equality of runs and of attentions is claimed, nothing else", t.Attention, r.Arch, r.DType, r.Undecided, r.Steps)
 			}
@@ -224,5 +251,16 @@ func (j *joined) notes() {
 			j.say("- **%s %s: attentions or runs decode %d different lists of tokens**", m.arch, m.dtype, n)
 		}
 	}
+	var commands []string
+	j.each(func(_ *IssueTable, r *IssueRow) {
+		if r.Checkpoint != nil && !slices.Contains(commands, r.Checkpoint.Command) {
+			commands = append(commands, r.Checkpoint.Command)
+			what := "its updates"
+			if r.Variant == issueCanary {
+				what = "its canary"
+			}
+			j.say("- %s %s, W=%d, the checkpoint of %s: `%s`", r.Arch, r.DType, r.Window, what, r.Checkpoint.Command)
+		}
+	})
 	j.say("- Identities repeat in a prompt this long: how often each is seen is judged, which of its tokens is not.")
 }

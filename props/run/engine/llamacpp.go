@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"time"
+
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/engine"
 	"github.com/slidefuzz/slidefuzz/impls/engine/llamacpp"
@@ -14,14 +16,15 @@ const LlamaCppName = "llama.cpp"
 const llamaCppContext = 1024
 
 // NewLlamaCpp is the backend of llama.cpp's server, which command starts. end ends it.
-func NewLlamaCpp(command []string, models Choice) (b *Backend, end func(), err error) {
+// timeout is llamacpp.Server's.
+func NewLlamaCpp(command []string, timeout time.Duration, models Choice) (b *Backend, end func(), err error) {
 	// A GGUF of Mistral is one of the architecture llama, whose layers llama.cpp gives no
 	// window.
 	if models.Archs, err = both("arch", models.Archs, []string{engine.Gemma2, engine.Gemma3}); err != nil {
 		return nil, nil, err
 	}
 	server := func() *engine.Prompts {
-		return &engine.Prompts{Completer: &llamacpp.Server{Command: command}, Ahead: 4}
+		return &engine.Prompts{Completer: &llamacpp.Server{Command: command, Timeout: timeout}, Ahead: 4}
 	}
 	driver := server()
 	b, err = New(driver, Options{

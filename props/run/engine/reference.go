@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -51,7 +50,7 @@ func (r *References) of(t window.Target) (*Backend, error) {
 	}
 	name, fault, _ := strings.Cut(t.Update, ":")
 	if name != ReferenceName {
-		return nil, fmt.Errorf("%s is an engine: name it with --engine NAME, or its command with --exec 'COMMAND ARG …'", t)
+		return nil, &run.UnnamedError{Target: t}
 	}
 	b, err := NewReference(fault, Choice{})
 	if err != nil {

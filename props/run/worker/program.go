@@ -11,6 +11,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props/judge"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
 // confirmRuns is how often a program is run alone that was wrong among others.
@@ -135,17 +136,28 @@ func (b *Backend) together(ctx context.Context, cases []*corpus.Case) ([]*corpus
 		return all, nil
 	}
 	for i, d := range together {
-		b.count(cases[i], skipped[i] != "")
+		skip := skipped[i] != ""
 		if d != nil && len(cases) > 1 {
-			// Alone, and more than once: a race need not show each time.
-			d = nil
-			for k := 0; k < confirmRuns && d == nil; k++ {
-				if d, err = b.one(ctx, cases[i]); err != nil {
-					return all, err
-				}
+			d, err = b.alone(ctx, cases[i])
+			var not *run.SkippedError
+			if skip = errors.As(err, &not); err != nil && !skip {
+				return all, err
 			}
 		}
-		all = append(all, d)
+		b.count(cases[i], skip)
+		all, b.skipped = append(all, d), append(b.skipped, skip)
 	}
 	return all, nil
 }
+
+// alone runs a program that was wrong among others alone, and more than once: a race need
+// not show each time.
+func (b *Backend) alone(ctx context.Context, c *corpus.Case) (d *corpus.Divergence, err error) {
+	for k := 0; k < confirmRuns && d == nil && err == nil; k++ {
+		d, err = b.one(ctx, c)
+	}
+	return d, err
+}
+
+// Skipped implements run.Skipper: a worker answers for each program of a request.
+func (b *Backend) Skipped() []bool { return b.skipped }

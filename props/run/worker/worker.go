@@ -34,6 +34,7 @@ type Backend struct {
 	sim    *run.Backends
 
 	programs map[string]judge.Count // by variant, empty where the worker has none
+	skipped  []bool                 // programs of the last Run that the worker need not run
 }
 
 // New starts a worker, if it does not run, and is its backend.
@@ -91,6 +92,7 @@ const batchBytes = worker.MaxMessage - worker.MaxHeader - corpus.DefaultLimit/4
 
 // Run implements run.Backend.
 func (b *Backend) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
+	b.skipped = nil
 	if !cases[0].Target.IsProgram() {
 		return run.Each(ctx, cases, b.one)
 	}

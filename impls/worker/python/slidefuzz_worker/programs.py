@@ -430,6 +430,8 @@ def serve_programs(
     runs: int = 1,
     script: Optional[Callable[[Program, str], str]] = None,
     grammar: int = 2,
+    dims: Optional[str] = None,
+    batches: Optional[str] = None,
 ) -> None:
     """Answers requests to run programs until bye.
 
@@ -442,6 +444,8 @@ def serve_programs(
     script(program, variant) is a file in Python that shows a fault without slidefuzz.
     grammar 1 is for what has no flips, steps, masks, sums and returned values; its
     programs have no steps, so that they are printed between views.
+    dims and batches are the elements of a row and the batch sizes that most programs have,
+    as in serve(): for those that take long for each.
     """
     built: dict[Any, Run] = {}
 
@@ -517,6 +521,7 @@ def serve_programs(
         no_cache, name, version, "single", dtypes, device,
         script=print_script if script else None, programs=programs,
         grammar=grammar if grammar > 1 else None, variants=variants or None, programs_at_once=at_once, runs=runs if runs > 1 else None,
+        dims=dims, batches=batches,
     )  # fmt: skip
 
 
