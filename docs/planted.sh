@@ -37,7 +37,7 @@ row() {
 # The order of a worker's blocks is descending: a copy to later rows is right then.
 lowerings() {
   local how
-  for how in drop-war drop-clone drop-far fuse-index read-early 'chunk-forward --schedule ascending' 'one-block --block 4'; do
+  for how in drop-war drop-clone drop-far fuse-index read-early late-return drop-reshaped 'chunk-forward --schedule ascending' 'one-block --block 4'; do
     set -- $how
     echo "$1" >&2
     row "program/$1/sim${2:+ $2 $3}" "program/$1/sim${2:+ $2 $3}"
