@@ -81,6 +81,7 @@ func (b *planted) Run(ctx context.Context, cases []*corpus.Case) (all []*corpus.
 func bookkept(t *testing.T, r Result) string {
 	t.Helper()
 	r.Elapsed, r.Shard = 0, Shard{}
+	r.Steps.Running, r.Steps.Waited = 0, 0
 	for name, v := range r.Variants {
 		v.Running = 0
 		r.Variants[name] = v
