@@ -97,6 +97,61 @@ func TestPythonKit(t *testing.T) {
 	assert.Equal(t, "True\n", string(out2))
 }
 
+// upwards is a worker of numpy that writes the rows of a slice one after the other.
+const upwards = `import sys
+from slidefuzz_worker.programs import INDEX_COPY, Style, numpy_space, script_text, serve_programs
+
+HELPER = """def put(x, rows):
+    for i in range(x.shape[2]):
+        x[:, :, i] = rows[:, :, i]
+"""
+STYLE = Style(write="put({x}[:, :, {rows}], {v})")
+SPACE = numpy_space()
+exec(HELPER, SPACE)
+
+def build(programs, variant):
+    functions = [STYLE.views(p).function(SPACE) for p in programs]
+    return lambda calls: [f(*buffers) for f, buffers in zip(functions, calls)]
+
+def script(p, variant):
+    return script_text(p, HELPER + INDEX_COPY + "\n\n" + STYLE.views(p).source, "", "p0(*buffers(run))", "np.__version__")
+
+serve_programs(build, "upwards", "1", ["U8", "I32"], "cpu", at_once=32, script=script, grammar=int(sys.argv[1]))
+`
+
+// A compiler's finding has a script that shows it without slidefuzz, of either grammar.
+func TestKitScripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs Python")
+	}
+	python := ""
+	for _, p := range []string{"python3", "/usr/bin/python3"} {
+		if exec.CommandContext(t.Context(), p, "-c", "import numpy").Run() == nil {
+			python = p
+			break
+		}
+	}
+	if python == "" {
+		lacks(t, "python", "no python3 has numpy; on Debian: apt-get install python3-numpy")
+	}
+	path, err := filepath.Abs(kit)
+	require.NoError(t, err)
+	t.Setenv("PYTHONPATH", path)
+	t.Setenv("PYTHONDONTWRITEBYTECODE", "1")
+	file := filepath.Join(t.TempDir(), "upwards.py")
+	require.NoError(t, os.WriteFile(file, []byte(upwards), 0o644))
+	for _, grammar := range []string{"1", "2"} {
+		dir := t.TempDir()
+		status, out, stderr := call(t, "", "hunt", "--seed", "1", "--cases", "320", "--jobs", "1", "--exec", python+" "+file+" "+grammar, "-o", dir)
+		require.Equal(t, 1, status, out+stderr)
+		script := filepath.Join(dir, "program_worker-1", "repro.py")
+		require.FileExists(t, script, "grammar %s", grammar)
+		printed, err := exec.CommandContext(t.Context(), python, script).CombinedOutput()
+		require.NoError(t, err, "%s", printed)
+		assert.Contains(t, string(printed), "wrong in 20 of 20 runs", "grammar %s", grammar)
+	}
+}
+
 // The page leads to the example, and has all of it, in under 40 lines.
 func TestWorkersPage(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "workers.md"))

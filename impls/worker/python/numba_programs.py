@@ -15,8 +15,7 @@ from slidefuzz_worker.programs import Code, Style, script_text, serve_programs
 # numba runs assignments to slices of one axis in parallel, so a program is run on each
 # column, the rows of one element of one lane.
 # numba has np.roll along no axis, and takes an index as an array. What makes a value of its
-# own is a function that is compiled once, and not in parallel: numba takes seconds to
-# compile np.concatenate and the like anew in each program.
+# own is a function that is compiled once, not in each program, and not in parallel.
 STYLE = Style(
     read="{x}[{rows}]",
     write="{x}[{rows}] = {v}",
@@ -68,8 +67,7 @@ COMPILE = {"njit": "numba.njit(p0)", "parallel": "numba.njit(parallel=True)(p0)"
 
 
 def function(p):
-    """The program as a function. Its indices are constants: an array that a function makes
-    of a list takes longer to compile than most statements."""
+    """The program as a function. Its indices are constants, for which nothing is compiled."""
     constants = []
 
     def named(literal):
@@ -98,8 +96,8 @@ def script(p, variant):
 
 def main():
     o = argparse.ArgumentParser(description=__doc__)
-    # One element type and few columns: each type is compiled anew, and a column is called
-    # for itself. Compiling takes all of a hunt's time, and njit alone runs the statements one by one.
+    # Compiling takes all of a hunt's time, for each element type anew, and njit alone runs the
+    # statements one by one. Each column is a call, in whose loops threads wait for each other.
     o.add_argument("--variants", default="parallel", help="those to run, comma-separated: parallel, njit")
     serve_programs(build, "numba-programs", f"numba {numba.__version__}", ["F32"], "cpu", o.parse_args().variants.split(","), script=script, grammar=1, dims="1", batches="1")
 

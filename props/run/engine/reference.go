@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -49,7 +50,11 @@ func (r *References) of(t window.Target) (*Backend, error) {
 		return b, nil
 	}
 	name, fault, _ := strings.Cut(t.Update, ":")
-	if name != ReferenceName {
+	switch name {
+	case ReferenceName:
+	case LlamaCppName:
+		return nil, fmt.Errorf("%w; here --engine %s --exec 'llama-server --parallel 1', with the flags that matter", &run.UnnamedError{Target: t}, name)
+	default:
 		return nil, &run.UnnamedError{Target: t}
 	}
 	b, err := NewReference(fault, Choice{})

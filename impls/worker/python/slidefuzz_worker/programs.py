@@ -510,7 +510,7 @@ def serve_programs(
     def print_script(meta: Metadata) -> tuple[str, str]:
         assert script is not None
         shape = dict(f.split("=") for f in re.findall(r"^shape (.*)$", meta["case"], re.M)[0].split())
-        p = parse(meta["program"], meta.get("ir", ""))
+        p = parse(meta.get("program") or _program_of(meta["case"]), meta.get("ir", ""))
         p = Program(p.buffers, p.stmts, p.steps, p.text, int(shape["batch"]), int(shape["heads"]), int(shape["dim"]), shape["dtype"])
         return "repro.py", script(p, meta.get("variant", variants[0] if variants else ""))
 
@@ -523,6 +523,14 @@ def serve_programs(
         grammar=grammar if grammar > 1 else None, variants=variants or None, programs_at_once=at_once, runs=runs if runs > 1 else None,
         dims=dims, batches=batches,
     )  # fmt: skip
+
+
+def _program_of(case: str) -> str:
+    """The buffers and statements of a case file, which a worker of grammar 1 gets no other
+    way: its lines from the first buffer on, but for its outcome."""
+    lines = case.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("buffer "))
+    return "\n".join(line for line in lines[first:] if not line.startswith(("expect ", "#")))
 
 
 SCRIPT = '''# Found and shrunk by slidefuzz (https://github.com/slidefuzz/slidefuzz).
