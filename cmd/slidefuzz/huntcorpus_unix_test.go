@@ -93,11 +93,12 @@ func failureOf(t *testing.T, text string) string {
 	t.Helper()
 	c, err := corpus.Parse("case", []byte(text), 0)
 	require.NoError(t, err)
-	kind := "statement"
+	// In a program the buffer may be another: see Failure.
+	kind, tensor := "statement", "buffer"
 	if len(c.Ops) > 0 {
-		kind = c.Ops[max(0, c.Expect.Op-1)].Kind.String()
+		kind, tensor = c.Ops[max(0, c.Expect.Op-1)].Kind.String(), c.Expect.Tensor
 	}
-	return fmt.Sprintf("%s %s %s %s %s", c.Target, kind, c.Expect.Tensor, c.Expect.Fault, c.Expect.Hazard)
+	return fmt.Sprintf("%s %s %s %s %s", c.Target, kind, tensor, c.Expect.Fault, c.Expect.Hazard)
 }
 
 // Killed at any moment, twenty times in one folder, a hunt with --corpus has kept every
