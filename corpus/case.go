@@ -120,8 +120,9 @@ func (c *Case) TheProgram() (p inplace.Program, ok bool) {
 const DefaultLimit = 256 << 20
 
 // Bytes is the memory of the case: the history of every token appended, and
-// of those that snapshots hold and that a select or a restore moves, the cache's buffers with two temporaries for what a lowering materialises, and
-// the longest chunk; for a program its buffers, four times over. -1 is more
+// of those that snapshots hold and that a select or a restore moves, the cache's buffers
+// with two temporaries for what a lowering materialises, and the longest chunk, of which the
+// judge has a copy; for a program its buffers, four times over. -1 is more
 // than any machine has.
 func (c *Case) Bytes() int64 {
 	if c.Engine != nil {
@@ -162,7 +163,7 @@ func (c *Case) Bytes() int64 {
 				names += tokens
 			}
 		}
-		rows += 6*int64(c.Shape.Window) + 2*int64(longest)
+		rows += 6*int64(c.Shape.Window) + 4*int64(longest)
 	}
 	if rows > min(1<<40, math.MaxInt) {
 		return -1

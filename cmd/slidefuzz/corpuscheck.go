@@ -6,10 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strings"
 
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props/run"
+	"github.com/slidefuzz/slidefuzz/props/run/worker"
 )
 
 var checkCommand = command{
@@ -20,8 +20,8 @@ var checkCommand = command{
 Parses and replays case files, and all files *.txt in folders and below whose
 name starts with no dot. Prints those whose outcome is not their expect, and
 exits with 1 if there is one; without expect, a case must agree. Cases of workers
-and engines need a command: --exec. Without it they are not run, a line for each
-folder says so, and the exit status is 3.`,
+and engines need theirs named: --exec, or --engine. Those of others are not run, a line
+for each folder says so, and the exit status is 3.`,
 	flags: func(fs *flag.FlagSet) action {
 		memory := memoryFlag(fs)
 		w := execFlags(fs)
@@ -38,6 +38,7 @@ folder says so, and the exit status is 3.`,
 				return 0, err
 			}
 			defer w.kill()
+			named := w.named(r.Backends)
 			status, good, tried := exitOK, 0, 0
 			var needs needed
 			for _, path := range files {
@@ -45,7 +46,14 @@ folder says so, and the exit status is 3.`,
 					fmt.Fprintln(e.out, "interrupted")
 					break
 				}
-				v, err := e.replay(ctx, r, path, 0)
+				c, err := e.readCase(ctx, path, r.Limit)
+				if err == nil {
+					err = otherThan(named, c.Target)
+				}
+				var v verdict
+				if err == nil {
+					v, err = e.replayed(ctx, r, path, c, 0)
+				}
 				if needs.note(path, err) {
 					continue
 				}
@@ -71,12 +79,37 @@ folder says so, and the exit status is 3.`,
 	},
 }
 
-// needed is the cases that could not be run since nobody named what runs them, by folder.
-type needed struct {
-	folders []string // as they came
-	count   map[string]int
-	targets map[string][]string // what the cases of a folder ask for, each once
+// named are the targets of the worker and the engine that run here, by their device.
+func (w *workerFlags) named(all *run.Backends) map[string]window.Target {
+	named := map[string]window.Target{}
+	if b, ok := all.ByDevice[window.Worker].(*worker.Backend); ok {
+		named[window.Worker] = b.Target()
+	}
+	if b := w.engine.backend; b != nil {
+		named[window.EngineDevice] = b.Target()
+	}
+	return named
 }
+
+// otherThan refuses a case of another worker or engine than the one that is named: what it
+// would do there says nothing of its own.
+func otherThan(named map[string]window.Target, t window.Target) error {
+	of := t
+	of.Variant = ""
+	if own, ok := named[t.Device]; ok && own != of {
+		return &run.UnnamedError{Target: t}
+	}
+	return nil
+}
+
+// needed counts the cases that could not be run since nobody named what runs them.
+type needed struct {
+	all   []need // as they came
+	count map[need]int
+}
+
+// need is what the cases of a folder ask for, and the flags that name it.
+type need struct{ dir, what, flags string }
 
 // note reports whether a case could not be run for that reason, and counts it.
 func (n *needed) note(path string, err error) bool {
@@ -85,23 +118,20 @@ func (n *needed) note(path string, err error) bool {
 		return false
 	}
 	if n.count == nil {
-		n.count, n.targets = map[string]int{}, map[string][]string{}
+		n.count = map[need]int{}
 	}
-	dir := filepath.Dir(path)
-	if n.count[dir]++; n.count[dir] == 1 {
-		n.folders = append(n.folders, dir)
-	}
-	if what := unnamed.What(); !slices.Contains(n.targets[dir], what) {
-		n.targets[dir] = append(n.targets[dir], what)
+	of := need{filepath.Dir(path), unnamed.What(), unnamed.Naming()}
+	if n.count[of]++; n.count[of] == 1 {
+		n.all = append(n.all, of)
 	}
 	return true
 }
 
-// lines has one for each folder.
+// lines has one for each folder and what it needs.
 func (n *needed) lines() (lines []string) {
-	for _, dir := range n.folders {
-		lines = append(lines, fmt.Sprintf("%s: %s not run: needs %s: slidefuzz corpus check --exec 'COMMAND ARG …' %s",
-			dir, plural(n.count[dir], "case"), strings.Join(n.targets[dir], ", "), quoteWord(dir)))
+	for _, of := range n.all {
+		lines = append(lines, fmt.Sprintf("%s: %s not run: needs %s: slidefuzz corpus check %s %s",
+			of.dir, plural(n.count[of], "case"), of.what, of.flags, quoteWord(of.dir)))
 	}
 	return lines
 }

@@ -28,7 +28,7 @@ func (o *outcome) requests() string {
 	whole := t.engine + t.ours
 	s := fmt.Sprintf("%s requests", thousands(o.Steps.Requests))
 	if whole > 0 {
-		s += fmt.Sprintf(", %.3g a second; of %s the engine took %.1f %%, slidefuzz %.1f %%",
+		s += fmt.Sprintf(", %.3g a second of one engine; of %s the engine and its driver took %.1f %%, the rest of slidefuzz %.1f %%",
 			float64(o.Steps.Requests)/whole.Seconds(), seconds(whole), 100*t.engine.Seconds()/whole.Seconds(), 100*t.ours.Seconds()/whole.Seconds())
 	}
 	if t.shrinking > 0 {

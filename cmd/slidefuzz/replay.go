@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
@@ -77,6 +78,11 @@ func (e *env) replay(ctx context.Context, r *hunt.Runner, path string, times int
 	if err != nil {
 		return verdict{}, err
 	}
+	return e.replayed(ctx, r, path, c, times)
+}
+
+// replayed is replay of a case that was read.
+func (e *env) replayed(ctx context.Context, r *hunt.Runner, path string, c *corpus.Case, times int) (verdict, error) {
 	v, err := r.Replay(ctx, c, times)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", path, err)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -29,7 +30,8 @@ const exitTime = 2 * time.Second
 
 // StartServer starts a process and waits until it answers a GET of the path ready with
 // 200. command is that of a server on a port of 127.0.0.1. What takes longer than timeout,
-// 0 for worker.DefaultTimeout, hangs: to become ready, or to answer.
+// 0 for worker.DefaultTimeout, hangs: to become ready, or to answer. The error is a
+// worker.ProcessError where the process ended or hung.
 func StartServer(ctx context.Context, ready string, timeout time.Duration, command func(port string) *exec.Cmd) (*Server, error) {
 	timeout = cmp.Or(timeout, worker.DefaultTimeout)
 	port, err := freePort()
@@ -46,10 +48,10 @@ func StartServer(ctx context.Context, ready string, timeout time.Duration, comma
 		select {
 		case <-p.Exited():
 			<-p.Done()
-			return nil, fmt.Errorf("the server ended (%s) before it answered: %s", p.State(), p.Last())
+			return nil, &worker.ProcessError{Kind: worker.Crash, Detail: fmt.Sprintf("the server ended (%s) before it answered: %s", p.State(), p.Last())}
 		case <-late:
 			p.Kill()
-			return nil, fmt.Errorf("the server did not answer GET %s with 200 in %s; --timeout gives it more: %s", ready, timeout, p.Last())
+			return nil, &worker.ProcessError{Kind: worker.Hang, Detail: fmt.Sprintf("the server did not answer GET %s with 200 in %s; --timeout gives it more: %s", ready, timeout, p.Last())}
 		case <-ctx.Done():
 			p.Kill()
 			return nil, ctx.Err()
@@ -120,7 +122,7 @@ func (s *Server) ask(ctx context.Context, method, path string, body []byte, answ
 
 // gone is the error of a server that did not answer a request.
 func (s *Server) gone(timed context.Context, path string, err error) error {
-	if timed.Err() != nil {
+	if errors.Is(timed.Err(), context.DeadlineExceeded) {
 		s.process.Kill()
 		return &worker.ProcessError{Kind: worker.Hang, Detail: fmt.Sprintf("no answer to %s in %s, and slidefuzz killed its process", path, s.timeout)}
 	}

@@ -20,9 +20,13 @@ type Engine struct {
 	firsts []*inplace.Plan // those of a chunk longer than the window, or of one after no tokens, by its rows
 }
 
-// maxSteps bounds the windows whose decodes, and the chunks that, are looked up by number:
-// a list of the plans of more takes memory that a case has not asked for.
-const maxSteps = 1 << 12
+// maxSteps bounds the windows whose decodes are looked up by number, and maxFirsts the rows
+// of the chunks that are: a list of the plans of more takes memory that a case has not
+// asked for. Most prefills that are drawn have fewer rows.
+const (
+	maxSteps  = 1 << 12
+	maxFirsts = 128
+)
 
 // planKey is what the program of a step depends on.
 type planKey struct {
@@ -54,7 +58,7 @@ func (e *Engine) plan(n, q int, full bool) *inplace.Plan {
 	}
 	// A decode or a prefill: looking it up in the map would take longer than some decodes.
 	step := q == 1 && full == (key.n == w) && key.n < len(e.steps)
-	first := !step && key.n == 0 && !key.full && q < maxSteps
+	first := !step && key.n == 0 && !key.full && q < maxFirsts
 	switch {
 	case step:
 		if p := e.steps[key.n]; p != nil {
@@ -125,6 +129,6 @@ type loweredKey struct {
 	planKey
 }
 
-// maxLoweredWindow bounds the windows whose programs are remembered: drawn ones have 16
-// rows, most often. An update and a lowering then have some 1100 programs.
+// maxLoweredWindow bounds the windows whose programs are remembered: drawn ones have at most 16
+// rows, most often. An update and a lowering then have some 1000 programs.
 const maxLoweredWindow = 16

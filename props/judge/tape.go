@@ -16,7 +16,8 @@ type code struct {
 }
 
 // maxTape bounds the tokens on a tape, to what a case has that is not long, and
-// maxTapeBytes its memory: with maxRemembered of them 64 MiB, and most have a part of that.
+// maxTapeBytes its memory: a judge has at most maxRemembered of them, 64 MiB, and most have a
+// part of that.
 const (
 	maxTape      = 64
 	maxTapeBytes = 32 << 10

@@ -50,8 +50,9 @@ type cacheKey struct {
 // about 100 KiB.
 const maxRemembered = 2048
 
-// maxTargets bounds the list of targets.
-const maxTargets = 16
+// maxTargets bounds the list of targets: all that FuzzUpdate chooses among, and those of sim
+// and host by turns, fit well.
+const maxTargets = 64
 
 // maxKept bounds the buffer of a cache that is kept, in bytes: all of them
 // together stay under the 256 MiB that one case may take.

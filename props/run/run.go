@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -152,7 +153,14 @@ func (b *Backends) Of(t window.Target) (Backend, error) {
 }
 
 // UnnamedError refuses a case of a worker or an engine whose command was not named.
-type UnnamedError struct{ Target window.Target }
+type UnnamedError struct {
+	Target window.Target
+	// Flags name it, "" for --exec 'COMMAND ARG …'.
+	Flags string
+}
+
+// Naming is the flags that name it.
+func (e *UnnamedError) Naming() string { return cmp.Or(e.Flags, "--exec 'COMMAND ARG …'") }
 
 // What is what has to be named, in words.
 func (e *UnnamedError) What() string {
@@ -164,9 +172,12 @@ func (e *UnnamedError) What() string {
 
 func (e *UnnamedError) Error() string {
 	if e.Target.Device == window.EngineDevice {
-		return e.Target.String() + " is an engine: name it with --engine NAME, or its command with --exec 'COMMAND ARG …'"
+		if e.Flags == "" {
+			return e.Target.String() + " is an engine: name it with --engine NAME, or its command with " + e.Naming()
+		}
+		return e.Target.String() + " is an engine: name it with " + e.Naming()
 	}
-	return e.Target.String() + " is a worker: name its command with --exec 'COMMAND ARG …'"
+	return e.Target.String() + " is a worker: name its command with " + e.Naming()
 }
 
 // CacheError refuses a case of a user's cache in Go, which lies in no backend here:

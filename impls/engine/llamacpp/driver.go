@@ -3,12 +3,14 @@ package llamacpp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"slices"
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/impls/engine"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
 // Server is the server, which Command starts, with the flags of what is to vary:
@@ -20,6 +22,7 @@ type Server struct {
 	Timeout time.Duration
 
 	server  *engine.Server
+	started bool // whether it ever did
 	version string
 }
 
@@ -29,19 +32,42 @@ func (s *Server) Load(ctx context.Context, path string, format engine.Format) (e
 	if format != engine.GGUF {
 		return fmt.Errorf("llama.cpp loads %s, not %s", engine.GGUF, format)
 	}
-	s.server, err = engine.StartServer(ctx, "/health", s.Timeout, func(port string) *exec.Cmd {
-		return exec.Command(s.Command[0], slices.Concat(s.Command[1:], []string{"--model", path, "--host", "127.0.0.1", "--port", port})...)
-	})
-	if err != nil {
+	if err := s.start(ctx, path); err != nil {
 		return err
+	}
+	if s.version != "" {
+		return nil
 	}
 	var props struct {
 		Build string `json:"build_info"`
 	}
-	if s.version == "" && s.server.Get(ctx, "/props", &props) == nil { // which an old server may lack
-		s.version = props.Build
+	err = s.server.Get(ctx, "/props", &props) // which an old server may lack
+	var ended *worker.ProcessError
+	if errors.As(err, &ended) {
+		return err
 	}
+	s.version = props.Build
 	return nil
+}
+
+// start starts the server. One that has never started was not named right, which is no
+// fault of its own. Of one that had, a second try is made: its port may have been taken.
+func (s *Server) start(ctx context.Context, path string) (err error) {
+	command := func(port string) *exec.Cmd {
+		return exec.Command(s.Command[0], slices.Concat(s.Command[1:], []string{"--model", path, "--host", "127.0.0.1", "--port", port})...)
+	}
+	s.server, err = engine.StartServer(ctx, "/health", s.Timeout, command)
+	var ended *worker.ProcessError
+	switch {
+	case err == nil:
+		s.started = true
+	case !errors.As(err, &ended):
+	case !s.started:
+		err = errors.New(ended.Detail)
+	case ended.Kind == worker.Crash:
+		s.server, err = engine.StartServer(ctx, "/health", s.Timeout, command)
+	}
+	return err
 }
 
 // Version implements engine.Versioner: the build that the server names, "" before Load.

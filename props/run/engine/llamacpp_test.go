@@ -32,7 +32,7 @@ prompt b 5
 // A case of the server without --engine is refused by the name of what is missing.
 func TestLlamaCppCaseWithoutServer(t *testing.T) {
 	_, err := (&References{}).Run(t.Context(), []*corpus.Case{llamaCppCase(t)})
-	require.ErrorContains(t, err, "here --engine llama.cpp --exec 'llama-server --parallel 1'")
+	require.ErrorContains(t, err, "name it with --engine llama.cpp --exec 'llama-server --parallel 1'")
 	var unnamed *run.UnnamedError // corpus check leaves such a case out
 	require.ErrorAs(t, err, &unnamed)
 }

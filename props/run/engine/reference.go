@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -53,7 +52,7 @@ func (r *References) of(t window.Target) (*Backend, error) {
 	switch name {
 	case ReferenceName:
 	case LlamaCppName:
-		return nil, fmt.Errorf("%w; here --engine %s --exec 'llama-server --parallel 1', with the flags that matter", &run.UnnamedError{Target: t}, name)
+		return nil, &run.UnnamedError{Target: t, Flags: "--engine " + name + " --exec 'llama-server --parallel 1'"}
 	default:
 		return nil, &run.UnnamedError{Target: t}
 	}
