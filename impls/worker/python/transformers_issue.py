@@ -34,8 +34,23 @@ def shift(rows):
     rows[:-1] = rows[1:].clone()
 
 
+@torch.compile(fullgraph=True, dynamic=False)
+def shift_up(rows):
+    rows[1:] = rows[:-1].clone()
+
+
 def canary(x, new):
-    shift(x.view(x.shape[2], x.shape[3]))
+    rows = x.view(x.shape[2], x.shape[3])
+    if x.is_cuda:
+        shift(rows)
+    else:
+        # A CPU writes row after row: down it reads each in time, up it does not. So the
+        # rows go up, and down again.
+        last = rows[-1].clone()
+        shift_up(rows)
+        rows[:-1] = rows[1:].clone()
+        rows[-1] = last
+        rows[:-1] = rows[1:].clone()
     x[:, :, -1:] = new
 
 
