@@ -8,8 +8,8 @@ import (
 // Spawn implements run.Spawner: a process of its own of the same worker.
 func (b *Backend) Spawn() (run.Backend, func()) {
 	c := b.client.Another()
-	another := *b
-	another.client, another.judge, another.again, another.sim = c, judge.New(), judge.New(), run.Local()
-	another.programs = map[string]judge.Count{}
-	return &another, c.Kill
+	return &Backend{ // not a copy: this one may be running
+		Shape: b.Shape, Without: b.Without,
+		client: c, hello: b.hello, judge: judge.New(), again: judge.New(), sim: run.Local(), programs: map[string]judge.Count{},
+	}, c.Kill
 }
