@@ -15,9 +15,7 @@ func DecodeProgram(in []byte) *Case {
 		return decodeWideProgram(rest)
 	}
 	b := &bytesIn{in}
-	c := &Case{Target: window.Target{Update: "program", Lowering: inplace.Fused, Device: "sim"}}
-	c.decodeShape(b)
-	c.decodeSchedule(b)
+	c := decodeAround(b)
 	g := newProgramIn(b)
 	g.buffers()
 	// Past the end of the input every choice is the first one, so a short
@@ -29,6 +27,14 @@ func DecodeProgram(in []byte) *Case {
 		}
 	}
 	c.Program = g.p
+	return c
+}
+
+// decodeAround is a case of a program but for the program.
+func decodeAround(b *bytesIn) *Case {
+	c := &Case{Target: window.Target{Update: "program", Lowering: inplace.Fused, Device: "sim"}}
+	c.decodeShape(b)
+	c.decodeSchedule(b)
 	return c
 }
 

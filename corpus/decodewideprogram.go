@@ -3,7 +3,6 @@ package corpus
 import (
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
-	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // ProgramPrefix begins the inputs of DecodeProgram that choose among all that a program
@@ -14,9 +13,7 @@ const ProgramPrefix = "\xffip\x02"
 // decodeWideProgram is DecodeProgram of what follows ProgramPrefix.
 func decodeWideProgram(in []byte) *Case {
 	b := &bytesIn{in}
-	c := &Case{Target: window.Target{Update: "program", Lowering: inplace.Fused, Device: "sim"}}
-	c.decodeShape(b)
-	c.decodeSchedule(b)
+	c := decodeAround(b)
 	g := &wideProgramIn{programIn: newProgramIn(b)}
 	// Two in five programs may add, in one of the types that do so exactly.
 	switch b.below(5) {
