@@ -94,9 +94,7 @@ func (w *workerFlags) named(all *run.Backends) map[string]window.Target {
 // otherThan refuses a case of another worker or engine than the one that is named: what it
 // would do there says nothing of its own.
 func otherThan(named map[string]window.Target, t window.Target) error {
-	of := t
-	of.Variant = ""
-	if own, ok := named[t.Device]; ok && own != of {
+	if own, ok := named[t.Device]; ok && !t.Is(own) {
 		return &run.UnnamedError{Target: t}
 	}
 	return nil

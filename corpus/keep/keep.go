@@ -112,7 +112,7 @@ func (t *Target) regular(e os.DirEntry) bool {
 func (t *Target) read(name string) *corpus.Case {
 	path := filepath.Join(t.dir, name)
 	c, err := corpus.ReadFile(path, t.folder.limit)
-	if err == nil && !t.has(c.Target) {
+	if err == nil && !c.Target.Is(t.target) {
 		err = fmt.Errorf("%s: a case of %s in the folder of %s: change its line target, or move it", path, c.Target, t.target)
 	}
 	if err != nil {
@@ -122,13 +122,6 @@ func (t *Target) read(name string) *corpus.Case {
 		return nil
 	}
 	return c
-}
-
-// has reports whether cases of a target are kept here: of a worker's programs those of
-// every variant.
-func (t *Target) has(of window.Target) bool {
-	of.Variant = t.target.Variant
-	return of == t.target
 }
 
 // leftFor is how old a half-written file is that nobody is still writing.

@@ -116,6 +116,10 @@ func TestVariantsOfTargets(t *testing.T) {
 		require.Error(t, CheckVariant(bad))
 	}
 	require.NoError(t, CheckVariant(strings.Repeat("x", maxName)))
+	plain := target
+	plain.Variant = ""
+	require.True(t, target.Is(plain) && plain.Is(target))
+	require.False(t, target.Is(WorkerTarget("program")))
 }
 
 // A chunk with one entry, head or element is repeated along that axis.

@@ -106,6 +106,12 @@ func inName(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r != 0 && strings.ContainsRune("-_.+:", r)
 }
 
+// Is reports whether it is another target, in whichever variant.
+func (t Target) Is(other Target) bool {
+	t.Variant = other.Variant
+	return t == other
+}
+
 // CheckVariant reports a name of a variant that a target's text cannot hold.
 func CheckVariant(name string) error {
 	if name == "" || len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return !inName(r) }) {
