@@ -119,7 +119,7 @@ func TestVariantsOfTargets(t *testing.T) {
 	plain := target
 	plain.Variant = ""
 	require.True(t, target.Is(plain) && plain.Is(target))
-	require.False(t, target.Is(WorkerTarget("program")))
+	require.False(t, target.Is(WorkerTarget("other")))
 }
 
 // A chunk with one entry, head or element is repeated along that axis.
