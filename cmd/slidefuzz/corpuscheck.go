@@ -9,6 +9,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props/run"
+	"github.com/slidefuzz/slidefuzz/props/run/engine"
 	"github.com/slidefuzz/slidefuzz/props/run/worker"
 )
 
@@ -39,7 +40,7 @@ for each folder says so, and the exit status is 3.`,
 			}
 			defer w.kill()
 			named := w.named(r.Backends)
-			status, good, tried := exitOK, 0, 0
+			status, good, bad, failed := exitOK, 0, 0, 0
 			var needs needed
 			for _, path := range files {
 				if ctx.Err() != nil {
@@ -57,12 +58,13 @@ for each folder says so, and the exit status is 3.`,
 				if needs.note(path, err) {
 					continue
 				}
-				tried++
 				switch {
 				case err != nil:
+					failed++
 					e.complain(err)
 					status = worse(status, statusOf(err))
 				case !v.OK:
+					bad++
 					fmt.Fprintln(e.out, v)
 					status = worse(status, exitUnexpected)
 				default:
@@ -73,19 +75,24 @@ for each folder says so, and the exit status is 3.`,
 				fmt.Fprintln(e.out, line)
 				status = worse(status, exitMissing)
 			}
-			fmt.Fprintf(e.out, "%s, %d as expected, %d not, %d not run\n", plural(len(files), "case"), good, tried-good, len(files)-tried)
+			end := fmt.Sprintf("%s, %d as expected, %d not, %d not run", plural(len(files), "case"), good, bad, len(files)-good-bad-failed)
+			if failed > 0 {
+				end += ", " + plural(failed, "error")
+			}
+			fmt.Fprintln(e.out, end)
 			return status, nil
 		}
 	},
 }
 
-// named are the targets of the worker and the engine that run here, by their device.
+// named are the targets of the worker and the engine that run here, by their device. The
+// reference engine runs cases of each of its faults.
 func (w *workerFlags) named(all *run.Backends) map[string]window.Target {
 	named := map[string]window.Target{}
 	if b, ok := all.ByDevice[window.Worker].(*worker.Backend); ok {
 		named[window.Worker] = b.Target()
 	}
-	if b := w.engine.backend; b != nil {
+	if b := w.engine.backend; b != nil && w.engine.name != engine.ReferenceName {
 		named[window.EngineDevice] = b.Target()
 	}
 	return named
@@ -94,10 +101,10 @@ func (w *workerFlags) named(all *run.Backends) map[string]window.Target {
 // otherThan refuses a case of another worker or engine than the one that is named: what it
 // would do there says nothing of its own.
 func otherThan(named map[string]window.Target, t window.Target) error {
-	if own, ok := named[t.Device]; ok && !t.Is(own) {
-		return &run.UnnamedError{Target: t}
+	if own, ok := named[t.Device]; !ok || t.Is(own) {
+		return nil
 	}
-	return nil
+	return engine.Unnamed(t)
 }
 
 // needed counts the cases that could not be run since nobody named what runs them.

@@ -120,7 +120,11 @@ func (w *workerFlags) runner(ctx context.Context, limit int64) (*hunt.Runner, er
 	if err != nil {
 		return nil, err
 	}
-	return &hunt.Runner{Backends: w.backends(limit, b)}, nil
+	all := w.backends(limit, b)
+	if w.engine.name == engine.ReferenceName && w.engine.fault == "" {
+		all.ByDevice[window.EngineDevice] = &engine.References{} // with the fault of each case
+	}
+	return &hunt.Runner{Backends: all}, nil
 }
 
 // splitCommand splits a command at spaces; quotes of either kind group.

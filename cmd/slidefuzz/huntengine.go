@@ -52,6 +52,9 @@ func processorTime(all []*outcome) string {
 		}
 		requests, steps = requests+o.Steps.Requests, steps+o.Steps.Steps
 	}
+	if steps == 0 {
+		return s
+	}
 	whole := (own + children).Seconds()
 	return s + fmt.Sprintf("; %.3g requests and %.3g steps a second of it", float64(requests)/whole, float64(steps)/whole)
 }

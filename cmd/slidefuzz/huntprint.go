@@ -39,7 +39,9 @@ func (p *textPrinter) target(o *outcome) {
 	steps := ""
 	if o.target.Device == window.EngineDevice {
 		steps = fmt.Sprintf("%s steps  ", thousands(o.Steps.Steps))
-		words += fmt.Sprintf(" (%s undecided)", o.undecided())
+		if o.Steps.Steps > 0 {
+			words += fmt.Sprintf(" (%s undecided)", o.undecided())
+		}
 	}
 	fmt.Fprintf(p.w, "%-*s  %6d cases  %s%s\n", p.width, o.name(), o.Cases, steps, words)
 	if len(o.Met) > 0 {

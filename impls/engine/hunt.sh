@@ -10,6 +10,10 @@
 # "--split --rotary-bases" of CTranslate2.
 # SLIDEFUZZ may name a program that is built already.
 set -euo pipefail
+if [[ $# == 0 || $1 == -h || $1 == --help ]]; then
+  echo "usage: hunt.sh transformers|generate|ctranslate2|vllm|llama.cpp [flags of slidefuzz hunt]; DRIVER_FLAGS holds those of the driver" >&2
+  exit 2
+fi
 cd "$(dirname "$0")/../.."
 python=impls/worker/python
 slidefuzz=${SLIDEFUZZ:-go run ./cmd/slidefuzz}

@@ -164,12 +164,12 @@ func (j *EngineJudge) step(ctx context.Context, o *corpus.EngineOp, engine Engin
 		if r == nil {
 			return nil, nil // of a fork that was refused
 		}
-		if j.may(o, engine.Crop(ctx, o.Request, r.pad+o.N)) {
+		if j.may(ctx, o, engine.Crop(ctx, o.Request, r.pad+o.N)) {
 			j.state.crop(r, o.N)
 		}
 		return nil, nil
 	case corpus.ForkRequest:
-		if r := j.state.open[o.Request]; r != nil && j.may(o, engine.Fork(ctx, o.Request, o.As)) {
+		if r := j.state.open[o.Request]; r != nil && j.may(ctx, o, engine.Fork(ctx, o.Request, o.As)) {
 			j.state.fork(r, o.As)
 		}
 		return nil, nil
@@ -179,17 +179,19 @@ func (j *EngineJudge) step(ctx context.Context, o *corpus.EngineOp, engine Engin
 		}
 		err := engine.Drop(ctx, o.Request)
 		j.state.drop(o.Request)
-		return j.must(o, err), nil
+		return j.must(ctx, o, err), nil
 	}
 	return j.forward(ctx, o, engine)
 }
 
-// may takes note of an operation that an engine may refuse.
-func (j *EngineJudge) may(o *corpus.EngineOp, err error) bool {
+// may takes note of an operation that an engine may refuse. One that was cut short was
+// not refused.
+func (j *EngineJudge) may(ctx context.Context, o *corpus.EngineOp, err error) bool {
 	n := j.Done[o.Kind.String()]
-	if err == nil {
+	switch {
+	case err == nil:
 		n.Accepted++
-	} else {
+	case ctx.Err() == nil:
 		n.Refused++
 	}
 	j.Done[o.Kind.String()] = n
@@ -197,8 +199,8 @@ func (j *EngineJudge) may(o *corpus.EngineOp, err error) bool {
 }
 
 // must is the divergence of an operation that an engine must do and did not.
-func (j *EngineJudge) must(o *corpus.EngineOp, err error) *corpus.Divergence {
-	if j.may(o, err) {
+func (j *EngineJudge) must(ctx context.Context, o *corpus.EngineOp, err error) *corpus.Divergence {
+	if j.may(ctx, o, err) {
 		return nil
 	}
 	d := &corpus.Divergence{Tensor: "-", Fault: corpus.FaultCrash, Detail: err.Error()}
@@ -257,7 +259,7 @@ func (j *EngineJudge) forward(ctx context.Context, o *corpus.EngineOp, engine En
 	}
 	all := j.All && tokens > len(batch) && tokens <= maxAll
 	rows, err := engine.Forward(ctx, batch, all)
-	if d := j.must(o, err); d != nil || ctx.Err() != nil {
+	if d := j.must(ctx, o, err); d != nil || ctx.Err() != nil {
 		return d, nil
 	}
 	want := len(batch)

@@ -260,6 +260,16 @@ func TestEngineFaults(t *testing.T) {
 	}
 }
 
+// A request that a hunt's end cuts short was not refused.
+func TestEngineInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	j, f := NewEngine(), &fake{window: 3, requests: map[string][]row{}, refuse: true}
+	_, err := j.Case(ctx, engineCase(t, "prompt a 5\n"), Checkpoint{fakeIdentities, fakePadding, []bool{true, false}}, f)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Zero(t, j.Done["forward"].Refused)
+}
+
 // Shares that are no parts of a whole number are no verdict.
 func TestEngineUndecided(t *testing.T) {
 	j := NewEngine()

@@ -5,6 +5,10 @@
 #
 # TORCH=torch215 hunts in PyTorch 2.15 instead of 2.11.
 set -euo pipefail
+if [[ $# == 0 || $1 == -h || $1 == --help ]]; then
+  echo "usage: hunt.sh 'WORKER [its flags]' [flags of slidefuzz hunt]; WORKER is a file of impls/worker/python, as torch_programs.py or jax_programs.py" >&2
+  exit 2
+fi
 here=$(cd "$(dirname "$0")" && pwd)
 worker=$1
 shift

@@ -49,12 +49,8 @@ func (r *References) of(t window.Target) (*Backend, error) {
 		return b, nil
 	}
 	name, fault, _ := strings.Cut(t.Update, ":")
-	switch name {
-	case ReferenceName:
-	case LlamaCppName:
-		return nil, &run.UnnamedError{Target: t, Flags: "--engine " + name + " --exec 'llama-server --parallel 1'"}
-	default:
-		return nil, &run.UnnamedError{Target: t}
+	if name != ReferenceName {
+		return nil, Unnamed(t)
 	}
 	b, err := NewReference(fault, Choice{})
 	if err != nil {
@@ -97,4 +93,13 @@ func (r *References) Sample(ctx context.Context, c *corpus.Case, n int) (run.Sam
 		return run.Sampled{}, err
 	}
 	return b.Sample(ctx, c, n)
+}
+
+// Unnamed refuses a case of an engine that nobody has named, and says how to name it.
+func Unnamed(t window.Target) error {
+	e := &run.UnnamedError{Target: t}
+	if t == window.EngineTarget(LlamaCppName) {
+		e.Flags = "--engine " + LlamaCppName + " --exec 'llama-server --parallel 1'"
+	}
+	return e
 }
