@@ -22,7 +22,7 @@ type WindowCache struct {
 	n       int     // tokens that the caller has appended
 	counter int     // tokens that an update without guard believes it has
 	saved   map[int]saved
-	last    *inplace.Plan
+	last    *step           // what the last update ran, nil if it ran nothing
 	chunk   [2]impls.Tensor // what run reads: kept here, so that an update allocates nothing
 }
 
@@ -31,11 +31,11 @@ type saved struct{ n, counter int }
 
 // storage is where the rows of a WindowCache are, and what is done to them.
 type storage interface {
-	// run runs a plan on keys, then on values.
-	run(p *inplace.Plan, keys, values *impls.Tensor, order func(tensor, kernel, blocks int) []int32)
-	// zero zeroes everything and forgets what was saved. clear zeroes the rows
+	// run runs the program of a step on keys, then on values.
+	run(s *step, keys, values *impls.Tensor, order func(tensor, kernel, blocks int) []int32)
+	// empty makes everything what it is in a new cache of an engine. clear zeroes the rows
 	// of a tensor from row on; reallocate gives the tensors other memory, all zero.
-	zero()
+	empty(e *Engine)
 	clear(tensor, row int)
 	reallocate()
 	// save keeps both tensors under a number, as a view or as a copy; load
@@ -51,10 +51,12 @@ func (e *Engine) NewCache(d inplace.Device) *WindowCache {
 	return &WindowCache{Shape: e.Shape, engine: e, rows: m, memory: m}
 }
 
-// Recycle makes the cache what NewCache made it, in the buffers that it has. It
-// is not Reset, which a known-bad update may do wrongly.
-func (c *WindowCache) Recycle() {
-	c.rows.zero()
+// Recycle makes the cache what NewCache of an engine makes, on the device and in the memory
+// that it has: what it was made for before does not matter. It is not Reset, which a
+// known-bad update may do wrongly.
+func (c *WindowCache) Recycle(e *Engine) {
+	c.rows.empty(e)
+	c.Shape, c.engine = e.Shape, e
 	c.saved = nil
 	c.Order, c.n, c.counter, c.last = nil, 0, 0, nil
 }
@@ -85,7 +87,12 @@ func (c *WindowCache) Len() int { return c.n }
 
 // LastPlan is what the last Update ran, nil if it ran nothing. The storages
 // are the cache, the chunk, then temporaries.
-func (c *WindowCache) LastPlan() *inplace.Plan { return c.last }
+func (c *WindowCache) LastPlan() *inplace.Plan {
+	if c.last == nil {
+		return nil
+	}
+	return c.engine.plan(c.last)
+}
 
 // guard is the contract "single".
 func (c *WindowCache) guard(keys, values *impls.Tensor) error {
@@ -132,11 +139,11 @@ func (c *WindowCache) Update(keys, values impls.Tensor) (impls.Tensor, impls.Ten
 		full = true
 	case q == 0: // evictEmpty: the newest row stands in for the missing one
 		k, v := c.rows.stored()
-		c.run(c.engine.plan(w, 1, true), k.Slice(w-1, w), v.Slice(w-1, w))
+		c.run(c.engine.programs.of(w, 1, true), k.Slice(w-1, w), v.Slice(w-1, w))
 		k, v = c.rows.stored()
 		return k, v, nil
 	}
-	c.run(c.engine.plan(c.n, q, full), keys, values)
+	c.run(c.engine.programs.of(c.n, q, full), keys, values)
 	c.n += q
 	if q > w {
 		if u.bug == clampReturn {
@@ -177,7 +184,7 @@ func (c *WindowCache) updateAsWritten(keys, values impls.Tensor) (impls.Tensor, 
 	if !dense {
 		k, v = c.broadcast(keys), c.broadcast(values)
 	}
-	c.run(c.engine.plan(c.n, q, full), k, v)
+	c.run(c.engine.programs.of(c.n, q, full), k, v)
 	c.n += q
 	if q > s.Window {
 		return keys, values, nil
@@ -204,9 +211,9 @@ func (c *WindowCache) broadcast(t impls.Tensor) impls.Tensor {
 	return out
 }
 
-func (c *WindowCache) run(p *inplace.Plan, keys, values impls.Tensor) {
-	c.last, c.chunk = p, [2]impls.Tensor{keys, values}
-	c.rows.run(p, &c.chunk[0], &c.chunk[1], c.Order)
+func (c *WindowCache) run(s *step, keys, values impls.Tensor) {
+	c.last, c.chunk = s, [2]impls.Tensor{keys, values}
+	c.rows.run(s, &c.chunk[0], &c.chunk[1], c.Order)
 }
 
 // Reset implements Cache.

@@ -45,12 +45,12 @@ func (rec *recording) note(c check) {
 // again.
 type recorder struct {
 	j       *judge.Judge
-	engines run.Engines
+	engines *run.Engines
 	steps   pool[inplace.Step]
 	checks  pool[check]
 }
 
-func newRecorder() *recorder { return &recorder{j: judge.New(), engines: run.Engines{}} }
+func newRecorder() *recorder { return &recorder{j: judge.New(), engines: run.NewEngines()} }
 
 // forget gives the memory of all recordings back.
 func (r *recorder) forget() {
