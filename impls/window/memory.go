@@ -63,7 +63,7 @@ func (m *memory) reallocate() {
 	}
 }
 
-func (m *memory) stored() (keys, values impls.Tensor) { return m.views[0], m.views[1] }
+func (m *memory) stored() (keys, values *impls.Tensor) { return &m.views[0], &m.views[1] }
 
 func (m *memory) clear(tensor, row int) {
 	if row == 0 {

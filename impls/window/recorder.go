@@ -15,11 +15,14 @@ type Recorder struct {
 	temps  []int
 	saves  map[int][2]int
 	bug    bug
+	view   impls.Tensor // of the window, without bytes
 }
 
 // Record is an empty cache that runs nothing and notes everything.
 func (e *Engine) Record() (*WindowCache, *Recorder) {
 	r := &Recorder{Trace: &inplace.Trace{Shape: e.Shape}, engine: e, saves: map[int][2]int{}, bug: e.update.bug}
+	s := e.Shape
+	r.view = impls.Tensor{Batch: s.Batch, Heads: s.Heads, Rows: s.Window, Dim: s.Dim, DType: s.DType}
 	r.reallocate()
 	for t := range r.chunk {
 		r.chunk[t] = r.Trace.AddStorage(0)
@@ -44,11 +47,7 @@ func (r *Recorder) CheckCache(tensor int, labels [][]int32) {
 	r.Trace.AddRows(inplace.Check, r.cache[tensor], r.Trace.Shape.Window, 0, tensor, labels)
 }
 
-func (r *Recorder) stored() (keys, values impls.Tensor) {
-	s := r.Trace.Shape
-	t := impls.Tensor{Batch: s.Batch, Heads: s.Heads, Rows: s.Window, Dim: s.Dim, DType: s.DType}
-	return t, t
-}
+func (r *Recorder) stored() (keys, values *impls.Tensor) { return &r.view, &r.view }
 
 func (r *Recorder) empty(e *Engine) {
 	r.engine = e
