@@ -18,7 +18,9 @@ type memory struct {
 	views  [2]impls.Tensor
 	stage  [2][]byte
 	mem    [][]byte // the storages of a program
-	saves  map[int][2][]byte
+	// temporary is the bytes of each of them that is a temporary.
+	temporary int
+	saves     map[int][2][]byte
 	// captured is which buffers a program was first run on: an engine that
 	// replays a captured graph goes on using those. Nil for all others.
 	captured map[*step][2][]byte
@@ -101,7 +103,7 @@ func (m *memory) load(id int) {
 // cache and the chunk are temporaries, which keys and values share.
 func (m *memory) run(s *step, keys, values *impls.Tensor, order func(tensor, kernel, blocks int) []int32) {
 	chunks := [2][]byte{m.dense(keys, 0), m.dense(values, 1)}
-	m.temporaries(s.lowered.Rows())
+	m.temporaries(s)
 	bufs := m.bufs
 	if m.captured != nil {
 		if first, ok := m.captured[s]; ok {
@@ -129,16 +131,16 @@ func (m *memory) run(s *step, keys, values *impls.Tensor, order func(tensor, ker
 	}
 }
 
-// temporaries makes room for the storages of a program, of so many rows each.
-func (m *memory) temporaries(rows []int) {
-	if len(m.mem) < len(rows) {
-		m.mem = append(m.mem, make([][]byte, len(rows)-len(m.mem))...)
+// temporaries makes room for the storages of a program.
+func (m *memory) temporaries(s *step) {
+	n := s.most * m.shape.Lanes() * m.shape.RowBytes()
+	if s.storages <= len(m.mem) && n <= m.temporary {
+		return
 	}
-	laneRow := m.shape.Lanes() * m.shape.RowBytes()
-	for i := 2; i < len(rows); i++ {
-		if n := rows[i] * laneRow; len(m.mem[i]) < n {
-			m.mem[i] = make([]byte, n)
-		}
+	m.temporary = max(n, m.temporary)
+	m.mem = make([][]byte, max(s.storages, len(m.mem)))
+	for i := 2; i < len(m.mem); i++ {
+		m.mem[i] = make([]byte, m.temporary)
 	}
 }
 

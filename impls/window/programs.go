@@ -23,6 +23,9 @@ type Programs struct {
 type step struct {
 	lowered *inplace.Lowered
 	moves   inplace.Moves // nil where it cannot be run so
+	// How many storages it has, and the most rows of a temporary. A step that asked the
+	// lowered program would wait for its memory.
+	storages, most int
 }
 
 // stepKey is what the program of a chunk depends on.
@@ -114,7 +117,10 @@ func (p *Programs) lower(key stepKey) *step {
 		stmts = p.update.step(w, n, q)
 	}
 	x := inplace.Lower(inplace.Program{Buffers: []inplace.Buffer{{Name: cacheBuffer, Rows: w}, {Name: ChunkBuffer, Rows: q}}, Stmts: stmts}, p.target.Lowering, p.block)
-	s := &step{x, x.Moves()}
+	s := &step{lowered: x, moves: x.Moves(), storages: len(x.Rows())}
+	for _, rows := range x.Rows()[2:] {
+		s.most = max(s.most, rows)
+	}
 	if keep {
 		lowerings.Store(of, s)
 	}

@@ -56,7 +56,8 @@ type Judge struct {
 	history *oracle.History           // of the layer that is asked or judged
 	saved   map[int][]*oracle.History // by layer
 	memory  [2][]byte                 // of the chunks
-	handing [2][]byte                 // what was in them when they were handed over
+	handing [2][]byte                 // what was in them when they were handed over, in memory
+	copied  [2][]byte                 // that no cache sees: a copy, or the code's
 	chunk   [2]impls.Tensor           // the chunks that the cache was handed last
 	got     [2]*impls.Tensor          // what it returned then
 	each    [2]impls.Tensor           // that of an update for entries or a layer

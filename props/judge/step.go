@@ -108,7 +108,7 @@ func (a asked) Update(ctx context.Context, o *corpus.Op) error {
 	for _, h := range j.layers {
 		serial = h.Serial(o.N) // the same in all
 	}
-	if o.Mismatched(j.now()) {
+	if o.Named() && o.Mismatched(j.now()) {
 		k, v, err := j.rows.Mismatched(o, serial)
 		if err != nil {
 			j.fault = j.Fault(corpus.FaultShape, "-", err.Error())
