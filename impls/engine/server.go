@@ -102,6 +102,11 @@ func (s *Server) Post(ctx context.Context, path string, question, answer any) er
 	return s.ask(ctx, http.MethodPost, path, body, answer)
 }
 
+// Upload posts bytes. The answer is not read.
+func (s *Server) Upload(ctx context.Context, path string, body []byte) error {
+	return s.ask(ctx, http.MethodPost, path, body, nil)
+}
+
 func (s *Server) ask(ctx context.Context, method, path string, body []byte, answer any) error {
 	timed, stop := context.WithTimeout(ctx, s.timeout)
 	defer stop()
@@ -111,8 +116,10 @@ func (s *Server) ask(ctx context.Context, method, path string, body []byte, answ
 		return s.gone(timed, path, err)
 	case err != nil:
 		return err
-	case status != http.StatusOK:
+	case status != http.StatusOK && status != http.StatusCreated:
 		return fmt.Errorf("the server answered %s with %d: %.200s", path, status, text)
+	case answer == nil:
+		return nil
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
 		return fmt.Errorf("the server answered %s with %.200s: %w", path, text, err)

@@ -17,13 +17,23 @@ type Choice struct {
 	DTypes       []impls.DType
 	// MinWindow and MaxWindow bound the windows of an engine, 0 for no bound.
 	MinWindow, MaxWindow int
+	// Logits is how many of each row the engine gives, the largest; 0 for all. Then what
+	// its checkpoints can show fits: one head of one layer, which slides, and a window of
+	// logitsBeside fewer tokens.
+	Logits int
 }
+
+// logitsBeside are the largest logits beside those of the tokens that a query sees: of the
+// token that follows, of the last one or the embedding's constant, of the head's constant,
+// and one of a token that is not seen, which says what that is.
+const logitsBeside = 4
 
 // The windows that are drawn, in this order: small ones, where each step turns the
 // window over, and one that is longer than a chunk of most engines.
 var (
 	visibleWindows = []int{3, 8, 4, 16, 2, 64}
 	fullWindows    = []int{4, 8, 3, 16}
+	logitsWindows  = []int{3, 8, 4, 12, 2, 16} // of 20 logits
 )
 
 // heads are the query heads and those of keys and values of visible checkpoints: grouped,
@@ -45,11 +55,14 @@ func (c Choice) list() ([]corpus.WindowModel, error) {
 		if kind == engine.Full {
 			windows = fullWindows
 		}
+		if c.Logits > 0 {
+			windows = logitsWindows
+		}
 		if len(c.Windows) > 0 {
 			windows = c.Windows
 		}
 		rounds := 1
-		if len(windows) < len(archs) {
+		if len(windows) < len(archs) || c.Logits > 0 {
 			rounds = len(archs) // each architecture with each window
 		}
 		for i := range rounds * len(windows) {
@@ -63,6 +76,9 @@ func (c Choice) list() ([]corpus.WindowModel, error) {
 				m.Heads, m.KVHeads = engine.FullHeads(m.Window, 2), 2
 				m.Heads = min(m.Heads, mostFullHeads)
 			}
+			if c.Logits > 0 {
+				m.Layers, m.Heads, m.KVHeads = 1, 1, 1
+			}
 			for toModel(m).Identities() < m.Window+2 && m.Dim < mostDim {
 				m.Dim *= 2
 			}
@@ -71,10 +87,13 @@ func (c Choice) list() ([]corpus.WindowModel, error) {
 			}
 		}
 	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("no checkpoint has what was asked for: windows %v, kinds %s, archs %s; a full one has a window of at most 16", c.Windows, strings.Join(c.Kinds, ","), strings.Join(archs, ","))
+	switch {
+	case len(all) > 0:
+		return all, nil
+	case c.Logits > 0:
+		return nil, fmt.Errorf("no checkpoint has what was asked for: windows %v, kinds %s, archs %s; %d logits can show a visible one with a window of at most %d", c.Windows, strings.Join(c.Kinds, ","), strings.Join(archs, ","), c.Logits, c.Logits-logitsBeside)
 	}
-	return all, nil
+	return nil, fmt.Errorf("no checkpoint has what was asked for: windows %v, kinds %s, archs %s; a full one has a window of at most 16", c.Windows, strings.Join(c.Kinds, ","), strings.Join(archs, ","))
 }
 
 // mostFullHeads bounds the heads of a full checkpoint: a layer of 28 with 64 elements
@@ -87,5 +106,6 @@ func (c Choice) takes(m corpus.WindowModel) bool {
 	return (len(c.Kinds) == 0 || slices.Contains(c.Kinds, m.Kind)) &&
 		(len(c.Archs) == 0 || slices.Contains(c.Archs, m.Arch)) &&
 		(len(c.DTypes) == 0 || slices.Contains(c.DTypes, m.DType)) &&
+		(c.Logits == 0 || m.Kind == engine.Visible && m.Layers*m.Heads == 1 && m.Window+logitsBeside <= c.Logits) &&
 		m.Window >= c.MinWindow && (c.MaxWindow == 0 || m.Window <= c.MaxWindow)
 }

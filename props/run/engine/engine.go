@@ -273,7 +273,7 @@ func (s subject) Forward(ctx context.Context, batch []judge.Tokens, all bool) ([
 	for i, row := range rows {
 		s.b.hash = hashRow(s.b.hash, row)
 		s.b.decoded = append(s.b.decoded, engine.Greedy(row))
-		readings[i] = s.b.probe.Read(row)
+		readings[i] = s.b.probe.Read(row, s.b.o.Models.Logits > 0)
 	}
 	return readings, nil
 }
