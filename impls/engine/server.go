@@ -25,6 +25,12 @@ type Server struct {
 	timeout time.Duration
 }
 
+// NotStartedError says that a server ended or hung before it had ever answered: it may be
+// named wrongly, and is no finding.
+type NotStartedError struct{ Process *worker.ProcessError }
+
+func (e *NotStartedError) Error() string { return e.Process.Detail }
+
 // exitTime is how long a process may take to end once it has cut a connection.
 const exitTime = 2 * time.Second
 

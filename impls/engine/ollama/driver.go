@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/impls/engine"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
 // Logits is how many the API gives of each row: "top_logprobs must be between 0 and 20".
@@ -74,7 +76,12 @@ func (s *Server) start(ctx context.Context) (err error) {
 		c.Env = append(os.Environ(), "OLLAMA_HOST=127.0.0.1:"+port, "HOME="+s.home, "OLLAMA_MODELS="+s.home, "OLLAMA_NO_CLOUD=1")
 		return c
 	})
-	if err != nil {
+	var ended *worker.ProcessError
+	switch {
+	case err == nil:
+	case errors.As(err, &ended) && s.version == "":
+		return &engine.NotStartedError{Process: ended}
+	default:
 		return err
 	}
 	var answer struct{ Version string }
