@@ -39,6 +39,7 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("the program %s is not there: %v", e.Program, e.Err)
 }
 
+// Unwrap gives what the system said.
 func (e *MissingError) Unwrap() error { return e.Err }
 
 var live = struct {

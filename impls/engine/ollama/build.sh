@@ -13,7 +13,7 @@ root=${SLIDEFUZZ_CACHE:-$HOME/.cache/slidefuzz}/ollama-server-$version
 if [[ ! -x $root/ollama ]]; then
   echo "building ollama $version in $root" >&2
   mkdir -p "$root/download" "$root/vendor"
-  pip download -q --disable-pip-version-check --no-deps --no-binary :all: -d "$root/download" "$headers" >&2
+  pip download -q --disable-pip-version-check --no-deps --no-binary llama-cpp-python -d "$root/download" "$headers" >&2
   echo "$sum  $(echo "$root"/download/*.tar.gz)" | sha256sum --quiet -c >&2
   tar xzf "$root"/download/*.tar.gz -C "$root/vendor" --strip-components=4 --wildcards '*/vendor/llama.cpp/vendor/*'
   rm -r "$root/download"

@@ -32,6 +32,9 @@ func NewOllama(name string, command []string, timeout time.Duration, models Choi
 		return nil, nil, err
 	}
 	models.Logits = ollama.Logits
+	if name == OllamaOneLess {
+		models.MinWindow = 2 // a window of none is no window
+	}
 	server := func() *engine.Prompts {
 		return &engine.Prompts{Ahead: 4, Completer: &ollama.Server{
 			Command: command, Context: 2 * ollamaContext, OneLess: name == OllamaOneLess, Timeout: timeout,
