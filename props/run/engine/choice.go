@@ -18,22 +18,18 @@ type Choice struct {
 	// MinWindow and MaxWindow bound the windows of an engine, 0 for no bound.
 	MinWindow, MaxWindow int
 	// Logits is how many of each row the engine gives, the largest; 0 for all. Then what
-	// its checkpoints can show fits: one head of one layer, which slides, and a window of
-	// logitsBeside fewer tokens.
+	// its checkpoints can show fits: those of fewLogits.
 	Logits int
+	// Layers is how many layers checkpoints of an architecture have that an engine can
+	// take, where it is in the list; of few logits alone.
+	Layers map[string][]int
 }
-
-// logitsBeside are the largest logits beside those of the tokens that a query sees: of the
-// token that follows, of the last one or the embedding's constant, of the head's constant,
-// and one of a token that is not seen, which says what that is.
-const logitsBeside = 4
 
 // The windows that are drawn, in this order: small ones, where each step turns the
 // window over, and one that is longer than a chunk of most engines.
 var (
 	visibleWindows = []int{3, 8, 4, 16, 2, 64}
 	fullWindows    = []int{4, 8, 3, 16}
-	logitsWindows  = []int{3, 8, 4, 12, 2, 16} // of 20 logits
 )
 
 // heads are the query heads and those of keys and values of visible checkpoints: grouped,
@@ -49,20 +45,20 @@ func (c Choice) list() ([]corpus.WindowModel, error) {
 	if len(dtypes) == 0 {
 		dtypes = []impls.DType{impls.F32, impls.BF16, impls.F32, impls.F16}
 	}
+	if c.Logits > 0 {
+		return c.fewLogits(archs, dtypes)
+	}
 	var all []corpus.WindowModel
 	for _, kind := range corpus.ModelKinds() {
 		windows := visibleWindows
 		if kind == engine.Full {
 			windows = fullWindows
 		}
-		if c.Logits > 0 {
-			windows = logitsWindows
-		}
 		if len(c.Windows) > 0 {
 			windows = c.Windows
 		}
 		rounds := 1
-		if len(windows) < len(archs) || c.Logits > 0 {
+		if len(windows) < len(archs) {
 			rounds = len(archs) // each architecture with each window
 		}
 		for i := range rounds * len(windows) {
@@ -76,9 +72,6 @@ func (c Choice) list() ([]corpus.WindowModel, error) {
 				m.Heads, m.KVHeads = engine.FullHeads(m.Window, 2), 2
 				m.Heads = min(m.Heads, mostFullHeads)
 			}
-			if c.Logits > 0 {
-				m.Layers, m.Heads, m.KVHeads = 1, 1, 1
-			}
 			for toModel(m).Identities() < m.Window+2 && m.Dim < mostDim {
 				m.Dim *= 2
 			}
@@ -87,11 +80,8 @@ func (c Choice) list() ([]corpus.WindowModel, error) {
 			}
 		}
 	}
-	switch {
-	case len(all) > 0:
+	if len(all) > 0 {
 		return all, nil
-	case c.Logits > 0:
-		return nil, fmt.Errorf("no checkpoint has what was asked for: windows %v, kinds %s, archs %s; %d logits can show a visible one with a window of at most %d", c.Windows, strings.Join(c.Kinds, ","), strings.Join(archs, ","), c.Logits, c.Logits-logitsBeside)
 	}
 	return nil, fmt.Errorf("no checkpoint has what was asked for: windows %v, kinds %s, archs %s; a full one has a window of at most 16", c.Windows, strings.Join(c.Kinds, ","), strings.Join(archs, ","))
 }
@@ -106,6 +96,6 @@ func (c Choice) takes(m corpus.WindowModel) bool {
 	return (len(c.Kinds) == 0 || slices.Contains(c.Kinds, m.Kind)) &&
 		(len(c.Archs) == 0 || slices.Contains(c.Archs, m.Arch)) &&
 		(len(c.DTypes) == 0 || slices.Contains(c.DTypes, m.DType)) &&
-		(c.Logits == 0 || m.Kind == engine.Visible && m.Layers*m.Heads == 1 && m.Window+logitsBeside <= c.Logits) &&
+		(c.Logits == 0 || c.fits(m)) &&
 		m.Window >= c.MinWindow && (c.MaxWindow == 0 || m.Window <= c.MaxWindow)
 }

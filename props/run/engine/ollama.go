@@ -22,19 +22,21 @@ const ollamaContext = 1024
 // NewOllama is the backend of Ollama's server, which command starts. end ends it. timeout is
 // ollama.Server's.
 func NewOllama(name string, command []string, timeout time.Duration, models Choice) (b *Backend, end func(), err error) {
-	if len(models.Archs) == 0 {
-		// Gemma 2 with one layer ends llama.cpp's runner, which is what runs it unless the
-		// server's environment has OLLAMA_NEW_ENGINE: --arch asks for it.
-		models.Archs = []string{engine.Gemma3}
+	if name == OllamaOneLess {
+		models.MinWindow = 2 // a window of none is no window
+		if len(models.Archs) == 0 {
+			// Gemma 2 has no token too many unless OLLAMA_NEW_ENGINE is set.
+			models.Archs = []string{engine.Gemma3}
+		}
 	}
 	// Mistral's GGUF has the architecture llama, whose layers get no window.
 	if models.Archs, err = both("arch", models.Archs, []string{engine.Gemma2, engine.Gemma3}); err != nil {
 		return nil, nil, err
 	}
 	models.Logits = ollama.Logits
-	if name == OllamaOneLess {
-		models.MinWindow = 2 // a window of none is no window
-	}
+	// Of Gemma 3 each sixth layer is full here, whatever its checkpoint says. Gemma 2 is run
+	// by llama.cpp, which ends on one without a full layer.
+	models.Layers = map[string][]int{engine.Gemma3: {1}, engine.Gemma2: {2}}
 	server := func() *engine.Prompts {
 		return &engine.Prompts{Ahead: 4, Completer: &ollama.Server{
 			Command: command, Context: 2 * ollamaContext, OneLess: name == OllamaOneLess, Timeout: timeout,
