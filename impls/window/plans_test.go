@@ -1,6 +1,7 @@
 package window
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,6 +104,26 @@ func TestDenseChunks(t *testing.T) {
 	one.RowStride *= 2
 	require.False(t, isDense(&one, impls.HeadsFirst))
 	require.False(t, isDense(&one, impls.TokensFirst))
+}
+
+// A chunk is handed to a plan as it is, but for one that is laid out otherwise or lies in
+// the cache's own memory.
+func TestChunksAreNotCopied(t *testing.T) {
+	s := impls.Shape{Batch: 1, Heads: 2, Window: 4, Dim: 2, DType: impls.BF16}
+	m := memory{shape: s}
+	own := impls.NewTensor(s, 4)
+	m.bufs[1] = own.Data
+	x := impls.NewTensor(s, 3)
+	for i := range x.Data {
+		x.Data[i] = byte(i)
+	}
+	require.Same(t, &x.Data[0], &m.dense(&x, 0)[0])
+	require.Len(t, m.dense(&x, 0), len(x.Data))
+	part := x.Slice(0, 2)
+	got := m.dense(&part, 0)
+	require.NotSame(t, &x.Data[0], &got[0])
+	require.Equal(t, slices.Concat(x.Data[:8], x.Data[12:20]), got)
+	require.NotSame(t, &own.Data[0], &m.dense(&own, 1)[0], "rows that are read before they are written")
 }
 
 func TestVariantsOfTargets(t *testing.T) {

@@ -390,3 +390,29 @@ func TestCrowdedHeads(t *testing.T) {
 		require.True(t, open)
 	}
 }
+
+// Of two requests that have ended and held an identity, the one whose tokens end nearer to
+// it is named.
+func TestWhoseIdentity(t *testing.T) {
+	j, q := judgeOf(4, 2)
+	for name, tokens := range map[string][]int{"b": {30, 31, 32}, "c": {20, 21, 22, 23, 24, 25, 26, 27, 28, 30}} {
+		j.state.begin(name, 0).tokens = tokens
+		j.state.drop(name)
+	}
+	fault, says := j.whose(q, 30)
+	require.Equal(t, corpus.FaultStale, fault)
+	require.Equal(t, "token 9 of request c, which has ended", says)
+}
+
+// What a head saw beside what it must see is wrong even where its tokens' counts are right.
+func TestUniformHeadSeesMore(t *testing.T) {
+	j, q := judgeOf(6, 3)
+	a := Attention{Role: Uniform, Shares: shares(map[int]float64{3: 1. / 3, 4: 1. / 3, 5: 1. / 3})}
+	w, open := j.head(q, &a)
+	require.True(t, w == nil && !open)
+	for _, more := range []Attention{{Padding: 1. / 3}, {Other: 1. / 3}, {Padding: 1. / 3, Other: 1. / 3}, {Empty: 0.5}, {Padding: 1. / 3, Empty: 0.25}} {
+		more.Role, more.Shares = a.Role, a.Shares
+		w, open = j.head(q, &more)
+		require.True(t, w != nil && !open, "%+v", more)
+	}
+}
