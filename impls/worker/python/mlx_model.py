@@ -10,11 +10,6 @@ import argparse
 import copy
 import pathlib
 
-import mlx.core as mx
-import mlx_lm
-import numpy as np
-from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
-from mlx_lm.utils import load_model
 from slidefuzz_worker.models import serve_model
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -22,7 +17,13 @@ parser.add_argument("--prefill-step-size", type=int, default=5, help="tokens of 
 parser.add_argument("--batch", action="store_true", help="requests that are given one token each are merged, as BatchGenerator does")
 parser.add_argument("--max-context", type=int, help="the most tokens of a request")
 parser.add_argument("--archs", default="gemma3", help="of gemma3, gemma2 and mistral")
-args = parser.parse_args()
+args = parser.parse_args()  # --help wants nothing of what follows
+import mlx.core as mx
+import mlx_lm
+import numpy as np
+from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+from mlx_lm.utils import load_model
+
 mx.set_default_device(mx.cpu)
 
 
