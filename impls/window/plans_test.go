@@ -78,12 +78,13 @@ func TestPlansOfLongChunks(t *testing.T) {
 		require.NoError(t, err)
 		e, err := NewEngine(target, s, 1)
 		require.NoError(t, err)
+		plan := func(n, q int, full bool) *inplace.Plan { return e.plan(e.programs.of(n, q, full)) }
 		of := func(q int, stmts []inplace.Stmt) *inplace.Plan {
 			return inplace.Compile(inplace.Program{Buffers: []inplace.Buffer{{Name: cacheBuffer, Rows: w}, {Name: ChunkBuffer, Rows: q}}, Stmts: stmts}, inplace.Eager, s, 1)
 		}
-		require.Equal(t, of(w, e.update.step(w, 0, w)), e.plan(0, w, false), update)
-		require.Equal(t, of(w+1, keepLast(w, w+1)), e.plan(0, w+1, false), update)
-		require.Same(t, e.plan(0, w+1, false), e.plan(2, w+1, true), "whatever was there before")
+		require.Equal(t, of(w, e.update.step(w, 0, w)), plan(0, w, false), update)
+		require.Equal(t, of(w+1, keepLast(w, w+1)), plan(0, w+1, false), update)
+		require.Same(t, plan(0, w+1, false), plan(2, w+1, true), "whatever was there before")
 	}
 }
 

@@ -15,14 +15,15 @@ LAZY = Style(
     roll="{a}.roll({k}, 2)",
     gather="{a}[:, :, {index}]",
     flip="{a}.flip(2)",
-    mask="for i, row in enumerate(i for i, m in enumerate({mask}) if m): {x}[:, :, row:row+1] = ({v})[:, :, i:i+1]",
+    mask="rows = ({v}).clone()\nfor i, row in enumerate(i for i, m in enumerate({mask}) if m): {x}[:, :, row:row+1] = rows[:, :, i:i+1]",
     addto="{x}[:, :, {rows}] = {x}[:, :, {rows}] + {v}",
     plain="{x} = ({v}).clone()",
     reshape="{x} = ({v}).clone().reshape({batch}, {heads}, -1)",
     transpose="{x} = ({v}).transpose(2, 3).clone()",
-    # By rows: a copy, and each row in its place.
+    # By rows: a copy, and each row in its place. Without the copy a row that was written could
+    # be read again, as of a view in PyTorch, and the fault would be this worker's.
     index_copy="index_copy({a}, {index}, {b})",
-    scatter="for i, row in enumerate({index}): {x}[:, :, row:row+1] = ({v})[:, :, i:i+1]",
+    scatter="rows = ({v}).clone()\nfor i, row in enumerate({index}): {x}[:, :, row:row+1] = rows[:, :, i:i+1]",
 )
 STYLES = {
     "lazy": LAZY,

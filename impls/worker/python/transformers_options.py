@@ -23,6 +23,8 @@ def parse():
     args.device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if args.cuda_graphs and args.device == "cpu":
         parser.error("--cuda-graphs: CUDA graphs need a GPU: --device cuda")
+    if args.cuda_graphs and args.cache not in ("static", "hybrid"):
+        parser.error("--cuda-graphs: what a graph returns is overwritten when it runs again, so that only --cache static keeps its rows")
     torch.set_num_threads(1)  # the models are so small that threads wait for each other
     transformers_attention.register(FLASH, args.device)
     return args
@@ -40,6 +42,8 @@ def load(path, args):
 
     model = transformers.AutoModelForCausalLM.from_pretrained(path, attn_implementation=ATTENTION[args.attention], dtype="auto").to(args.device).eval()
     if args.compile or args.cuda_graphs:
+        # Beyond its limit of 8 Dynamo runs what is new uncompiled, and a hunt has many shapes.
+        torch._dynamo.config.recompile_limit = 64
         return model, torch.compile(model, mode="reduce-overhead" if args.cuda_graphs else None)
     return model, model
 
