@@ -23,7 +23,7 @@ func TestHelpOfDrivers(t *testing.T) {
 		require.NoError(t, err)
 		drivers = append(drivers, found...)
 	}
-	require.Len(t, drivers, 6)
+	require.Len(t, drivers, 7)
 	for _, driver := range drivers {
 		cmd := exec.CommandContext(t.Context(), python, "-S", driver, "--help")
 		cmd.Env = append(cmd.Environ(), "PYTHONPATH="+folder)

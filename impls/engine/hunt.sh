@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs an engine and hunts in it:
 #
-#   hunt.sh transformers|generate|ctranslate2|vllm [flags of slidefuzz hunt]
+#   hunt.sh transformers|generate|ctranslate2|vllm|mlx-lm [flags of slidefuzz hunt]
 #   hunt.sh llama.cpp|ollama|ollama-one-less [flags of slidefuzz hunt]
 #
 # generate is that of transformers. What varies in the engine is in DRIVER_FLAGS, as
@@ -13,7 +13,7 @@
 # SLIDEFUZZ may name a program that is built already.
 set -euo pipefail
 if [[ $# == 0 || $1 == -h || $1 == --help ]]; then
-  echo "usage: hunt.sh transformers|generate|ctranslate2|vllm|llama.cpp|ollama|ollama-one-less [flags of slidefuzz hunt]; DRIVER_FLAGS holds those of the driver" >&2
+  echo "usage: hunt.sh transformers|generate|ctranslate2|vllm|mlx-lm|llama.cpp|ollama|ollama-one-less [flags of slidefuzz hunt]; DRIVER_FLAGS holds those of the driver" >&2
   exit 2
 fi
 cd "$(dirname "$0")/../.."
@@ -30,6 +30,7 @@ transformers) requirements=transformers.txt driver=transformers_model ;;
 generate) requirements=transformers.txt driver=transformers_generate ;;
 ctranslate2) requirements=engines.txt driver=ctranslate2_model ;;
 vllm) requirements=vllm.txt driver=vllm_model ;;
+mlx-lm) requirements=mlx.txt driver=mlx_model ;;
 *) echo "no engine is called $name" >&2 && exit 2 ;;
 esac
 export PYTHONPATH=$python
