@@ -3,6 +3,7 @@
 package ollama
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -135,15 +136,24 @@ func (s *Server) unload(ctx context.Context) error {
 	if err := s.server.Post(ctx, "/api/generate", map[string]any{"model": s.model, "keep_alive": 0, "stream": false}, &struct{}{}); err != nil {
 		return err
 	}
+	timeout := cmp.Or(s.Timeout, worker.DefaultTimeout)
+	late := time.After(timeout)
 	for {
 		var running struct{ Models []struct{ Name string } }
-		if err := s.server.Get(ctx, "/api/ps", &running); err != nil || len(running.Models) == 0 {
+		err := s.server.Get(ctx, "/api/ps", &running)
+		var ended *worker.ProcessError
+		if errors.As(err, &ended) || err == nil && len(running.Models) == 0 {
 			return err
 		}
+		// It answers before the process has ended, and now and then with an error while it
+		// forgets the model.
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(5 * time.Millisecond): // it has answered before the process ended
+		case <-late:
+			s.Close()
+			return &worker.ProcessError{Kind: worker.Hang, Detail: fmt.Sprintf("the process of a model still ran %s after the server was asked to end it", timeout)}
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }

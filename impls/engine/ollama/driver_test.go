@@ -24,6 +24,9 @@ import (
 // the server writes what it is asked.
 const fakeLog = "SLIDEFUZZ_FAKE_OLLAMA"
 
+// fakeStays has a model of that server run for ever.
+const fakeStays = "SLIDEFUZZ_FAKE_OLLAMA_STAYS"
+
 // TestFakeServer is the server that the other tests start, and no test.
 func TestFakeServer(t *testing.T) {
 	name := os.Getenv(fakeLog)
@@ -47,14 +50,22 @@ func TestFakeServer(t *testing.T) {
 		case "/api/show":
 			fmt.Fprint(w, `{"model_info": {"tokenizer.ggml.tokens": ["t0", "t1", "t2", "x"]}}`)
 		case "/api/ps":
-			if polls++; running == 0 && polls > 2 { // it takes some time to end
-				fmt.Fprint(w, `{"models": []}`)
-			} else {
+			switch polls++; { // it takes some time to end
+			case running != 0 || polls == 1:
 				fmt.Fprint(w, `{"models": [{"name": "probe"}]}`)
+			case polls == 2:
+				w.WriteHeader(http.StatusInternalServerError)
+			default:
+				fmt.Fprint(w, `{"models": []}`)
 			}
 			return
 		case "/api/generate":
-			if running, polls = -asked.KeepAlive, 0; asked.Prompt == "t2" {
+			if os.Getenv(fakeStays) == "" {
+				running = -asked.KeepAlive
+			} else {
+				running = 1
+			}
+			if polls = 0; asked.Prompt == "t2" {
 				fmt.Fprint(w, `{"logprobs": [{"top_logprobs": [{"token": "y", "logprob": -1}]}]}`)
 			} else {
 				fmt.Fprint(w, `{"logprobs": [{"top_logprobs": [{"token": "t2", "logprob": -0.5}, {"token": "x", "logprob": -2}]}, {"top_logprobs": []}]}`)
@@ -142,4 +153,18 @@ func TestDoesNotStart(t *testing.T) {
 	}
 	s := &Server{Command: []string{"sleep", "60"}}
 	require.ErrorContains(t, s.Load(t.Context(), "folder", engine.HF), "ollama loads gguf, not hf")
+}
+
+// A model that does not end hangs.
+func TestModelStays(t *testing.T) {
+	s, _ := fake(t)
+	t.Setenv(fakeStays, "1")
+	s.Timeout = 5 * time.Second // the server starts in some 100 ms, on a busy machine in a second
+	path := checkpoint(t)
+	require.NoError(t, s.Load(t.Context(), path, engine.GGUF))
+	s.Timeout = 100 * time.Millisecond
+	var ended *worker.ProcessError
+	require.ErrorAs(t, s.Load(t.Context(), path, engine.GGUF), &ended)
+	assert.Equal(t, worker.Hang, ended.Kind)
+	assert.Contains(t, ended.Detail, "still ran 100ms after")
 }
