@@ -94,3 +94,46 @@ func TestTemporaries(t *testing.T) {
 	one(bad)
 	require.Same(t, &larger[0], &m.mem[2][0], "larger than it need be")
 }
+
+// In ascending order sim runs a program in rows, and compiles none; host, and sim in an order
+// that is asked for, run it kernel by kernel, keys before values.
+func TestWhatRunsAStep(t *testing.T) {
+	for _, device := range []inplace.Device{&inplace.Sim{}, &inplace.Host{}} {
+		for _, ordered := range []bool{false, true} {
+			e := engineOf(t, "cat/fused/sim", 1, 3)
+			c := e.NewCache(device)
+			var asked [][3]int
+			if ordered {
+				c.Order = func(tensor, kernel, blocks int) []int32 {
+					asked = append(asked, [3]int{tensor, kernel, blocks})
+					return inplace.Schedule{Kind: inplace.Descending}.Order(blocks)
+				}
+			}
+			appendOf(t, c, 1, 2, 3)
+			asked = nil
+			appendOf(t, c, 4)
+			requireStored(t, c, 2, 3, 4)
+			_, sim := device.(*inplace.Sim)
+			require.Equal(t, sim && !ordered, len(e.plans) == 0)
+			if !ordered {
+				continue
+			}
+			var want [][3]int
+			for tensor := range 2 {
+				for i, k := range c.LastPlan().Kernels {
+					want = append(want, [3]int{tensor, i, k.Blocks()})
+				}
+			}
+			require.Equal(t, want, asked)
+		}
+	}
+	// A racy step in an order that shows it.
+	e := engineOf(t, "cat/drop-war/sim", 1, 3)
+	e, err := NewEngine(e.Target, e.Shape, 1)
+	require.NoError(t, err)
+	c := e.NewCache(&inplace.Sim{})
+	c.Order = func(_, _, blocks int) []int32 { return inplace.Schedule{Kind: inplace.Descending}.Order(blocks) }
+	appendOf(t, c, 1, 2, 3)
+	appendOf(t, c, 4)
+	requireStored(t, c, 4, 4, 4)
+}
