@@ -102,7 +102,7 @@ func drawProgram(r *rand.Rand, wide, adds bool) inplace.Program {
 		g.name(name, rows)
 	}
 	for n := drawStmts(r); n > 0; n-- {
-		s := g.statement()
+		s := g.statement(n == 1)
 		if g.p.Stmts = append(g.p.Stmts, s); g.p.Check() != nil { // a cell of too many summands
 			g.p.Stmts[len(g.p.Stmts)-1] = inplace.Assign("x", 0, 1, inplace.Clone(inplace.View("x", 1, 2)))
 		} else if s.Define {
@@ -121,10 +121,16 @@ func drawStmts(r *rand.Rand) int {
 	return n
 }
 
-func (g *programDraw) statement() inplace.Stmt {
+// statement is the next statement. The last one writes to a name that there is: nobody
+// would read another, and a compiler drops what nobody reads.
+func (g *programDraw) statement(last bool) inplace.Stmt {
 	name := g.names[g.IntN(len(g.names))]
 	rows := g.rows[name]
-	switch kind := pick(g.Rand, g.stmts); kind {
+	kind := pick(g.Rand, g.stmts)
+	if last && kind == drawDefine {
+		kind = drawAssign
+	}
+	switch kind {
 	case drawDefine:
 		n := 1 + g.IntN(maxRows)
 		if g.Float64() < g.whole {
