@@ -119,12 +119,11 @@ def script(p, variant):
 serve_programs(build, "upwards", "1", ["U8", "I32"], "cpu", at_once=32, script=script, grammar=int(sys.argv[1]))
 `
 
-// A compiler's finding has a script that shows it without slidefuzz, of either grammar.
-func TestKitScripts(t *testing.T) {
+// upwardsWorker returns a Python that has numpy, and the file of the worker upwards.
+func upwardsWorker(t *testing.T) (python, file string) {
 	if testing.Short() {
 		t.Skip("runs Python")
 	}
-	python := ""
 	for _, p := range []string{"python3", "/usr/bin/python3"} {
 		if exec.CommandContext(t.Context(), p, "-c", "import numpy").Run() == nil {
 			python = p
@@ -138,8 +137,27 @@ func TestKitScripts(t *testing.T) {
 	require.NoError(t, err)
 	t.Setenv("PYTHONPATH", path)
 	t.Setenv("PYTHONDONTWRITEBYTECODE", "1")
-	file := filepath.Join(t.TempDir(), "upwards.py")
+	file = filepath.Join(t.TempDir(), "upwards.py")
 	require.NoError(t, os.WriteFile(file, []byte(upwards), 0o644))
+	return python, file
+}
+
+// Programs of one text have other buffers: what was compiled for one is not run for the other.
+func TestKitSameText(t *testing.T) {
+	python, file := upwardsWorker(t)
+	cases := []string{"x 2", "x 2\nbuffer y 1"}
+	for i, buffers := range cases {
+		cases[i] = filepath.Join(t.TempDir(), "case.txt")
+		text := "slidefuzz case v1\nshape batch=1 heads=1 window=1 dim=1 dtype=U8 layout=heads-first\ntarget program/worker\nblock 1\nschedule native\nbuffer " + buffers + "\nx[0:1] = x[1:2]\nexpect ok\n"
+		require.NoError(t, os.WriteFile(cases[i], []byte(text), 0o644))
+	}
+	status, out, stderr := call(t, "", append([]string{"replay", "--exec", python + " " + file + " 1"}, cases...)...)
+	assert.Equal(t, 0, status, out+stderr)
+}
+
+// A compiler's finding has a script that shows it without slidefuzz, of either grammar.
+func TestKitScripts(t *testing.T) {
+	python, file := upwardsWorker(t)
 	for _, grammar := range []string{"1", "2"} {
 		dir := t.TempDir()
 		status, out, stderr := call(t, "", "hunt", "--seed", "1", "--cases", "320", "--jobs", "1", "--exec", python+" "+file+" "+grammar, "-o", dir)

@@ -8,7 +8,8 @@
 # PYTHON is the Python of both, or TORCH_PYTHON and JAX_PYTHON of each. The programs are
 # compiled for the CPU. What counts is programs by the time that the workers spent on
 # them, times the workers, which are never idle; programs by the time on the clock,
-# which the start of the workers is part of, stand beside it.
+# which the start of the workers is part of, stand beside it. "taskset -c 14,15" before it
+# keeps both to those cores: the one job has the first of them.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 n=$1 seconds=$2 out=$3
@@ -16,6 +17,7 @@ shift 3
 workers=$PWD/impls/worker/python
 python=${PYTHON:-python3}
 mkdir -p "$out"
+core=$(taskset -cp $$ | sed -E 's/^.*: *([0-9]+).*$/\1/')
 export OMP_NUM_THREADS=1 TORCHINDUCTOR_COMPILE_THREADS=1 JAX_PLATFORMS=cpu CUDA_VISIBLE_DEVICES=
 export XLA_FLAGS="--xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false --xla_cpu_parallel_codegen_split_count=1"
 
@@ -34,7 +36,7 @@ for which in "${@:-torch jax}"; do
     torch) command="'${TORCH_PYTHON:-$python}' '$workers/torch_programs.py' --at-once 4" ;;
     jax) command="'${JAX_PYTHON:-$python}' '$workers/jax_programs.py' --variants jit" ;;
     esac
-    read -r p1 r1 w1 <<<"$(TASKSET='taskset -c 0' rate "$one-1" 1 "$command")"
+    read -r p1 r1 w1 <<<"$(TASKSET="taskset -c $core" rate "$one-1" 1 "$command")"
     read -r pn rn wn <<<"$(rate "$one-$n" "$n" "$command")"
     echo "$one 1 job on one core: $p1 programs, $r1 a second ($w1 by the clock)"
     echo "$one $n jobs: $pn programs, $rn a second ($wn by the clock); that is $(awk -v a="$rn" -v b="$r1" -v n="$n" 'BEGIN { printf("%.2f", (b > 0) ? a / b / n : 0) }') x N"

@@ -95,13 +95,25 @@ def model(p, variant):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9).SerializeToString()
 
 
+def alone():
+    """Options of a session that runs in its caller's thread. Each session has a pool, whose
+    threads spin while they wait, and a hunt keeps many sessions: hundreds of threads, for
+    tensors that are too small to be divided among two."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    return options
+
+
 def compiled(p, variant):
     if variant.startswith("openvino"):
         import openvino
 
-        made = openvino.Core().compile_model(openvino.Core().read_model(model(p, variant)), "CPU")
+        one = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+        made = openvino.Core().compile_model(openvino.Core().read_model(model(p, variant)), "CPU", one)
         return lambda x: list(made(x).values())
-    session = onnxruntime.InferenceSession(model(p, variant), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model(p, variant), alone(), providers=["CPUExecutionProvider"])
     return lambda x: session.run(None, dict(zip(p.buffers, x)))
 
 

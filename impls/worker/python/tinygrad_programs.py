@@ -15,14 +15,15 @@ LAZY = Style(
     roll="{a}.roll({k}, 2)",
     gather="{a}[:, :, {index}]",
     flip="{a}.flip(2)",
-    mask="for i, row in enumerate(i for i, m in enumerate({mask}) if m): {x}[:, :, row:row+1] = ({v})[:, :, i:i+1]",
+    mask="rows = ({v}).clone()\nfor i, row in enumerate(i for i, m in enumerate({mask}) if m): {x}[:, :, row:row+1] = rows[:, :, i:i+1]",
     addto="{x}[:, :, {rows}] = {x}[:, :, {rows}] + {v}",
     plain="{x} = ({v}).clone()",
     reshape="{x} = ({v}).clone().reshape({batch}, {heads}, -1)",
     transpose="{x} = ({v}).transpose(2, 3).clone()",
-    # By rows: a copy, and each row in its place.
+    # By rows: a copy, and each row in its place. Without the copy a row that was written could
+    # be read again, as of a view in PyTorch, and the fault would be this worker's.
     index_copy="index_copy({a}, {index}, {b})",
-    scatter="for i, row in enumerate({index}): {x}[:, :, row:row+1] = ({v})[:, :, i:i+1]",
+    scatter="rows = ({v}).clone()\nfor i, row in enumerate({index}): {x}[:, :, row:row+1] = rows[:, :, i:i+1]",
 )
 STYLES = {
     "lazy": LAZY,
@@ -36,6 +37,12 @@ INDEX_COPY = '''def index_copy(base, index, rows):
 '''
 TYPES = {"float32": dtypes.float32, "float16": dtypes.float16, "uint8": dtypes.uint8, "int32": dtypes.int32}
 RUN = {"jit": "TinyJit(lambda *x: [y.realize() for y in p0(*x)])", "": "lambda *x: [y.realize() for y in p0(*x)]"}
+OUTCOME = '''
+
+def outcome(x):
+    more = run_p0(*x)[len(x):]
+    return [y.numpy() for y in (*x, *more)]
+'''
 
 
 def build(programs, variant):
@@ -49,7 +56,10 @@ def build(programs, variant):
     def run(calls):
         made = [[Tensor(b, dtype=TYPES[b.dtype.name]).realize() for b in of] for of in calls]
         try:
-            return [[y.numpy() for y in f(*x)] for f, x in zip(runs, made)]
+            # The buffers are read from the tensors of this call: of an input that is returned,
+            # TinyJit gives back that of the call which it recorded.
+            returned = [f(*x)[len(x) :] for f, x in zip(runs, made)]
+            return [[y.numpy() for y in (*x, *more)] for x, more in zip(made, returned)]
         except (RuntimeError, JitError) as e:
             # tinygrad's own checks, which say what it does not take.
             if "can't setitem on a tensor with other uses" in str(e) or "didn't JIT anything" in str(e):
@@ -63,8 +73,8 @@ def script(p, variant):
     code = INDEX_COPY + "\n\n" + STYLES[variant].values(p).source
     return script_text(
         p, code, "import tinygrad\nfrom tinygrad import Tensor, TinyJit",
-        "[y.numpy() for y in run_p0(*[Tensor(b).realize() for b in buffers(run)])]",
-        '"tinygrad"', f"run_p0 = {RUN.get(variant, RUN[''])}\n",
+        "outcome([Tensor(b).realize() for b in buffers(run)])",
+        '"tinygrad"', f"run_p0 = {RUN.get(variant, RUN[''])}\n{OUTCOME}",
     )  # fmt: skip
 
 

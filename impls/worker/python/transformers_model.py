@@ -2,13 +2,13 @@
 
 import copy
 
-import torch
-import transformers
 from slidefuzz_worker import Refused
 from slidefuzz_worker.models import serve_model
 from transformers_options import described, limits, load, make_cache, named, parse
 
-args = parse()
+args = parse()  # --help wants nothing of what follows
+import torch
+import transformers
 
 
 class Group:
@@ -37,7 +37,10 @@ class Transformers:
         new = slice(None) if group.cache is None else slice(-n, None)
         given = group.tokens[:, new], group.mask, (group.mask.cumsum(1) - 1).clamp(min=0)[:, new]
         given = dict(zip(["input_ids", "attention_mask", "position_ids"], [tensor.to(args.device) for tensor in given]))
-        logits = self.run(**given, **named(self.model, group.cache)).logits[:, -n:]
+        # transformers lays a static cache out in its first forward, which it says is not to be
+        # compiled: a CUDA graph would write over the cache's memory when it is run again.
+        run = self.model if chunks[0].new else self.run
+        logits = run(**given, **named(self.model, group.cache)).logits[:, -n:]
         return logits.flatten(0, 1) if all else logits[:, -1]
 
     def crop(self, request, length):

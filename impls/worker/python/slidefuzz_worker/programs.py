@@ -450,7 +450,8 @@ def serve_programs(
     built: dict[Any, Run] = {}
 
     def made(all: list[Program], variant: str) -> Run:
-        key = variant, tuple((p.text, p.batch, p.heads, p.dim, p.dtype) for p in all)
+        # The text of grammar 1 does not say which buffers there are.
+        key = variant, tuple((p.text, tuple(p.buffers.items()), p.batch, p.heads, p.dim, p.dtype) for p in all)
         if key not in built:
             if len(built) >= REMEMBERED:
                 built.clear()
