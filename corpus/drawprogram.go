@@ -15,8 +15,18 @@ import (
 // once and whole, since what a compiler takes for free memory is a value of which it
 // overlooks a reader.
 const (
-	// maxStmts bounds the statements, and maxRows the rows of a buffer or a value.
-	maxStmts, maxRows = 12, 6
+	// maxStmts bounds the statements. Most faults need two or three, and what a compiler
+	// takes for a program grows with them, now and then a hundredfold: so a program has
+	// one more with a chance of moreStmts, four as a rule, and only a few have twelve.
+	maxStmts  = 12
+	moreStmts = 0.75
+	// maxRows bounds the rows of a buffer or a value. The fewer there are, the more often
+	// a name has as many as an expression wants, and is read whole.
+	maxRows = 4
+	// oneLane is how often a program has one lane: its rows then follow each other in
+	// memory, which is the shape that a compiler may copy at once, and its code takes
+	// half as long to make.
+	oneLane = 0.5
 	// maxLevels is how deep an expression nests: what is longer has names.
 	maxLevels = 2
 )
@@ -91,8 +101,8 @@ func drawProgram(r *rand.Rand, wide, adds bool) inplace.Program {
 		g.p.Buffers = append(g.p.Buffers, inplace.Buffer{Name: name, Rows: rows})
 		g.name(name, rows)
 	}
-	for n := 1 + r.IntN(maxStmts); n > 0; n-- {
-		s := g.statement()
+	for n := drawStmts(r); n > 0; n-- {
+		s := g.statement(n == 1)
 		if g.p.Stmts = append(g.p.Stmts, s); g.p.Check() != nil { // a cell of too many summands
 			g.p.Stmts[len(g.p.Stmts)-1] = inplace.Assign("x", 0, 1, inplace.Clone(inplace.View("x", 1, 2)))
 		} else if s.Define {
@@ -102,10 +112,25 @@ func drawProgram(r *rand.Rand, wide, adds bool) inplace.Program {
 	return g.p
 }
 
-func (g *programDraw) statement() inplace.Stmt {
+// drawStmts is how many statements a program gets.
+func drawStmts(r *rand.Rand) int {
+	n := 1
+	for n < maxStmts && r.Float64() < moreStmts {
+		n++
+	}
+	return n
+}
+
+// statement is the next statement. The last one writes to a name that there is: nobody
+// would read another, and a compiler drops what nobody reads.
+func (g *programDraw) statement(last bool) inplace.Stmt {
 	name := g.names[g.IntN(len(g.names))]
 	rows := g.rows[name]
-	switch kind := pick(g.Rand, g.stmts); kind {
+	kind := pick(g.Rand, g.stmts)
+	if last && kind == drawDefine {
+		kind = drawAssign
+	}
+	switch kind {
 	case drawDefine:
 		n := 1 + g.IntN(maxRows)
 		if g.Float64() < g.whole {
@@ -259,6 +284,9 @@ func workerProgram(r *rand.Rand, wide, maySum bool) *Case {
 		header[i] = byte(r.Uint32())
 	}
 	c := DecodeProgram(header[:])
+	if r.Float64() < oneLane {
+		c.Shape.Batch, c.Shape.Heads = 1, 1
+	}
 	adds := false
 	if maySum { // two in five programs may add, in one of the types that do so exactly
 		switch r.IntN(5) {

@@ -54,6 +54,7 @@ const DefaultShrinkTime = 2 * time.Minute
 // flaky is the shrink of one finding in what may fail sometimes.
 type flaky struct {
 	r    *Runner
+	all  context.Context // of all the time there is: a run under way is cut short then
 	want corpus.Failure
 	last *corpus.Divergence // of the last run that failed as wanted
 	// quick: hundreds of runs take no time. most bounds those of a candidate.
@@ -101,7 +102,7 @@ func (r *Runner) minimizeForeign(ctx context.Context, c *corpus.Case, d *corpus.
 // shrinkFlaky shrinks until steps ends, and counts until ctx does.
 func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corpus.Divergence, quick bool) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
 	c = c.Clone()
-	f := &flaky{r: r, want: d.Failure(c.Target), last: d, kept: []keptCase{{c, d}}, quick: quick, most: flakyTries}
+	f := &flaky{r: r, all: ctx, want: d.Failure(c.Target), last: d, kept: []keptCase{{c, d}}, quick: quick, most: flakyTries}
 	backend, err := r.Of(c.Target)
 	if err != nil {
 		return nil, nil, shrink.Stats{}, err
@@ -192,9 +193,14 @@ func (f *flaky) rule(share float64) {
 	}
 }
 
-// fails runs a case once.
+// fails runs a case once, if ctx has not ended. A run that has begun then goes on while
+// there is time at all: a worker that is cut short is killed, and to start one anew takes
+// as long as the next finding has.
 func (f *flaky) fails(ctx context.Context, c *corpus.Case) bool {
-	d, err := f.r.One(ctx, c)
+	if ctx.Err() != nil {
+		return false
+	}
+	d, err := f.r.One(f.all, c)
 	if err != nil || d == nil || d.Failure(c.Target) != f.want {
 		return false
 	}
@@ -224,8 +230,11 @@ func (f *flaky) countUntil(ctx context.Context, c *corpus.Case, n, enough int) *
 	at := map[int]*corpus.Runs{} // by operation
 	last := f.last
 	for all < n && (best.Wrong < enough || all < leastRuns) {
-		failed := f.fails(ctx, c)
 		if ctx.Err() != nil {
+			break
+		}
+		failed := f.fails(ctx, c)
+		if f.all.Err() != nil {
 			break // that run was cut short
 		}
 		all++
@@ -302,7 +311,10 @@ func (f *flaky) isolate(ctx context.Context, small *corpus.Case, d *corpus.Diver
 		c := small.Clone()
 		c.Program.Stmts = slices.Delete(c.Program.Stmts, i, i+1)
 		for k := 0; k < f.tries && len(c.Program.Stmts) > 0 && c.Check(corpus.DefaultLimit) == nil; k++ {
-			alone, err := f.r.One(ctx, c)
+			if ctx.Err() != nil {
+				return nil, nil
+			}
+			alone, err := f.r.One(f.all, c)
 			if err == nil && alone != nil && alone.Fault == d.Fault && alone.Sim == nil {
 				return c, alone
 			}

@@ -102,7 +102,7 @@ const maxFindings = 4
 
 // maxForeignFindings is that of what is not ours: it may have many faults, none of
 // them known.
-const maxForeignFindings = 16
+const maxForeignFindings = 32
 
 // maxHangs is how often a target may hang at one kind of operation: each time
 // takes the whole time limit, and a fourth tells nothing new.
@@ -152,9 +152,11 @@ type hunter struct {
 	pool      *pool
 	start     time.Time
 	shrinking time.Duration
-	seen      map[corpus.Failure]int // the finding's index
-	hangs     map[string]int         // by kind of operation
+	seen      map[corpus.Failure][]int // the indices of its findings
+	hangs     map[string]int           // by kind of operation
 	unshrunk  map[corpus.Failure]bool
+	shrinks   int             // of cases whose failure was known
+	until     context.Context // of what is shrunk, though its failure is known; nil for no end
 	// shrink makes a case small that failed with d, and tells the note so. Nil means
 	// that there is nothing to tell.
 	shrink  func(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error)
@@ -181,6 +183,7 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 		timed, stop = context.WithDeadline(ctx, h.start.Add(o.Time))
 		defer stop()
 	}
+	h.until = timed
 	h.pool = newPool(timed, b, h.backend, t, o.Jobs)
 	defer h.pool.close()
 	if h.countsAll() {
@@ -236,7 +239,7 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	o.Cases = o.Bound(t)
 	h := &hunter{
 		r: &Runner{Backends: b, ShrinkTime: o.ShrinkTime}, backend: backend, traits: backend.Traits(t), o: o, result: result, draw: draws(backend, t, o.Seed),
-		most: maxFindings, start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{}, unshrunk: map[corpus.Failure]bool{},
+		most: maxFindings, start: time.Now(), seen: map[corpus.Failure][]int{}, hangs: map[string]int{}, unshrunk: map[corpus.Failure]bool{},
 		counts: countsOf(backend),
 	}
 	h.shrink = h.minimize
@@ -362,10 +365,17 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 			result.Ended = fmt.Sprintf("it hung %d times at %s", maxHangs, kind)
 		}
 	}
-	if i, ok := h.seen[failure]; ok {
+	if result.Foreign && failure.Target.IsProgram() {
+		n.Case, n.Divergence = c, d // a merge tells it from others by what it does
+	}
+	if i := h.alike(failure, c); i >= 0 {
 		f := &result.Findings[i]
 		f.Seen++
 		return h.showsMore(ctx, f, c, n, d)
+	}
+	if before := h.seen[failure]; len(before) > 0 && !h.another(n.Number) {
+		result.Findings[before[0]].Seen++
+		return nil
 	}
 	if len(result.Findings) == h.most {
 		if !h.unshrunk[failure] {
@@ -379,15 +389,16 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 		return err
 	}
 	small := f.Divergence.Failure(failure.Target)
-	if i, ok := h.seen[small]; ok {
-		result.Findings[i].Seen++ // what was left of it is known
-		h.seen[failure] = i
+	i, isNew := h.found(f, small)
+	for _, of := range []corpus.Failure{failure, small} {
+		if !slices.Contains(h.seen[of], i) {
+			h.seen[of] = append(h.seen[of], i)
+		}
+	}
+	if !isNew {
 		return nil
 	}
-	h.seen[failure] = len(result.Findings)
-	h.seen[small] = len(result.Findings)
-	result.Findings = append(result.Findings, *f)
-	return h.kept.failed(f)
+	return h.kept.failed(&result.Findings[i])
 }
 
 // minimize shrinks a new failure.

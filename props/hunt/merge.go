@@ -32,7 +32,7 @@ func Merge(t window.Target, o Options, parts []Part, whole bool) (Result, error)
 	all := together(&result, parts)
 	o.Cases = o.Bound(t)
 	h := &hunter{
-		o: o, result: &result, most: maxFindings, start: time.Now(), seen: map[corpus.Failure]int{}, hangs: map[string]int{}, unshrunk: map[corpus.Failure]bool{},
+		o: o, result: &result, most: maxFindings, start: time.Now(), seen: map[corpus.Failure][]int{}, hangs: map[string]int{}, unshrunk: map[corpus.Failure]bool{},
 	}
 	if h.traits.Foreign = result.Foreign; result.Foreign {
 		h.most = maxForeignFindings
@@ -54,7 +54,7 @@ func Merge(t window.Target, o Options, parts []Part, whole bool) (Result, error)
 		if err := h.failed(context.Background(), n.Case, &n, nil); err != nil {
 			return result, err
 		}
-		if i, ok := h.seen[*n.Failure]; ok && n.Finding != nil {
+		if i := h.alike(*n.Failure, n.Case); i >= 0 && n.Finding != nil {
 			f := &result.Findings[i]
 			if whole && n.Finding.showsMoreThan(f) && rare(f.Small, f.Divergence) || !whole && corpus.Compare(n.Finding.Small, f.Small) < 0 {
 				better := *n.Finding
@@ -186,11 +186,12 @@ func (x noted) shrunk() (*Finding, error) {
 		return kept(x.note.Finding), nil
 	}
 	for _, n := range x.part.Notes {
-		if f := n.Finding; f != nil && f.Divergence.Failure(f.Small.Target) == *x.note.Failure {
+		f := n.Finding
+		if f != nil && f.Divergence.Failure(f.Small.Target) == *x.note.Failure && operatorsOf(f.Small, true, false).within(operatorsOf(x.note.Case, true, true)) {
 			return kept(f), nil
 		}
 	}
-	for _, n := range x.part.Notes {
+	for _, n := range append([]Note{x.note}, x.part.Notes...) {
 		if n.Case != nil && *n.Failure == *x.note.Failure {
 			f := &Finding{Found: n.Case, Small: cutAfter(n.Case, n.Divergence), Divergence: n.Divergence, Stats: shrink.Stats{Bounded: true}}
 			f.Small.Expect = n.Divergence.Expect()

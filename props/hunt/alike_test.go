@@ -1,0 +1,121 @@
+package hunt
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+)
+
+// programCase is a case of a worker with statements on x of three rows and y of two.
+func programCase(stmts ...inplace.Stmt) *corpus.Case {
+	return &corpus.Case{
+		Shape: impls.Shape{Batch: 1, Heads: 1, Window: 1, Dim: 1}, Target: window.Target{Update: "program", Device: window.Worker}, Block: 1,
+		Program: inplace.Program{Buffers: []inplace.Buffer{{Name: "x", Rows: 3}, {Name: "y", Rows: 2}}, Stmts: stmts},
+	}
+}
+
+var (
+	x, y       = inplace.View("x", 0, 3), inplace.View("y", 0, 2)
+	indexWrite = inplace.AssignIndex("y", []int{1, 0}, y)
+	indexCopy  = inplace.Assign("x", 0, 3, inplace.IndexCopy(x, []int{0}, inplace.View("x", 1, 2)))
+	ofCat      = inplace.Assign("x", 0, 3, inplace.IndexCopy(inplace.Cat(y, inplace.View("x", 0, 1)), []int{0}, inplace.View("x", 1, 2)))
+)
+
+// A finding explains a program that does all that it does, whatever lies between a write
+// and its operation, and no program that lacks some of it.
+func TestOperatorsExplain(t *testing.T) {
+	rolled := inplace.AssignIndex("y", []int{1, 0}, inplace.Roll(y, 1))
+	cloned := inplace.Assign("x", 0, 3, inplace.Clone(inplace.IndexCopy(x, []int{0}, inplace.View("x", 1, 2))))
+	for _, tc := range []struct {
+		name         string
+		small, other *corpus.Case
+		explains     bool
+	}{
+		{"itself", programCase(indexWrite), programCase(indexWrite), true},
+		{"with more beside it", programCase(indexWrite), programCase(ofCat, indexWrite), true},
+		{"with a roll before the write", programCase(indexWrite), programCase(rolled), true},
+		{"with a clone before the write", programCase(indexCopy), programCase(cloned), true},
+		{"another way to write", programCase(indexWrite), programCase(indexCopy), false},
+		{"an index_copy of something else", programCase(indexCopy), programCase(ofCat), false},
+		{"the same, the other way round", programCase(ofCat), programCase(indexCopy), false},
+		{"a step that the other has not", programCase(inplace.Assign("y", 0, 2, inplace.Expr{Name: "x", Hi: 3, Step: 2})), programCase(inplace.Assign("y", 0, 2, y)), false},
+		{"less than the finding", programCase(indexWrite, ofCat), programCase(indexWrite), false},
+	} {
+		got := operatorsOf(tc.small, true, false).within(operatorsOf(tc.other, true, true))
+		require.Equal(t, tc.explains, got, tc.name)
+	}
+	// What is ours has one finding a failure, and so has a cache.
+	require.Zero(t, operatorsOf(programCase(indexWrite), false, true))
+	require.Zero(t, operatorsOf(&corpus.Case{Target: window.WorkerTarget("test")}, true, true))
+}
+
+// booksOf keeps the books of cases that fail alike, each of which is shrunk to another:
+// the number of each is its place, from 1.
+func booksOf(t *testing.T, h *hunter, fault corpus.Fault, pairs [][2]*corpus.Case) {
+	t.Helper()
+	h.o.Cases, h.most, h.result.Foreign = len(pairs), maxForeignFindings, true
+	h.seen, h.hangs, h.unshrunk = map[corpus.Failure][]int{}, map[string]int{}, map[corpus.Failure]bool{}
+	for i, p := range pairs {
+		d := &corpus.Divergence{Op: 1, OpKind: "statement", Tensor: "x", Fault: fault}
+		h.shrink = func(_ context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error) {
+			return &Finding{Found: c, Small: p[1], Divergence: d, At: n.Number, Seen: 1}, nil
+		}
+		failure := d.Failure(p[0].Target)
+		require.NoError(t, h.failed(t.Context(), p[0], &Note{Number: i + 1, Failure: &failure}, d))
+	}
+}
+
+// A failure has a finding for each thing that programs do, a smaller one takes the place
+// of one that it explains, and what is refused is one.
+func TestFindingsOfOneFailure(t *testing.T) {
+	write, copied, cat := programCase(indexWrite), programCase(indexCopy), programCase(ofCat)
+	both := programCase(indexWrite, ofCat)
+	pairs := [][2]*corpus.Case{
+		{both, both},         // its shrinking was cut short
+		{write, write},       // a part of that: it takes its place
+		{both, nil},          // explained
+		{copied, copied},     // another
+		{cat, write},         // shrunk to one that is known
+		{cat, cat},           // another
+		{copied, nil},        // explained
+		{programCase(), cat}, // nothing explains it: shrunk to one that is known
+	}
+	h := &hunter{result: &Result{}}
+	booksOf(t, h, corpus.FaultRows, pairs)
+	require.Len(t, h.result.Findings, 3)
+	require.Equal(t, []*corpus.Case{write, copied, cat}, []*corpus.Case{h.result.Findings[0].Small, h.result.Findings[1].Small, h.result.Findings[2].Small})
+	require.Equal(t, []int{4, 2, 2}, []int{h.result.Findings[0].Seen, h.result.Findings[1].Seen, h.result.Findings[2].Seen})
+	require.Equal(t, []int{1, 4, 6}, []int{h.result.Findings[0].At, h.result.Findings[1].At, h.result.Findings[2].At})
+
+	h = &hunter{result: &Result{}}
+	booksOf(t, h, corpus.FaultRefused, pairs)
+	require.Len(t, h.result.Findings, 1)
+	require.Equal(t, len(pairs), h.result.Findings[0].Seen)
+}
+
+// What nothing explains is shrunk a few times, more often in a longer hunt, and not once
+// the time is up; what is not shrunk is counted all the same.
+func TestShrunkAgainAFewTimes(t *testing.T) {
+	write := programCase(indexWrite)
+	pairs := [][2]*corpus.Case{{write, write}}
+	for len(pairs) < 100 {
+		pairs = append(pairs, [2]*corpus.Case{programCase(indexCopy), write})
+	}
+	h := &hunter{result: &Result{}}
+	booksOf(t, h, corpus.FaultRows, pairs)
+	require.Equal(t, fewShrinks+100/shrinkEvery, h.shrinks)
+	require.Equal(t, 100, h.result.Findings[0].Seen)
+
+	over, stop := context.WithCancel(t.Context())
+	stop()
+	h = &hunter{result: &Result{}, until: over}
+	booksOf(t, h, corpus.FaultRows, pairs)
+	require.Zero(t, h.shrinks)
+	require.Equal(t, 100, h.result.Findings[0].Seen)
+}
