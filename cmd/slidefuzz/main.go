@@ -112,13 +112,14 @@ func statusOf(err error) int {
 	var missing *gpu.MissingError
 	var fault *worker.ProcessError
 	var elsewhere *run.CacheError
+	var unnamed *run.UnnamedError
 	var tool *instrument.MissingError
 	var browser *noBrowserError
 	var recorded *recordedError
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &missing), errors.As(err, &elsewhere), errors.As(err, &tool), errors.As(err, &browser):
+	case errors.As(err, &missing), errors.As(err, &elsewhere), errors.As(err, &unnamed), errors.As(err, &tool), errors.As(err, &browser):
 		return exitMissing
 	case errors.As(err, &fault):
 		return exitUnexpected
