@@ -171,7 +171,7 @@ func (c *Case) Bytes() int64 {
 	s := c.Shape
 	for i := range c.Ops { // chunks of another shape
 		o := &c.Ops[i]
-		if !o.named() {
+		if !o.Named() {
 			continue
 		}
 		s.Batch, s.Heads, s.Dim = max(s.Batch, o.Batch, len(o.Each)), max(s.Heads, o.Heads), max(s.Dim, o.Dim)

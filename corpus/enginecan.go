@@ -16,6 +16,14 @@ type EngineCan struct {
 	MaxContext int
 }
 
+// Within is the same with requests of at most so many tokens, 0 for no other bound.
+func (n EngineCan) Within(tokens int) EngineCan {
+	if tokens > 0 && (n.MaxContext == 0 || tokens < n.MaxContext) {
+		n.MaxContext = tokens
+	}
+	return n
+}
+
 // Takes reports whether an engine that can do so much can be asked a case.
 func (n EngineCan) Takes(c *Case) bool {
 	open := Open{}

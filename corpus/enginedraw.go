@@ -30,6 +30,8 @@ type EngineDrawer struct {
 	Models []WindowModel
 	// Identities is how many tokens a model can tell apart.
 	Identities func(WindowModel) int
+	// Room is the most tokens of a request of a model, 0 for no bound; nil for none at all.
+	Room func(WindowModel) int
 	// InRow is how many cases in a row have the same model, 25 if it is 0. Where a model
 	// is loaded in no time, few: then the first cases have all architectures.
 	InRow int
@@ -69,6 +71,9 @@ func (d *EngineDrawer) Cases(t window.Target, seed uint64) func() *Case {
 // Draw makes a case of a checkpoint, without a target.
 func (d *EngineDrawer) Draw(r *rand.Rand, m WindowModel) *Case {
 	w := &engineScript{rng: r, can: d.Can, window: m.Window, long: r.Float64() < longShare, open: Open{}}
+	if d.Room != nil {
+		w.can = w.can.Within(d.Room(m))
+	}
 	c := &Case{Engine: &EngineCase{Model: m.Model}}
 	c.Shape.Window = m.Window
 	w.most = max(1, 1<<r.IntN(3)) // 1, 2 or 4

@@ -39,17 +39,17 @@ func (o Op) Shape(s impls.Shape) impls.Shape {
 }
 
 // Mismatched reports whether the chunk has another shape than the cache.
-func (o *Op) Mismatched(s impls.Shape) bool { return o.named() && o.Shape(s) != s }
+func (o *Op) Mismatched(s impls.Shape) bool { return o.Named() && o.Shape(s) != s }
 
-// named reports whether the operation names a part of a shape, which may be the
+// Named reports whether the operation names a part of a shape, which may be the
 // cache's own.
-func (o *Op) named() bool {
+func (o *Op) Named() bool {
 	return o.Batch|o.Heads|o.Dim != 0 || o.DType != "" || o.Each != nil
 }
 
 // even reports whether the operation is an append of as many tokens to each entry, in a
 // chunk of the cache's shape without padding.
-func (o *Op) even() bool { return o.Kind == Append && !o.named() && o.Pad == nil }
+func (o *Op) even() bool { return o.Kind == Append && !o.Named() && o.Pad == nil }
 
 // Of is the tokens of an append for one entry: the last rows of its chunk.
 func (o *Op) Of(entry int) int {
@@ -281,7 +281,7 @@ func scale(n, from, to int) int {
 // Answer is for all entries together: one that must refuse its tokens refuses the
 // chunk.
 func (appendOp) Answer(o *Op, s impls.Shape, at State, promise oracle.Promise) Answer {
-	if o.Mismatched(Now(s, at)) {
+	if o.Named() && o.Mismatched(Now(s, at)) {
 		return MustRefuse
 	}
 	for b := range at.Batch() {
@@ -334,7 +334,7 @@ func (appendOp) Simpler(ops []Op, i int, yield func([]Op) bool) {
 			}
 		}
 	}
-	if o.Pad == nil && !o.named() {
+	if o.Pad == nil && !o.Named() {
 		return
 	}
 	for _, p := range [...]Op{

@@ -263,3 +263,28 @@ func TestHeadsOfEntriesLeftOut(t *testing.T) {
 		require.Equal(t, fmt.Sprintf("token 0 of lane %d of before the select at op 2", lane), h.Describe(rows[lane], 4, Keys, 0))
 	}
 }
+
+// The row of a token in each lane is what AppendLane brings lane by lane.
+func TestAppendToken(t *testing.T) {
+	one, all := NewHistory(2, 2, 3, 2), NewHistory(2, 2, 3, 2)
+	rows := []byte{1, 2, 3, 4, 5, 6, 7, 8}
+	for i := range 3 {
+		for tensor := Keys; tensor <= Values; tensor++ {
+			for k := range rows {
+				rows[k] += byte(10*i + int(tensor))
+			}
+			for lane := range 4 {
+				one.AppendLane(tensor, lane, rows[2*lane:2*lane+2])
+			}
+			all.AppendToken(tensor, rows)
+		}
+		serial := one.Serial(1)
+		require.Equal(t, serial, all.Serial(1))
+		for b := range 2 {
+			one.Advance(b, serial, 1, 1, 0)
+			all.Advance(b, serial, 1, 1, 0)
+		}
+	}
+	require.Equal(t, one, all)
+	require.Equal(t, 3, all.Len(1))
+}

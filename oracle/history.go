@@ -100,7 +100,17 @@ func (h *History) AppendLane(t Tensor, lane int, rows []byte) {
 	h.rows[t][lane] = append(h.rows[t][lane], rows...)
 }
 
-// Advance counts the tokens that AppendLane has brought to an entry: the last n of
+// AppendToken appends the row of one token to each lane of one tensor: rows has them one
+// after the other.
+func (h *History) AppendToken(t Tensor, rows []byte) {
+	all := h.rows[t]
+	for lane := range all {
+		at := lane * h.rowBytes
+		all[lane] = append(all[lane], rows[at:at+h.rowBytes]...)
+	}
+}
+
+// Advance counts the tokens that AppendLane or AppendToken has brought to an entry: the last n of
 // a chunk of q whose serials begin at serial, of which the first pad are padding.
 func (h *History) Advance(entry, serial, q, n, pad int) {
 	e := &h.entries[entry]

@@ -48,7 +48,8 @@ func BenchmarkRunnerBound(b *testing.B) {
 		update string
 		shape  impls.Shape
 	}
-	caches, chunks := map[key]*window.WindowCache{}, map[impls.Shape][]impls.Tensor{}
+	engines, chunks := map[key]*window.Engine{}, map[impls.Shape][]impls.Tensor{}
+	var cache *window.WindowCache
 	var whole, updates time.Duration
 	for b.Loop() {
 		benchmarkMix.Draw(c, rng)
@@ -62,15 +63,18 @@ func BenchmarkRunnerBound(b *testing.B) {
 		both(b, r, c)
 		judged := time.Now()
 		for _, update := range [...]string{"shift-index", "roll"} {
-			cache := caches[key{update, s}]
-			if cache == nil {
+			engine := engines[key{update, s}]
+			if engine == nil {
 				var err error
-				if cache, err = window.New(window.Target{Update: update, Lowering: inplace.Fused, Device: "sim"}, s, c.Block); err != nil {
+				if engine, err = window.NewEngine(window.Target{Update: update, Lowering: inplace.Fused, Device: "sim"}, s, c.Block); err != nil {
 					b.Fatal(err)
 				}
-				caches[key{update, s}] = cache
+				engines[key{update, s}] = engine
 			}
-			cache.Recycle()
+			if cache == nil {
+				cache = engine.NewCache(&inplace.Sim{})
+			}
+			cache.Recycle(engine)
 			for i := range c.Ops {
 				x := chunks[s][c.Ops[i].N]
 				if _, _, err := cache.Update(x, x); err != nil {

@@ -52,8 +52,12 @@
 //	    waited what the engine had of it, loading included: the rest is
 //	    slidefuzz's. Shrinking is in none of them
 //	{"event":"end", "targets", "cases", "findings", "unexpected", "not_run",
-//	 "errors", "interrupted", "elapsed", "exit"}
-//	    unexpected and the like count targets, exit is the exit status
+//	 "errors", "interrupted", "elapsed", "exit", "processor"?,
+//	 "engine_processor"?}
+//	    unexpected and the like count targets, exit is the exit status;
+//	    processor is the processor time of slidefuzz in seconds and
+//	    engine_processor that of an engine in another process, both with
+//	    shrinking, where the system tells
 //
 // More events and fields may be added; those here stay.
 package main

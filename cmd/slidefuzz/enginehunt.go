@@ -46,7 +46,17 @@ var engineMakers = []engineMaker{
 		}
 		return engine.NewLlamaCpp(exec, f.timeout, f.models)
 	}},
+	{engine.OllamaName, ollamaMaker},
+	{engine.OllamaOneLess, ollamaMaker},
 	{engine.TransformersName, nil}, // a worker, which backend starts
+}
+
+// ollamaMaker makes that of Ollama's server, under both of its names.
+func ollamaMaker(f *engineFlags, exec []string) (*engine.Backend, func(), error) {
+	if exec == nil {
+		return nil, nil, fmt.Errorf("--engine %s needs the command of its server: --exec 'ollama serve', or impls/engine/hunt.sh ollama, which builds one", f.name)
+	}
+	return engine.NewOllama(f.name, exec, f.timeout, f.models)
 }
 
 func engineNames() []string {

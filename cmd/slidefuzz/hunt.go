@@ -200,7 +200,7 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 	end := summarize(all, ctx.Err() != nil, time.Since(start))
 	if o.worker.engine.backend != nil && o.worker.exec != "" {
 		o.worker.kill() // what has not ended is not counted
-		end.processor = processorTime(all)
+		end.processor.own, end.processor.engine = cpuTimes()
 	}
 	if err := o.record.close(end.elapsed, end.Interrupted); err != nil {
 		e.complain(fmt.Errorf("hunt: -o: %w", err))

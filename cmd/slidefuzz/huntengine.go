@@ -37,14 +37,15 @@ func (o *outcome) requests() string {
 	return s
 }
 
-// processorTime is what a hunt in an engine of another process took of it, "" where that
-// is not known. The engine has ended.
-func processorTime(all []*outcome) string {
-	own, children := cpuTimes()
-	if own+children <= 0 {
-		return ""
-	}
-	s := fmt.Sprintf("processor time: %s slidefuzz, %s the engine", seconds(own), seconds(children))
+// processorTime is what a hunt in an engine of another process took of the processor.
+type processorTime struct{ own, engine time.Duration }
+
+// known reports whether it is: not where the system does not tell, or there is no engine.
+func (t processorTime) known() bool { return t.own+t.engine > 0 }
+
+// text is the time in words. The engine has ended.
+func (t processorTime) text(all []*outcome) string {
+	s := fmt.Sprintf("processor time: %s slidefuzz, %s the engine", seconds(t.own), seconds(t.engine))
 	requests, steps := 0, 0
 	for _, o := range all {
 		if len(o.Findings) > 0 { // shrinking took most of it
@@ -55,6 +56,6 @@ func processorTime(all []*outcome) string {
 	if steps == 0 {
 		return s
 	}
-	whole := (own + children).Seconds()
+	whole := (t.own + t.engine).Seconds()
 	return s + fmt.Sprintf("; %.3g requests and %.3g steps a second of it", float64(requests)/whole, float64(steps)/whole)
 }

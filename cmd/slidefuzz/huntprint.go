@@ -169,8 +169,8 @@ func (p *textPrinter) end(all []*outcome, end huntEnd) {
 			verdict += ": the time was up, give more --time"
 		}
 	}
-	if end.processor != "" {
-		fmt.Fprintln(p.w, end.processor)
+	if end.processor.known() {
+		fmt.Fprintln(p.w, end.processor.text(all))
 	}
 	fmt.Fprintf(p.w, "%s, %s, %s in %s: %s\n", plural(end.Targets, "target"), plural(end.Cases, "case"), plural(end.Findings, "finding"), seconds(end.elapsed), verdict)
 }
@@ -320,8 +320,12 @@ type endEvent struct {
 	Interrupted bool    `json:"interrupted"`
 	Elapsed     float64 `json:"elapsed"`
 	Exit        int     `json:"exit"`
+	// Processor is the processor time of slidefuzz in seconds, Engine that of an engine in
+	// another process.
+	Processor float64 `json:"processor,omitempty"`
+	Engine    float64 `json:"engine_processor,omitempty"`
 }
 
 func (p *jsonPrinter) end(_ []*outcome, end huntEnd) {
-	p.print(endEvent{"end", end.Targets, end.Cases, end.Findings, end.Unexpected, end.NotRun, end.Errors, end.Interrupted, end.elapsed.Seconds(), end.status})
+	p.print(endEvent{"end", end.Targets, end.Cases, end.Findings, end.Unexpected, end.NotRun, end.Errors, end.Interrupted, end.elapsed.Seconds(), end.status, end.processor.own.Seconds(), end.processor.engine.Seconds()})
 }

@@ -80,7 +80,7 @@ type huntEnd struct {
 	Errors      int
 	Interrupted bool
 	elapsed     time.Duration
-	processor   string // what the hunt took of it, of engines
+	processor   processorTime // of an engine in another process
 	status      int
 }
 

@@ -64,7 +64,7 @@ func TestHuntIssue(t *testing.T) {
 	assert.Contains(t, out, "canary wrong in 2 of 2 runs, as it must be")
 	text, err := os.ReadFile(filepath.Join(sound, issueTableName))
 	require.NoError(t, err)
-	assert.Contains(t, string(text), `"command": "slidefuzz engine checkpoint DIR --arch gemma3 --kind visible --window 8`)
+	assert.Contains(t, string(text), `"command": "slidefuzz engine checkpoint ./checkpoint --arch gemma3 --kind visible --window 8`)
 
 	status, out, stderr, wrong := hunt("issueengine value-row-moved")
 	assert.Equal(t, exitUnexpected, status, stderr)

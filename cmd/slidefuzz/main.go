@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/slidefuzz/slidefuzz/corpus/cover/instrument"
+	"github.com/slidefuzz/slidefuzz/impls/engine"
 	"github.com/slidefuzz/slidefuzz/impls/gpu"
 	"github.com/slidefuzz/slidefuzz/impls/subprocess"
 	"github.com/slidefuzz/slidefuzz/impls/worker"
@@ -116,12 +117,14 @@ func statusOf(err error) int {
 	var tool *instrument.MissingError
 	var browser *noBrowserError
 	var recorded *recordedError
+	var program *subprocess.MissingError
+	var start *engine.NotStartedError
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &missing), errors.As(err, &elsewhere), errors.As(err, &unnamed), errors.As(err, &tool), errors.As(err, &browser):
+	case errors.As(err, &missing), errors.As(err, &elsewhere), errors.As(err, &unnamed), errors.As(err, &tool), errors.As(err, &browser), errors.As(err, &program):
 		return exitMissing
-	case errors.As(err, &fault):
+	case errors.As(err, &fault), errors.As(err, &start):
 		return exitUnexpected
 	case errors.As(err, &recorded):
 		return recorded.status

@@ -77,6 +77,7 @@ var layers = map[string][]string{
 	"impls/worker":            {"impls", "impls/inplace", "impls/printable", "impls/subprocess"},
 	"impls/engine":            {"impls", "impls/inplace", "impls/printable", "impls/subprocess", "impls/worker"},
 	"impls/engine/llamacpp":   {"impls", "impls/engine", "impls/inplace", "impls/printable", "impls/subprocess", "impls/worker"},
+	"impls/engine/ollama":     {"impls", "impls/engine", "impls/inplace", "impls/printable", "impls/subprocess", "impls/worker"},
 	"impls/engine/reference":  {"impls", "impls/caches", "impls/engine", "impls/inplace", "impls/printable", "impls/subprocess", "impls/window", "impls/worker"},
 	"corpus":                  {"impls", "impls/caches", "impls/inplace", "impls/window", "oracle"},
 	"corpus/fuzzfile":         {},
@@ -95,7 +96,7 @@ var layers = map[string][]string{
 		"corpus", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/subprocess", "impls/window", "impls/worker", "oracle", "props/judge", "props/run",
 	},
 	"props/run/engine": {
-		"corpus", "impls", "impls/caches", "impls/engine", "impls/engine/llamacpp", "impls/engine/reference", "impls/inplace", "impls/printable", "impls/subprocess",
+		"corpus", "impls", "impls/caches", "impls/engine", "impls/engine/llamacpp", "impls/engine/ollama", "impls/engine/reference", "impls/inplace", "impls/printable", "impls/subprocess",
 		"impls/window", "impls/worker", "oracle", "props/judge", "props/run",
 	},
 	"props/hunt": {"corpus", "corpus/evolve", "corpus/shrink", "impls", "impls/caches", "impls/inplace", "impls/printable", "impls/window", "oracle", "props/judge", "props/run"},

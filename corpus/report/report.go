@@ -197,7 +197,7 @@ func (r Report) Checkpoint() string {
 	if !r.inEngine() {
 		return ""
 	}
-	return "slidefuzz engine checkpoint DIR " + corpus.WindowModel{Window: r.Case.Shape.Window, Model: r.Case.Engine.Model}.Flags()
+	return "slidefuzz engine checkpoint ./checkpoint " + corpus.WindowModel{Window: r.Case.Shape.Window, Model: r.Case.Engine.Model}.Flags()
 }
 
 // Given is the ids of tokens that an engine was given, "" where nobody noted them.

@@ -521,7 +521,7 @@ func TestEngineReport(t *testing.T) {
 		"It failed in each of 20 runs.",
 		"window 1, arch=gemma3", "requests 1, tokens 2",
 		"There is no Go test here: the fault needs the engine",
-		"slidefuzz engine checkpoint DIR --arch gemma3 --kind visible --window 1 --layers 1 --heads 1 --kv 1 --dim 64 --dtype F32 --seed 1\n",
+		"slidefuzz engine checkpoint ./checkpoint --arch gemma3 --kind visible --window 1 --layers 1 --heads 1 --kv 1 --dim 64 --dtype F32 --seed 1\n",
 		"\nop 1: a gets 0, 1\n",
 	} {
 		require.Contains(t, string(page), want)

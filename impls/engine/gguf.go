@@ -3,6 +3,8 @@ package engine
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
 
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -113,6 +115,22 @@ func number(w io.Writer, values ...any) {
 func text(w io.Writer, s string) {
 	number(w, uint64(len(s)))
 	_, _ = io.WriteString(w, s)
+}
+
+// LessWindow has the bytes of a GGUF checkpoint say a window of so many tokens less.
+func LessWindow(checkpoint []byte, less uint32) error {
+	key := []byte(".attention.sliding_window\x04\x00\x00\x00") // and that it is of type ggufU32
+	at := bytes.Index(checkpoint, key)
+	if at < 0 || len(checkpoint) < at+len(key)+4 {
+		return errors.New("it names no window")
+	}
+	value := checkpoint[at+len(key):]
+	window := binary.LittleEndian.Uint32(value)
+	if window <= less {
+		return fmt.Errorf("a window of %d cannot be %d less", window, less)
+	}
+	binary.LittleEndian.PutUint32(value, window-less)
+	return nil
 }
 
 // ggufKeys sets what llama.cpp and its like read.

@@ -45,6 +45,10 @@ type Head struct {
 	// Balanced one in its group, and always of parts that rounding cannot be, above
 	// 2^-16 in F32, 2^-9 in F16 and 2^-6 in BF16.
 	Empty float64
+	// Crowded: of a row of the largest logits alone, none is given of a token that was not
+	// seen. Then a token whose share is 0 may have been seen as often as the least of those
+	// that are given; the others are right if there is none such.
+	Crowded bool
 }
 
 // Reading is what the logits of one position say: by layer, by query head.
@@ -56,10 +60,18 @@ type Reading struct{ Heads [][]Head }
 // not finite where it is read, or with a head that wrote nothing.
 func (m Model) Read(logits []float32) (Reading, error) {
 	if len(logits) < m.Vocabulary() {
-		return Reading{}, fmt.Errorf("%d logits of %d ids", len(logits), m.Vocabulary())
+		return Reading{}, errShort(logits, m)
 	}
 	offset := float64(logits[m.zero()])
-	at := func(id int) float64 { return m.uncapped(float64(logits[id]) - offset) }
+	return m.read(func(id int) float64 { return m.uncapped(float64(logits[id]) - offset) })
+}
+
+func errShort(logits []float32, m Model) error {
+	return fmt.Errorf("%d logits of %d ids", len(logits), m.Vocabulary())
+}
+
+// read reads a row whose logits at gives by id, less that of the zero row.
+func (m Model) read(at func(id int) float64) (Reading, error) {
 	heads := make([]Head, m.Layers*m.Heads)
 	shares := make([]float64, m.Identities()*len(heads))
 	reading := Reading{Heads: make([][]Head, m.Layers)}

@@ -25,6 +25,12 @@ type Server struct {
 	timeout time.Duration
 }
 
+// NotStartedError says that a server ended or hung before it had ever answered: it may be
+// named wrongly, and is no finding.
+type NotStartedError struct{ Process *worker.ProcessError }
+
+func (e *NotStartedError) Error() string { return e.Process.Detail }
+
 // exitTime is how long a process may take to end once it has cut a connection.
 const exitTime = 2 * time.Second
 
@@ -102,6 +108,11 @@ func (s *Server) Post(ctx context.Context, path string, question, answer any) er
 	return s.ask(ctx, http.MethodPost, path, body, answer)
 }
 
+// Upload posts bytes. The answer is not read.
+func (s *Server) Upload(ctx context.Context, path string, body []byte) error {
+	return s.ask(ctx, http.MethodPost, path, body, nil)
+}
+
 func (s *Server) ask(ctx context.Context, method, path string, body []byte, answer any) error {
 	timed, stop := context.WithTimeout(ctx, s.timeout)
 	defer stop()
@@ -111,8 +122,10 @@ func (s *Server) ask(ctx context.Context, method, path string, body []byte, answ
 		return s.gone(timed, path, err)
 	case err != nil:
 		return err
-	case status != http.StatusOK:
+	case status != http.StatusOK && status != http.StatusCreated:
 		return fmt.Errorf("the server answered %s with %d: %.200s", path, status, text)
+	case answer == nil:
+		return nil
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
 		return fmt.Errorf("the server answered %s with %.200s: %w", path, text, err)

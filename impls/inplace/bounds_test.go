@@ -173,35 +173,3 @@ func TestTwiceWrittenCells(t *testing.T) {
 		return false
 	})
 }
-
-// Moves hold offsets of up to maxMove bytes; a plan that reaches further has none.
-func TestMovesThatReachTooFar(t *testing.T) {
-	of := func(size, to, from, n int) []move {
-		k := &Kernel{Copies: []Copy{{Dst: 0, To: to, Src: 1, From: from, N: n}}, disjoint: true}
-		return movesOf([]*Kernel{k}, size, 1)
-	}
-	for _, size := range []int{1, 2, 4} {
-		most := maxMove / size
-		require.Equal(t, []move{{dst: 0, src: 1, to: int32((most - 3) * size), n: int32(3 * size), count: 1}}, of(size, most-3, 0, 3))
-		require.Equal(t, []move{{dst: 0, src: 1, from: int32((most - 3) * size), n: int32(3 * size), count: 1}}, of(size, 0, most-3, 3))
-		require.Nil(t, of(size, most-2, 0, 3))
-		require.Nil(t, of(size, 0, most-2, 3))
-	}
-	require.Nil(t, of(1, -1, 0, 1))
-	require.Nil(t, of(1, 0, -1, 1))
-	// What repeats from lane to lane is one move.
-	lanes := &Kernel{Copies: []Copy{{Dst: 0, To: 0, Src: 1, From: 4, N: 2}, {Dst: 0, To: 2, Src: 0, From: 20, N: 1}, {Dst: 0, To: 8, Src: 1, From: 14, N: 2}, {Dst: 0, To: 10, Src: 0, From: 30, N: 1}}, disjoint: true}
-	require.Equal(t, []move{
-		{dst: 0, src: 1, to: 0, from: 8, n: 4, toStep: 16, fromStep: 20, count: 2},
-		{dst: 0, src: 0, to: 4, from: 40, n: 2, toStep: 16, fromStep: 20, count: 2},
-	}, movesOf([]*Kernel{lanes}, 2, 2))
-	for i := range 3 { // unlike in one thing
-		other := &Kernel{Copies: append([]Copy(nil), lanes.Copies...), disjoint: true}
-		c := &other.Copies[3]
-		*[]*int{&c.Src, &c.Dst, &c.N}[i]++
-		require.Len(t, movesOf([]*Kernel{other}, 2, 2), 4)
-	}
-	for _, k := range []*Kernel{{disjoint: false}, {disjoint: true, adds: true}} {
-		require.Nil(t, movesOf([]*Kernel{k}, 1, 1))
-	}
-}

@@ -191,7 +191,6 @@ type Plan struct {
 	settled    []bool
 	transposed map[int]bool
 	shape      impls.Shape
-	moves      []move // all kernels, nil where that cannot be
 }
 
 // Settled reports whether the memory is what a program means after a statement, by its
@@ -212,6 +211,10 @@ type Lowered struct{ lowered }
 // Lower is the part of Compile that asks for no shape.
 func Lower(p Program, how Lowering, block int) *Lowered { return &Lowered{lower(p, how, block)} }
 
+// Rows are those of each storage: the program's buffers, then temporaries. They are not to
+// be changed.
+func (low *Lowered) Rows() []int { return low.rows }
+
 // Compile is the other part. The block must be that of Lower, but for the sound lowerings,
 // which do not depend on it.
 func (low *Lowered) Compile(s impls.Shape, block int) *Plan {
@@ -228,7 +231,6 @@ func (low *Lowered) Compile(s impls.Shape, block int) *Plan {
 		k.dtype = s.DType
 		plan.Kernels = append(plan.Kernels, k)
 	}
-	plan.moves = movesOf(plan.Kernels, s.DType.Size(), s.Lanes())
 	return plan
 }
 

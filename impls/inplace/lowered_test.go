@@ -234,3 +234,19 @@ func TestHostInPieces(t *testing.T) {
 	}
 	require.True(t, bytes.Equal(sim[0], odd[0]))
 }
+
+// A cell of two bytes is its tensor's, lane's and element's offset and as many strides as
+// its token's number says, among the numbers of the code.
+func TestCellsOfACode(t *testing.T) {
+	s := &impls.Shape{Batch: 1, Heads: 3, Dim: 2, DType: impls.BF16}
+	c := Code{Codes: 1000, Stride: 7, Half: 500, Low: 100, High: 4000}
+	for i := range 2 * 3 * 2 {
+		c.Offsets = append(c.Offsets, uint32(20*i))
+	}
+	require.Equal(t, uint32(100), c.Cell(s, 0, 0, 0, Padding))
+	require.Equal(t, uint32(100+20*(2*2+1)+7), c.Cell(s, 0, 2, 1, 0))
+	require.Equal(t, uint32(100+20*(3*2+2+1)+14), c.Cell(s, 1, 1, 1, 1))
+	require.Equal(t, uint32(4000+20*11+7*41-500), c.Cell(s, 1, 2, 1, 40), "from Half on")
+	require.Equal(t, uint32(100+20*11+7*141-1000), c.Cell(s, 1, 2, 1, 140), "modulo Codes")
+	require.Zero(t, c.Cell(s, 1, 2, 1, Empty))
+}

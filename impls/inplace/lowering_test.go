@@ -20,8 +20,9 @@ func TestMoves(t *testing.T) {
 	require.Equal(t, []int{-1, -3, 1}, of(row{{1, 3}, {0, 3}, {1, 5}}, row{{1, 3}, {1, 2}}, one(5)), "each summand of a sum")
 }
 
-// Which copies the known-bad lowerings do in place, by their kernels: one fewer than
-// Fused where the buffer between is left out.
+// Which statements the known-bad lowerings get wrong, by their kernels: one fewer than
+// Fused where a buffer between is left out or an assignment joins the one before, one more
+// where a value is read early.
 func TestKernelsOfFaults(t *testing.T) {
 	for _, x := range []struct {
 		how        Lowering
@@ -54,6 +55,17 @@ func TestKernelsOfFaults(t *testing.T) {
 		{DropReshaped, 3, 3, []string{"x[0:3] = x[1:4]", "return reshape(flip(x[0:2]))"}},
 		{DropReshaped, 3, 3, []string{"return reshape(x[0:2])", "x[0:3] = x[1:4]"}},
 		{DropReshaped, 3, 3, []string{"y[0:1] = y[1:2]", "return reshape(x[0:2])", "x[0:3] = y[0:3]"}},
+		// Only where the copy reads a row that the assignment by an index writes.
+		{FuseIndex, 3, 2, []string{"x[[2]] = x[0:1]", "y[0:1] = x[2:3]"}},
+		{FuseIndex, 3, 3, []string{"x[[2]] = x[0:1]", "y[0:1] = x[1:2]"}},
+		{FuseIndex, 3, 3, []string{"x[[2]] = x[0:1]", "y[0:1] = x[3:4]"}},
+		{FuseIndex, 3, 2, []string{"x[[2, 3]] = x[0:2]", "y[0:1] = x[3:4]"}},
+		{FuseIndex, 3, 2, []string{"x[[2, 3]] = x[0:2]", "y[0:2] = x[1:3]"}},
+		// Only what the next statement reads by itself, not what it gives a name.
+		{ReadEarly, 1, 1, []string{"x[0:1] = y[1:2]", "t = x[0:1]"}},
+		{ReadEarly, 1, 2, []string{"x[0:1] = y[1:2]", "t = clone(x[0:1])"}},
+		{ReadEarly, 2, 3, []string{"x[0:1] = y[1:2]", "y[0:1] = x[0:1]"}},
+		{ReadEarly, 2, 2, []string{"x[0:1] = y[1:2]", "y[0:1] = x[1:2]"}},
 	} {
 		require.Equal(t, x.fused, kernelsOf(t, Fused, x.lines...), "fused %q", x.lines)
 		require.Equal(t, x.bad, kernelsOf(t, x.how, x.lines...), "%s %q", x.how, x.lines)

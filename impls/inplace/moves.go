@@ -1,82 +1,65 @@
 package inplace
 
-// move is copies that repeat from lane to lane: the stretch of n bytes from From to To,
-// then as many again a step further on in both storages, count in all.
-//
-// It is what a Plan runs on Sim in ascending order. A kernel's Copies say the same, lane
-// by lane; those of the plans of many shapes do not fit into a processor's cache, and
-// waiting for them took most of a step.
+import "github.com/slidefuzz/slidefuzz/impls"
+
+// move is n rows of a storage, from row to on, which take those from row from on of
+// another, in every lane.
 type move struct {
 	dst, src         int32
 	to, from, n      int32
-	toStep, fromStep int32
-	count            int32
+	toRows, fromRows int32 // of the two storages
 }
 
-// maxMove bounds the offsets of moves, in bytes; larger plans are bound by the copies
-// themselves.
-const maxMove = 1 << 30
+// Moves are all kernels of a lowered program as Sim does them in ascending order: in rows,
+// for caches of any lanes, dim, element type and layout. Plans say the same for one shape,
+// cell by cell; those of the many shapes that are drawn do not fit into a processor's
+// cache, and compiling them and waiting for them took longer than most steps.
+type Moves []move
 
-// movesOf is the kernels' copies as moves, in elements of size bytes; nil where a kernel
-// has to read before it writes, adds, or reaches too far.
-func movesOf(kernels []*Kernel, size, lanes int) []move {
-	moves := []move{}
-	for _, k := range kernels {
+// Moves is nil where a kernel has to read before it writes, adds, or exchanges rows and
+// elements: then its blocks have to be run one by one.
+func (low *Lowered) Moves() Moves {
+	if len(low.transposed) > 0 {
+		return nil
+	}
+	moves := Moves{}
+	// In one lane of rows of one cell, cells are rows. Rows of a lane are read and written
+	// in the same lane alone, and whole, so that kernels are disjoint in every shape if they
+	// are in this one.
+	for _, k := range low.Compile(impls.Shape{Batch: 1, Heads: 1, Window: 1, Dim: 1}, 1).Kernels {
 		if !k.disjoint || k.adds {
 			return nil
 		}
-		period := len(k.Copies)
-		if period%lanes == 0 && repeats(k.Copies, period/lanes) {
-			period /= lanes
-		}
-		for i := range period {
+		for i := range k.Copies {
 			c := &k.Copies[i]
-			if max(c.To, c.From)+c.N > maxMove/size || min(c.To, c.From) < 0 {
-				return nil
-			}
-			m := move{
-				dst: int32(c.Dst), src: int32(c.Src),
-				to: int32(c.To * size), from: int32(c.From * size), n: int32(c.N * size), count: 1,
-			}
-			if period < len(k.Copies) {
-				next := &k.Copies[i+period]
-				m.toStep, m.fromStep = int32((next.To-c.To)*size), int32((next.From-c.From)*size)
-				m.count = int32(lanes)
-			}
-			moves = append(moves, m)
+			moves = append(moves, move{
+				dst: int32(c.Dst), src: int32(c.Src), to: int32(c.To), from: int32(c.From), n: int32(c.N),
+				toRows: int32(low.rows[c.Dst]), fromRows: int32(low.rows[c.Src]),
+			})
 		}
 	}
 	return moves
 }
 
-// repeats reports whether every copy is the one that is period before it, as far on in
-// its storages as that is from the one before.
-func repeats(copies []Copy, period int) bool {
-	for i := period; i < len(copies); i++ {
-		c, before, first := &copies[i], &copies[i-period], &copies[i%period]
-		second := &copies[i%period+period]
-		if c.Dst != before.Dst || c.Src != before.Src || c.N != before.N ||
-			c.To-before.To != second.To-first.To || c.From-before.From != second.From-first.From {
-			return false
-		}
+// RunMoves runs all kernels of a lowered program in ascending order, as Run would each of
+// those that it has for a shape.
+func (d *Sim) RunMoves(moves Moves, s *impls.Shape, mem [][]byte) {
+	lanes, row := s.Lanes(), s.RowBytes()
+	if s.Layout == impls.TokensFirst { // a row of all lanes lies together
+		lanes, row = 1, lanes*row
 	}
-	return true
-}
-
-// RunPlan runs all kernels of a plan in ascending order, as Run would each of them; it
-// reports false, and has done nothing, where they have to be run one by one.
-func (d *Sim) RunPlan(p *Plan, mem [][]byte) bool {
-	if p.moves == nil {
-		return false
-	}
-	for i := range p.moves {
-		m := &p.moves[i]
+	for i := range moves {
+		m := &moves[i]
 		dst, src := mem[m.dst], mem[m.src]
-		to, from, n := int(m.to), int(m.from), int(m.n)
-		for range m.count {
+		to, from, n := int(m.to)*row, int(m.from)*row, int(m.n)*row
+		toStep, fromStep := int(m.toRows)*row, int(m.fromRows)*row
+		if n == toStep && n == fromStep { // so do whole lanes
+			copy(dst[:n*lanes], src[:n*lanes])
+			continue
+		}
+		for range lanes {
 			copy(dst[to:to+n], src[from:from+n])
-			to, from = to+int(m.toStep), from+int(m.fromStep)
+			to, from = to+toStep, from+fromStep
 		}
 	}
-	return true
 }

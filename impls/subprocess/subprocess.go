@@ -6,7 +6,9 @@ package subprocess
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"sync"
@@ -27,6 +29,19 @@ type Process struct {
 // what has left its process group is known by it.
 const markEnv = "SLIDEFUZZ_CHILD"
 
+// MissingError says that the program of a command is not on this machine.
+type MissingError struct {
+	Program string
+	Err     error
+}
+
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("the program %s is not there: %v", e.Program, e.Err)
+}
+
+// Unwrap gives what the system said.
+func (e *MissingError) Unwrap() error { return e.Err }
+
 var live = struct {
 	sync.Mutex
 	all map[*Process]bool
@@ -34,7 +49,7 @@ var live = struct {
 
 // Start starts a command. Its standard input, output and extra files must be
 // files: with anything else the command is not done while a process that it
-// left behind holds them.
+// left behind holds them. The error is a *MissingError where there is no such program.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: cmd, mark: rand.Text(), exited: make(chan struct{}), done: make(chan struct{})}
 	if cmd.Env == nil {
@@ -54,6 +69,9 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	err = cmd.Start()
 	_ = w.Close() // the child has its own
 	if err != nil {
+		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+			err = &MissingError{cmd.Args[0], err}
+		}
 		return nil, errors.Join(err, r.Close())
 	}
 	live.Lock()

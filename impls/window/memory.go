@@ -9,44 +9,63 @@ import (
 
 // memory is rows as bytes that a Device works on.
 type memory struct {
+	engine *Engine
 	shape  impls.Shape
 	device inplace.Device
 	sim    *inplace.Sim // the device, nil if it is another
+	room   [2][]byte    // of which the buffers are the beginning
 	bufs   [2][]byte
 	views  [2]impls.Tensor
 	stage  [2][]byte
-	mem    [][]byte // the storages of a plan
-	saves  map[int][2][]byte
-	// captured is which buffers a plan was first run on: an engine that
+	mem    [][]byte // the storages of a program
+	// temporary is the bytes of each of them that is a temporary.
+	temporary int
+	saves     map[int][2][]byte
+	// captured is which buffers a program was first run on: an engine that
 	// replays a captured graph goes on using those. Nil for all others.
-	captured map[*inplace.Plan][2][]byte
+	captured map[*step][2][]byte
 }
 
 func newMemory(e *Engine, d inplace.Device) *memory {
-	m := &memory{shape: e.Shape, device: d}
+	m := &memory{device: d}
 	m.sim, _ = d.(*inplace.Sim)
-	if e.update.bug == newBuffers {
-		m.captured = map[*inplace.Plan][2][]byte{}
-	}
-	m.reallocate()
+	m.empty(e)
 	return m
+}
+
+func (m *memory) empty(e *Engine) {
+	m.engine, m.shape = e, e.Shape
+	n := m.shape.Lanes() * m.shape.Window * m.shape.RowBytes()
+	for i := range m.bufs {
+		if len(m.room[i]) < n {
+			m.room[i] = make([]byte, n)
+		}
+		m.bufs[i] = m.room[i][:n:n]
+		clear(m.bufs[i])
+		m.views[i] = impls.TensorOver(m.shape, m.shape.Window, m.bufs[i])
+	}
+	clear(m.saves)
+	m.captured = nil
+	if e.update.bug == newBuffers {
+		m.captured = map[*step][2][]byte{}
+	}
+	if !e.Target.Lowering.Sound() {
+		// It may read a temporary before it is written: the same each time.
+		for i := range m.mem {
+			clear(m.mem[i])
+		}
+	}
 }
 
 func (m *memory) reallocate() {
 	for i := range m.bufs {
-		m.bufs[i] = make([]byte, m.shape.Lanes()*m.shape.Window*m.shape.RowBytes())
+		m.room[i] = make([]byte, len(m.bufs[i]))
+		m.bufs[i] = m.room[i]
 		m.views[i] = impls.TensorOver(m.shape, m.shape.Window, m.bufs[i])
 	}
 }
 
-func (m *memory) zero() {
-	clear(m.bufs[0])
-	clear(m.bufs[1])
-	clear(m.saves)
-	clear(m.captured)
-}
-
-func (m *memory) stored() (keys, values impls.Tensor) { return m.views[0], m.views[1] }
+func (m *memory) stored() (keys, values *impls.Tensor) { return &m.views[0], &m.views[1] }
 
 func (m *memory) clear(tensor, row int) {
 	if row == 0 {
@@ -80,39 +99,48 @@ func (m *memory) load(id int) {
 	}
 }
 
-// run runs a plan on keys, then on values. All storages of a plan but the
+// run runs a program on keys, then on values. All its storages but the
 // cache and the chunk are temporaries, which keys and values share.
-func (m *memory) run(p *inplace.Plan, keys, values *impls.Tensor, order func(tensor, kernel, blocks int) []int32) {
+func (m *memory) run(s *step, keys, values *impls.Tensor, order func(tensor, kernel, blocks int) []int32) {
 	chunks := [2][]byte{m.dense(keys, 0), m.dense(values, 1)}
-	if len(m.mem) < len(p.Rows) {
-		m.mem = append(m.mem, make([][]byte, len(p.Rows)-len(m.mem))...)
-	}
-	laneRow := m.shape.Lanes() * m.shape.RowBytes()
-	for i := 2; i < len(p.Rows); i++ {
-		if n := p.Rows[i] * laneRow; len(m.mem[i]) < n {
-			m.mem[i] = make([]byte, n)
-		}
-	}
+	m.temporaries(s)
 	bufs := m.bufs
 	if m.captured != nil {
-		if first, ok := m.captured[p]; ok {
+		if first, ok := m.captured[s]; ok {
 			bufs = first
 		}
-		m.captured[p] = bufs
+		m.captured[s] = bufs
+	}
+	if order == nil && m.sim != nil && s.moves != nil {
+		for t := range bufs {
+			m.mem[0], m.mem[1] = bufs[t], chunks[t]
+			m.sim.RunMoves(s.moves, &m.shape, m.mem)
+		}
+		return
 	}
 	size := m.shape.DType.Size()
 	for t := range bufs {
 		m.mem[0], m.mem[1] = bufs[t], chunks[t]
-		if order == nil && m.sim != nil && m.sim.RunPlan(p, m.mem) {
-			continue
-		}
-		for i, k := range p.Kernels {
+		for i, k := range m.engine.plan(s).Kernels {
 			var o []int32
 			if order != nil {
 				o = order(t, i, k.Blocks())
 			}
 			m.device.Run(k, m.mem, size, o)
 		}
+	}
+}
+
+// temporaries makes room for the storages of a program.
+func (m *memory) temporaries(s *step) {
+	n := s.most * m.shape.Lanes() * m.shape.RowBytes()
+	if s.storages <= len(m.mem) && n <= m.temporary {
+		return
+	}
+	m.temporary = max(n, m.temporary)
+	m.mem = make([][]byte, max(s.storages, len(m.mem)))
+	for i := 2; i < len(m.mem); i++ {
+		m.mem[i] = make([]byte, m.temporary)
 	}
 }
 

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,12 +78,13 @@ func TestPlansOfLongChunks(t *testing.T) {
 		require.NoError(t, err)
 		e, err := NewEngine(target, s, 1)
 		require.NoError(t, err)
+		plan := func(n, q int, full bool) *inplace.Plan { return e.plan(e.programs.of(n, q, full)) }
 		of := func(q int, stmts []inplace.Stmt) *inplace.Plan {
 			return inplace.Compile(inplace.Program{Buffers: []inplace.Buffer{{Name: cacheBuffer, Rows: w}, {Name: ChunkBuffer, Rows: q}}, Stmts: stmts}, inplace.Eager, s, 1)
 		}
-		require.Equal(t, of(w, e.update.step(w, 0, w)), e.plan(0, w, false), update)
-		require.Equal(t, of(w+1, keepLast(w, w+1)), e.plan(0, w+1, false), update)
-		require.Same(t, e.plan(0, w+1, false), e.plan(2, w+1, true), "whatever was there before")
+		require.Equal(t, of(w, e.update.step(w, 0, w)), plan(0, w, false), update)
+		require.Equal(t, of(w+1, keepLast(w, w+1)), plan(0, w+1, false), update)
+		require.Same(t, plan(0, w+1, false), plan(2, w+1, true), "whatever was there before")
 	}
 }
 
@@ -103,6 +105,26 @@ func TestDenseChunks(t *testing.T) {
 	one.RowStride *= 2
 	require.False(t, isDense(&one, impls.HeadsFirst))
 	require.False(t, isDense(&one, impls.TokensFirst))
+}
+
+// A chunk is handed to a plan as it is, but for one that is laid out otherwise or lies in
+// the cache's own memory.
+func TestChunksAreNotCopied(t *testing.T) {
+	s := impls.Shape{Batch: 1, Heads: 2, Window: 4, Dim: 2, DType: impls.BF16}
+	m := memory{shape: s}
+	own := impls.NewTensor(s, 4)
+	m.bufs[1] = own.Data
+	x := impls.NewTensor(s, 3)
+	for i := range x.Data {
+		x.Data[i] = byte(i)
+	}
+	require.Same(t, &x.Data[0], &m.dense(&x, 0)[0])
+	require.Len(t, m.dense(&x, 0), len(x.Data))
+	part := x.Slice(0, 2)
+	got := m.dense(&part, 0)
+	require.NotSame(t, &x.Data[0], &got[0])
+	require.Equal(t, slices.Concat(x.Data[:8], x.Data[12:20]), got)
+	require.NotSame(t, &own.Data[0], &m.dense(&own, 1)[0], "rows that are read before they are written")
 }
 
 func TestVariantsOfTargets(t *testing.T) {

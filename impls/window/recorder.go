@@ -8,17 +8,21 @@ import (
 // Recorder is the storage of a cache that notes in a trace what is to be
 // done. Its tensors have no bytes.
 type Recorder struct {
-	Trace *inplace.Trace
-	cache [2]int
-	chunk [2]int
-	temps []int
-	saves map[int][2]int
-	bug   bug
+	Trace  *inplace.Trace
+	engine *Engine
+	cache  [2]int
+	chunk  [2]int
+	temps  []int
+	saves  map[int][2]int
+	bug    bug
+	view   impls.Tensor // of the window, without bytes
 }
 
 // Record is an empty cache that runs nothing and notes everything.
 func (e *Engine) Record() (*WindowCache, *Recorder) {
-	r := &Recorder{Trace: &inplace.Trace{Shape: e.Shape}, saves: map[int][2]int{}, bug: e.update.bug}
+	r := &Recorder{Trace: &inplace.Trace{Shape: e.Shape}, engine: e, saves: map[int][2]int{}, bug: e.update.bug}
+	s := e.Shape
+	r.view = impls.Tensor{Batch: s.Batch, Heads: s.Heads, Rows: s.Window, Dim: s.Dim, DType: s.DType}
 	r.reallocate()
 	for t := range r.chunk {
 		r.chunk[t] = r.Trace.AddStorage(0)
@@ -43,13 +47,14 @@ func (r *Recorder) CheckCache(tensor int, labels [][]int32) {
 	r.Trace.AddRows(inplace.Check, r.cache[tensor], r.Trace.Shape.Window, 0, tensor, labels)
 }
 
-func (r *Recorder) stored() (keys, values impls.Tensor) {
-	s := r.Trace.Shape
-	t := impls.Tensor{Batch: s.Batch, Heads: s.Heads, Rows: s.Window, Dim: s.Dim, DType: s.DType}
-	return t, t
-}
+func (r *Recorder) stored() (keys, values *impls.Tensor) { return &r.view, &r.view }
 
-func (r *Recorder) zero() { r.clear(0, 0); r.clear(1, 0); clear(r.saves) }
+func (r *Recorder) empty(e *Engine) {
+	r.engine = e
+	r.clear(0, 0)
+	r.clear(1, 0)
+	clear(r.saves)
+}
 
 func (r *Recorder) clear(tensor, row int) {
 	w := r.Trace.Shape.Window
@@ -102,7 +107,8 @@ func (r *Recorder) copy(to, from int) {
 // 32 bits of an offset, without a sign; an int of 32 bits holds 2^31 only so.
 const farPast = -1 << 31
 
-func (r *Recorder) run(p *inplace.Plan, _, _ *impls.Tensor, order func(tensor, kernel, blocks int) []int32) {
+func (r *Recorder) run(s *step, _, _ *impls.Tensor, order func(tensor, kernel, blocks int) []int32) {
+	p := r.engine.plan(s)
 	for i := len(r.temps) + 2; i < len(p.Rows); i++ {
 		r.temps = append(r.temps, r.Trace.AddStorage(0))
 	}

@@ -18,12 +18,12 @@ type WindowCache struct {
 
 	engine  *Engine
 	rows    storage
-	memory  *memory // rows, nil where they are not in this process
-	n       int     // tokens that the caller has appended
-	counter int     // tokens that an update without guard believes it has
+	n       int // tokens that the caller has appended
+	counter int // tokens that an update without guard believes it has
 	saved   map[int]saved
-	last    *inplace.Plan
-	chunk   [2]impls.Tensor // what run reads: kept here, so that an update allocates nothing
+	last    *step           // what the last update ran, nil if it ran nothing
+	chunk   [2]impls.Tensor // what Update was given: kept here, so that an update allocates nothing
+	got     [2]impls.Tensor // what it returns where that is neither of the caller nor the window
 }
 
 // saved is what a snapshot holds beside the rows.
@@ -31,30 +31,31 @@ type saved struct{ n, counter int }
 
 // storage is where the rows of a WindowCache are, and what is done to them.
 type storage interface {
-	// run runs a plan on keys, then on values.
-	run(p *inplace.Plan, keys, values *impls.Tensor, order func(tensor, kernel, blocks int) []int32)
-	// zero zeroes everything and forgets what was saved. clear zeroes the rows
+	// run runs the program of a step on keys, then on values.
+	run(s *step, keys, values *impls.Tensor, order func(tensor, kernel, blocks int) []int32)
+	// empty makes everything what it is in a new cache of an engine. clear zeroes the rows
 	// of a tensor from row on; reallocate gives the tensors other memory, all zero.
-	zero()
+	empty(e *Engine)
 	clear(tensor, row int)
 	reallocate()
 	// save keeps both tensors under a number, as a view or as a copy; load
 	// brings them back.
 	save(id int, view bool)
 	load(id int)
-	stored() (keys, values impls.Tensor)
+	stored() (keys, values *impls.Tensor)
 }
 
 // NewCache makes an empty cache.
 func (e *Engine) NewCache(d inplace.Device) *WindowCache {
-	m := newMemory(e, d)
-	return &WindowCache{Shape: e.Shape, engine: e, rows: m, memory: m}
+	return &WindowCache{Shape: e.Shape, engine: e, rows: newMemory(e, d)}
 }
 
-// Recycle makes the cache what NewCache made it, in the buffers that it has. It
-// is not Reset, which a known-bad update may do wrongly.
-func (c *WindowCache) Recycle() {
-	c.rows.zero()
+// Recycle makes the cache what NewCache of an engine makes, on the device and in the memory
+// that it has: what it was made for before does not matter. It is not Reset, which a
+// known-bad update may do wrongly.
+func (c *WindowCache) Recycle(e *Engine) {
+	c.rows.empty(e)
+	c.Shape, c.engine = e.Shape, e
 	c.saved = nil
 	c.Order, c.n, c.counter, c.last = nil, 0, 0, nil
 }
@@ -74,18 +75,24 @@ func New(t Target, s impls.Shape, block int) (*WindowCache, error) {
 
 // Stored implements Storer.
 func (c *WindowCache) Stored() (keys, values impls.Tensor) {
-	if m := c.memory; m != nil { // asked after each step: one copy less
-		return m.views[0], m.views[1]
-	}
-	return c.rows.stored()
+	k, v := c.rows.stored()
+	return *k, *v
 }
+
+// StoredRef is Stored by reference: see UpdateRef.
+func (c *WindowCache) StoredRef() (keys, values *impls.Tensor) { return c.rows.stored() }
 
 // Len is the number of tokens appended.
 func (c *WindowCache) Len() int { return c.n }
 
 // LastPlan is what the last Update ran, nil if it ran nothing. The storages
 // are the cache, the chunk, then temporaries.
-func (c *WindowCache) LastPlan() *inplace.Plan { return c.last }
+func (c *WindowCache) LastPlan() *inplace.Plan {
+	if c.last == nil {
+		return nil
+	}
+	return c.engine.plan(c.last)
+}
 
 // guard is the contract "single".
 func (c *WindowCache) guard(keys, values *impls.Tensor) error {
@@ -117,13 +124,28 @@ func (c *WindowCache) guard(keys, values *impls.Tensor) error {
 
 // Update implements Cache.
 func (c *WindowCache) Update(keys, values impls.Tensor) (impls.Tensor, impls.Tensor, error) {
+	c.chunk = [2]impls.Tensor{keys, values}
+	k, v, err := c.UpdateRef(&c.chunk[0], &c.chunk[1])
+	if err != nil {
+		return impls.Tensor{}, impls.Tensor{}, err
+	}
+	return *k, *v, nil
+}
+
+// UpdateRef is Update without copies of tensors, of ten words each, which are a good part of a
+// decode's time. What it returns holds until the next call; with an error it is nil.
+func (c *WindowCache) UpdateRef(keys, values *impls.Tensor) (k, v *impls.Tensor, err error) {
 	c.last = nil
 	u := c.engine.update
 	if u.asWritten != nil {
-		return c.updateAsWritten(keys, values)
+		c.got[0], c.got[1], err = c.updateAsWritten(*keys, *values)
+		if err != nil {
+			return nil, nil, err
+		}
+		return &c.got[0], &c.got[1], nil
 	}
-	if err := c.guard(&keys, &values); err != nil {
-		return impls.Tensor{}, impls.Tensor{}, err
+	if err := c.guard(keys, values); err != nil {
+		return nil, nil, err
 	}
 	q, w := keys.Rows, c.Shape.Window
 	full := c.n+q > w
@@ -132,22 +154,20 @@ func (c *WindowCache) Update(keys, values impls.Tensor) (impls.Tensor, impls.Ten
 		full = true
 	case q == 0: // evictEmpty: the newest row stands in for the missing one
 		k, v := c.rows.stored()
-		c.run(c.engine.plan(w, 1, true), k.Slice(w-1, w), v.Slice(w-1, w))
-		k, v = c.rows.stored()
+		c.got = [2]impls.Tensor{k.Slice(w-1, w), v.Slice(w-1, w)}
+		c.run(c.engine.programs.of(w, 1, true), &c.got[0], &c.got[1])
 		return k, v, nil
 	}
-	c.run(c.engine.plan(c.n, q, full), keys, values)
+	c.run(c.engine.programs.of(c.n, q, full), keys, values)
 	c.n += q
 	if q > w {
 		if u.bug == clampReturn {
-			return keys.Slice(q-w, q), values.Slice(q-w, q), nil
+			c.got = [2]impls.Tensor{keys.Slice(q-w, q), values.Slice(q-w, q)}
+			return &c.got[0], &c.got[1], nil
 		}
 		return keys, values, nil
 	}
-	if m := c.memory; m != nil {
-		return m.views[0], m.views[1], nil
-	}
-	k, v := c.rows.stored()
+	k, v = c.rows.stored()
 	return k, v, nil
 }
 
@@ -177,12 +197,13 @@ func (c *WindowCache) updateAsWritten(keys, values impls.Tensor) (impls.Tensor, 
 	if !dense {
 		k, v = c.broadcast(keys), c.broadcast(values)
 	}
-	c.run(c.engine.plan(c.n, q, full), k, v)
+	c.chunk = [2]impls.Tensor{k, v}
+	c.run(c.engine.programs.of(c.n, q, full), &c.chunk[0], &c.chunk[1])
 	c.n += q
 	if q > s.Window {
 		return keys, values, nil
 	}
-	k, v = c.rows.stored()
+	k, v = c.Stored()
 	return k, v, nil
 }
 
@@ -204,9 +225,9 @@ func (c *WindowCache) broadcast(t impls.Tensor) impls.Tensor {
 	return out
 }
 
-func (c *WindowCache) run(p *inplace.Plan, keys, values impls.Tensor) {
-	c.last, c.chunk = p, [2]impls.Tensor{keys, values}
-	c.rows.run(p, &c.chunk[0], &c.chunk[1], c.Order)
+func (c *WindowCache) run(s *step, keys, values *impls.Tensor) {
+	c.last = s
+	c.rows.run(s, keys, values, c.Order)
 }
 
 // Reset implements Cache.

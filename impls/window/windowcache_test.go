@@ -64,7 +64,7 @@ func TestCropOfAWindow(t *testing.T) {
 	require.Equal(t, 4, c.Len())
 	requireStored(t, c, 2, 3, 4)
 
-	c.Recycle()
+	c.Recycle(c.engine)
 	require.NoError(t, c.Crop(0))
 	appendOf(t, c, 1, 2, 3) // full, and has not slid
 	require.NoError(t, c.Crop(3))
@@ -101,7 +101,7 @@ func TestReturnsOfUpdates(t *testing.T) {
 	for _, update := range []string{"cat", "return-clamped", "cat-as-written"} {
 		c := newCache(t, update+"/fused/sim", oneByte)
 		for _, long := range [][]byte{{1, 2, 3, 4}, {1, 2, 3, 4, 5}, {1, 2, 3, 4, 5, 6, 7}} {
-			c.Recycle()
+			c.Recycle(c.engine)
 			k, v := appendOf(t, c, long...)
 			last := long[len(long)-3:]
 			if update == "return-clamped" {
@@ -112,10 +112,10 @@ func TestReturnsOfUpdates(t *testing.T) {
 			requireStored(t, c, last...)
 			require.Equal(t, len(long), c.Len())
 		}
-		c.Recycle()
+		c.Recycle(c.engine)
 		k, v := appendOf(t, c, 1, 2)
 		requireRows(t, k, v, 1, 2, 0)
-		c.Recycle()
+		c.Recycle(c.engine)
 		k, v = appendOf(t, c, 1, 2, 3)
 		requireRows(t, k, v, 1, 2, 3)
 		keys, values := c.Stored()
@@ -167,7 +167,7 @@ func TestBugsAtTheBorder(t *testing.T) {
 	requireStored(t, c, 1, 2, 0)
 	appendOf(t, c, 3)
 	requireStored(t, c, 2, 0, 3)
-	c.Recycle()
+	c.Recycle(c.engine)
 	appendOf(t, c, 1)
 	appendOf(t, c, 2, 3) // not by a single token
 	requireStored(t, c, 1, 2, 3)
@@ -175,7 +175,7 @@ func TestBugsAtTheBorder(t *testing.T) {
 	single.Window = 1
 	c = newCache(t, "roll-early/fused/sim", single)
 	appendOf(t, c, 1)
-	require.Same(t, c.engine.plan(0, 1, false), c.LastPlan(), "a window of one row is filled, as in roll")
+	require.Same(t, c.engine.plan(c.engine.programs.of(0, 1, false)), c.LastPlan(), "a window of one row is filled, as in roll")
 
 	c = newCache(t, "evict-empty/fused/sim", oneByte)
 	appendOf(t, c, 1, 2)

@@ -105,3 +105,18 @@ func TestOffers(t *testing.T) {
 	h.Ragged = true
 	assert.True(t, h.Offers("ragged") && h.Offers("crop-each"))
 }
+
+// What an engine says of itself is read as it was written.
+func TestModelHello(t *testing.T) {
+	h := Hello{Name: "e", Version: "1", DTypes: []impls.DType{impls.F32}, Device: "cpu", Model: &ModelHello{
+		Crop: true, Join: true, All: true, Archs: []string{"gemma3"}, Formats: []string{"gguf"},
+		MaxRequests: 2, MaxContext: 100, MinWindow: 2, MaxWindow: 16, Logits: 20,
+	}}
+	got, err := parseHello(h.message().Meta)
+	require.NoError(t, err)
+	assert.Equal(t, &h, got)
+	meta := h.message().Meta
+	meta["logits"] = "0"
+	_, err = parseHello(meta)
+	assert.ErrorContains(t, err, `logits "0": want a number from 1 on`)
+}

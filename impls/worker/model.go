@@ -24,6 +24,9 @@ type ModelHello struct {
 	MaxRequests, MaxContext int
 	// MinWindow and MaxWindow are of sliding layers, 0 for no bound.
 	MinWindow, MaxWindow int
+	// Logits is how many of each row of logits the engine gives, the largest, the others
+	// being -Inf; 0 for all.
+	Logits int
 	// Variants are the ways in which the engine runs a checkpoint, by name, which Load
 	// takes; the first is meant where none is named. Nil for an engine with one way.
 	Variants []string
@@ -61,7 +64,7 @@ func parseModelHello(meta map[string]string) (*ModelHello, error) {
 	if h.Formats, err = someOf(meta, "formats", modelFormats, h.Formats); err != nil {
 		return nil, err
 	}
-	for key, n := range map[string]*int{"max_requests": &h.MaxRequests, "max_context": &h.MaxContext} {
+	for key, n := range map[string]*int{"max_requests": &h.MaxRequests, "max_context": &h.MaxContext, "logits": &h.Logits} {
 		if text, ok := meta[key]; ok {
 			if *n, err = parseCount(text, 1); err != nil {
 				return nil, fmt.Errorf("%s %q: want a number from 1 on", key, text)
@@ -118,7 +121,7 @@ func (h *ModelHello) metadata() map[string]string {
 			meta[key] = strings.Join(list, ",")
 		}
 	}
-	for key, n := range map[string]int{"max_requests": h.MaxRequests, "max_context": h.MaxContext} {
+	for key, n := range map[string]int{"max_requests": h.MaxRequests, "max_context": h.MaxContext, "logits": h.Logits} {
 		if n > 0 {
 			meta[key] = strconv.Itoa(n)
 		}

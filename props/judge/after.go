@@ -60,7 +60,7 @@ func (a *again) outcome() error {
 	return nil
 }
 
-func (a *again) Update(context.Context, impls.Tensor, impls.Tensor) (k, v impls.Tensor, err error) {
+func (a *again) Update(context.Context, *impls.Tensor, *impls.Tensor) (k, v *impls.Tensor, err error) {
 	return k, v, a.outcome()
 }
 
@@ -77,18 +77,18 @@ func (a *again) Can(need corpus.Capability) bool {
 	return need == corpus.CanCrop || need == corpus.CanSnapshot
 }
 
-func (a *again) Layers() []int                                { return nil }
-func (a *again) Reset(context.Context)                        {}
-func (a *again) Crop(context.Context, int) error              { return a.outcome() }
-func (a *again) CropEach(context.Context, []int) error        { return errRefused }
-func (a *again) Select(context.Context, []int) error          { return errRefused }
-func (a *again) Snapshot(context.Context, int) error          { return a.outcome() }
-func (a *again) Restore(context.Context, int) error           { return a.outcome() }
-func (a *again) Positions() [][]int                           { return nil }
-func (a *again) Visible() [][][]bool                          { return nil }
-func (a *again) Sinks() int                                   { return 0 }
-func (a *again) Stored() (keys, values impls.Tensor, ok bool) { return keys, values, false }
-func (a *again) Failed() (f corpus.Fault, detail string)      { return "", "" }
+func (a *again) Layers() []int                                 { return nil }
+func (a *again) Reset(context.Context)                         {}
+func (a *again) Crop(context.Context, int) error               { return a.outcome() }
+func (a *again) CropEach(context.Context, []int) error         { return errRefused }
+func (a *again) Select(context.Context, []int) error           { return errRefused }
+func (a *again) Snapshot(context.Context, int) error           { return a.outcome() }
+func (a *again) Restore(context.Context, int) error            { return a.outcome() }
+func (a *again) Positions() [][]int                            { return nil }
+func (a *again) Visible() [][][]bool                           { return nil }
+func (a *again) Sinks() int                                    { return 0 }
+func (a *again) Stored() (keys, values *impls.Tensor, ok bool) { return nil, nil, false }
+func (a *again) Failed() (f corpus.Fault, detail string)       { return "", "" }
 func (a *again) LastPlan() *inplace.Plan {
 	if a.j.op < len(a.ran.Plans) {
 		return a.ran.Plans[a.j.op]
@@ -99,7 +99,7 @@ func (a *again) LastPlan() *inplace.Plan {
 // followed brings tokens into the history and judges nothing.
 type followed struct{ j *Judge }
 
-func (f followed) Chunk(o *corpus.Op, serial int) (keys, values impls.Tensor) {
+func (f followed) Chunk(o *corpus.Op, serial int) (keys, values *impls.Tensor) {
 	return compared(f).Chunk(o, serial)
 }
 

@@ -32,6 +32,9 @@ type Attention struct {
 	Padding, Other float64
 	// Empty is the part of the attention, besides those, that rows without a token got.
 	Empty float64
+	// Crowded: the engine gave its largest logits alone, all of tokens that were seen. A
+	// token whose share is 0 may have been seen too.
+	Crowded bool
 }
 
 // Reading is what a row of logits says: what its query attended to, by layer and query

@@ -308,6 +308,22 @@ func TestEngineIdentities(t *testing.T) {
 	require.NotEqual(t, s.give(c, 1), s.give(a, 1))
 	s.drop("b")
 	require.True(t, b.ended)
+	at := a.tokens[len(a.tokens)-1] + 1
+	s.crop(a, len(a.tokens))
+	require.Equal(t, []int{at % 58}, s.give(a, 1), "a crop of nothing goes on")
+
+	// What ended is not kept apart from, and a token beside another one is better than the
+	// same one.
+	s = newEngineState(10)
+	s.give(s.begin("a", 0), 3)
+	s.give(s.begin("b", 0), 1)
+	require.Equal(t, []int{7}, s.open["b"].tokens, "5 from 2")
+	s.drop("b")
+	require.Equal(t, []int{7}, s.give(s.begin("c", 0), 1))
+	s = newEngineState(3)
+	s.give(s.begin("a", 0), 1)
+	require.Equal(t, []int{1}, s.give(s.begin("b", 0), 1))
+	require.Equal(t, []int{2}, s.give(s.begin("c", 0), 1), "1 from both")
 }
 
 // What follows a divergence is given to the engine without a verdict: the forwards, up

@@ -95,6 +95,9 @@ func (j *EngineJudge) head(q *query, a *Attention) (w *wrong, open bool) {
 func (j *EngineJudge) uniform(q *query, a *Attention) (w *wrong, open bool) {
 	n := q.position - q.first + 1
 	want := oracle.CountIdentities(q.must(), q.identities)
+	if a.Crowded {
+		return j.crowded(q, a, want)
+	}
 	got := countShares(a, n)
 	if got.off <= margin && got.padding+got.other+got.empty == 0 && slices.Equal(got.tokens, want) {
 		j.Worst = max(j.Worst, got.off)
@@ -108,6 +111,23 @@ func (j *EngineJudge) uniform(q *query, a *Attention) (w *wrong, open bool) {
 		case got.off > margin:
 			return nil, true
 		}
+	}
+	return j.seen(q, want, got), false
+}
+
+// crowded judges a head of which it is not known whether it saw tokens beside those given:
+// wrong is that it saw one of these and must not, and nothing else can be told.
+func (j *EngineJudge) crowded(q *query, a *Attention, want []int) (w *wrong, open bool) {
+	got, ok := j.otherCount(a, q.position-q.first+1)
+	extra := false
+	for t, n := range got.tokens {
+		extra = extra || n > 0 && want[t] == 0
+		if n == 0 {
+			want[t] = 0
+		}
+	}
+	if !ok || !extra {
+		return nil, true
 	}
 	return j.seen(q, want, got), false
 }

@@ -369,3 +369,50 @@ func (c *counting) Forward(ctx context.Context, batch []Tokens, all bool) ([]Rea
 	c.rows = len(rows)
 	return rows, err
 }
+
+// A head of which not all is known is wrong where it saw a token that it must not, and
+// nothing else can be told: what it seems to lack it may have seen.
+func TestCrowdedHeads(t *testing.T) {
+	j, q := judgeOf(6, 3) // must see 3, 4, 5
+	w, open := j.head(q, &Attention{Crowded: true, Shares: shares(map[int]float64{2: 0.25, 3: 0.25, 4: 0.25, 5: 0.25})})
+	require.False(t, open)
+	require.Equal(t, corpus.FaultStale, w.fault)
+	require.Equal(t, "sees token 2, which has left the window", w.detail)
+	w, _ = j.head(q, &Attention{Crowded: true, Shares: shares(map[int]float64{2: 0.5, 5: 0.5})})
+	require.Equal(t, corpus.FaultStale, w.fault, "and not that 3 and 4 are missing")
+	for _, unknown := range []map[int]float64{
+		{4: 0.5, 5: 0.5},           // 3 may have been seen
+		{3: 0.2, 4: 0.3, 5: 0.35},  // no counts at all
+		{2: 0.27, 3: 0.4, 5: 0.33}, // nor here
+	} {
+		w, open = j.head(q, &Attention{Crowded: true, Shares: shares(unknown)})
+		require.Nil(t, w)
+		require.True(t, open)
+	}
+}
+
+// Of two requests that have ended and held an identity, the one whose tokens end nearer to
+// it is named.
+func TestWhoseIdentity(t *testing.T) {
+	j, q := judgeOf(4, 2)
+	for name, tokens := range map[string][]int{"b": {30, 31, 32}, "c": {20, 21, 22, 23, 24, 25, 26, 27, 28, 30}} {
+		j.state.begin(name, 0).tokens = tokens
+		j.state.drop(name)
+	}
+	fault, says := j.whose(q, 30)
+	require.Equal(t, corpus.FaultStale, fault)
+	require.Equal(t, "token 9 of request c, which has ended", says)
+}
+
+// What a head saw beside what it must see is wrong even where its tokens' counts are right.
+func TestUniformHeadSeesMore(t *testing.T) {
+	j, q := judgeOf(6, 3)
+	a := Attention{Role: Uniform, Shares: shares(map[int]float64{3: 1. / 3, 4: 1. / 3, 5: 1. / 3})}
+	w, open := j.head(q, &a)
+	require.True(t, w == nil && !open)
+	for _, more := range []Attention{{Padding: 1. / 3}, {Other: 1. / 3}, {Padding: 1. / 3, Other: 1. / 3}, {Empty: 0.5}, {Padding: 1. / 3, Empty: 0.25}} {
+		more.Role, more.Shares = a.Role, a.Shares
+		w, open = j.head(q, &more)
+		require.True(t, w != nil && !open, "%+v", more)
+	}
+}

@@ -39,7 +39,7 @@ func (s *engineState) begin(name string, pad int) *request {
 // give gives a request its next n tokens.
 func (s *engineState) give(r *request, n int) []int {
 	if r.next < 0 {
-		r.next = s.fresh(r, n)
+		r.next = s.fresh(n)
 	}
 	r.steps++
 	for range n {
@@ -52,10 +52,10 @@ func (s *engineState) give(r *request, n int) []int {
 // fresh is the first identity of a run of n tokens whose last is as far as can be from
 // the newest tokens of all requests, in both directions: what a request sees, and what
 // an engine keeps beyond that, lies before its newest token.
-func (s *engineState) fresh(r *request, n int) int {
+func (s *engineState) fresh(n int) int {
 	var taken []int
 	for _, x := range s.order {
-		if len(x.tokens) > 0 && (!x.ended || x == r) {
+		if len(x.tokens) > 0 && !x.ended {
 			taken = append(taken, x.tokens[len(x.tokens)-1])
 		}
 		if len(x.cut) > 0 && !x.ended {

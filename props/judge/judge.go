@@ -14,7 +14,9 @@ import (
 type Subject interface {
 	// Can says what the cache can do beside Update and Reset.
 	Can(corpus.Capability) bool
-	Update(ctx context.Context, keys, values impls.Tensor) (k, v impls.Tensor, err error)
+	// Update is handed and returns tensors by reference: those returned hold until the next
+	// call, and are of no interest with an error.
+	Update(ctx context.Context, keys, values *impls.Tensor) (k, v *impls.Tensor, err error)
 	// UpdateEach is as impls.RaggedUpdater's, and UpdateLayer as impls.Layered's: it
 	// is asked instead of Update where Layers has any.
 	UpdateEach(ctx context.Context, keys, values impls.Tensor, lengths []int) (k, v impls.Tensor, err error)
@@ -31,7 +33,7 @@ type Subject interface {
 	Sinks() int          // as impls.Sinker
 	// Stored shows the buffers, as impls.Storer; ok is false for a cache that
 	// does not.
-	Stored() (keys, values impls.Tensor, ok bool)
+	Stored() (keys, values *impls.Tensor, ok bool)
 	// LastPlan is what the last Update ran, nil where nobody knows: storage 0 is
 	// the cache, 1 the chunk, the others are temporaries.
 	LastPlan() *inplace.Plan
@@ -54,9 +56,11 @@ type Judge struct {
 	history *oracle.History           // of the layer that is asked or judged
 	saved   map[int][]*oracle.History // by layer
 	memory  [2][]byte                 // of the chunks
-	handing [2][]byte                 // what was in them when they were handed over
+	handing [2][]byte                 // what was in them when they were handed over, in memory
+	copied  [2][]byte                 // that no cache sees: a copy, or the code's
 	chunk   [2]impls.Tensor           // the chunks that the cache was handed last
-	got     [2]impls.Tensor           // what it returned then
+	got     [2]*impls.Tensor          // what it returned then
+	each    [2]impls.Tensor           // that of an update for entries or a layer
 	lists   [][]int                   // the positions that it said then
 	masks   [][][]bool                // and what is visible
 	serial  int                       // of its first token

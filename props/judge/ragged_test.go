@@ -90,3 +90,37 @@ func TestNarrowEntriesAreJudgedEach(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, d)
 }
+
+// echo returns the chunk that it is handed, but for one cell.
+type echo struct {
+	windows
+	entry, row int // of the cell, none for entry -1
+}
+
+func (c *echo) UpdateEach(keys, values impls.Tensor, _ []int) (k, v impls.Tensor, err error) {
+	k, v = keys.Clone(c.shape), values.Clone(c.shape)
+	if c.entry >= 0 {
+		v.Row(c.entry, c.row)[0] ^= 1
+	}
+	return k, v, nil
+}
+
+// A chunk of more than a window comes back as it is: each entry's tokens are its last rows,
+// what is before them is anything.
+func TestNarrowEntriesComeBack(t *testing.T) {
+	for _, x := range []struct {
+		entry, row int
+		wrong      bool
+	}{{-1, 0, false}, {0, 0, true}, {0, 3, true}, {1, 0, false}, {1, 2, false}, {1, 3, true}} {
+		c := &echo{windows{shape: impls.Shape{Batch: 2, Heads: 1, Window: 2, Dim: 2, DType: impls.U8}}, x.entry, x.row}
+		c.Reset()
+		d, err := judge.New().Cache(t.Context(), &corpus.Case{Shape: c.shape, Ops: []corpus.Op{
+			{Kind: corpus.Append, N: 4, Each: []int{4, 1}},
+		}}, run.Cache(c), oracle.Single)
+		require.NoError(t, err)
+		require.Equal(t, x.wrong, d != nil, "entry %d, row %d: %v", x.entry, x.row, d)
+		if d != nil {
+			require.Equal(t, x.row, d.Row)
+		}
+	}
+}

@@ -19,7 +19,7 @@ type Rows interface {
 	// Chunk makes the chunk of an append, of tokens whose serials begin at serial,
 	// and brings their rows into the history, where they count once the cache has
 	// accepted them.
-	Chunk(o *corpus.Op, serial int) (keys, values impls.Tensor)
+	Chunk(o *corpus.Op, serial int) (keys, values *impls.Tensor)
 	// Mismatched makes a chunk of another shape or type than the cache's.
 	Mismatched(o *corpus.Op, serial int) (keys, values impls.Tensor, err error)
 	// Caller judges the tensors that the caller has handed over.
@@ -77,7 +77,7 @@ func (j *Judge) step(ctx context.Context, o *corpus.Op) (d *corpus.Divergence) {
 	}
 	x.Effect(o, state{j})
 	if j.handed {
-		return j.rows.Returned(&j.got[0], &j.got[1], o)
+		return j.rows.Returned(j.got[0], j.got[1], o)
 	}
 	return j.rows.Buffers()
 }
@@ -108,13 +108,13 @@ func (a asked) Update(ctx context.Context, o *corpus.Op) error {
 	for _, h := range j.layers {
 		serial = h.Serial(o.N) // the same in all
 	}
-	if o.Mismatched(j.now()) {
+	if o.Named() && o.Mismatched(j.now()) {
 		k, v, err := j.rows.Mismatched(o, serial)
 		if err != nil {
 			j.fault = j.Fault(corpus.FaultShape, "-", err.Error())
 			return nil
 		}
-		if _, _, err = j.update(ctx, o, 0, k, v); err != nil {
+		if _, _, err = j.update(ctx, o, 0, &k, &v); err != nil {
 			j.refuse(serial, o.N)
 		}
 		return err
@@ -134,14 +134,16 @@ func (a asked) Update(ctx context.Context, o *corpus.Op) error {
 }
 
 // update asks a layer, where there are any.
-func (j *Judge) update(ctx context.Context, o *corpus.Op, layer int, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+func (j *Judge) update(ctx context.Context, o *corpus.Op, layer int, keys, values *impls.Tensor) (k, v *impls.Tensor, err error) {
 	switch {
 	case j.layered:
-		return j.cache.UpdateLayer(ctx, layer, keys, values)
+		j.each[0], j.each[1], err = j.cache.UpdateLayer(ctx, layer, *keys, *values)
 	case o.Each != nil:
-		return j.cache.UpdateEach(ctx, keys, values, slices.Clone(o.Each))
+		j.each[0], j.each[1], err = j.cache.UpdateEach(ctx, *keys, *values, slices.Clone(o.Each))
+	default:
+		return j.cache.Update(ctx, keys, values)
 	}
-	return j.cache.Update(ctx, keys, values)
+	return &j.each[0], &j.each[1], err
 }
 
 // updateLayers hands each layer a chunk of its own, and judges what it returns
@@ -163,7 +165,7 @@ func (j *Judge) updateLayers(ctx context.Context, o *corpus.Op, serial int) erro
 			return err
 		}
 		j.advance(h, o, serial)
-		if j.fault = j.rows.Returned(&k, &v, o); j.fault != nil {
+		if j.fault = j.rows.Returned(k, v, o); j.fault != nil {
 			return nil
 		}
 	}

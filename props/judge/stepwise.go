@@ -77,13 +77,13 @@ func (j *Judge) Give(ctx context.Context, keys, values impls.Tensor) (k, v impls
 		if l > 0 { // the rows may have been layer 0's own, which have moved
 			keys, values = given[0], given[1]
 		}
-		var err error
-		k, v, err = j.update(ctx, o, l, keys, values)
+		returnedKeys, returnedValues, err := j.update(ctx, o, l, &keys, &values)
 		if err != nil {
 			j.refuse(serial, q)
 			return k, v, j.Fault(corpus.FaultRefused, "-", o.Kind.Operation().WrongAnswer(o, j.c.Shape, state{j}, err))
 		}
 		j.advance(h, o, serial)
+		k, v = *returnedKeys, *returnedValues
 		if d := j.checkReturned([2]*impls.Tensor{&k, &v}, o); d != nil {
 			return k, v, d
 		}

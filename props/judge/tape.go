@@ -13,6 +13,7 @@ type code struct {
 	cases  int       // that have used it
 	tokens int       // so many serials, from 0, are on the tape
 	tape   [2][]byte // by tensor: of each lane its tokens one after the other
+	across [2][]byte // the same by token: of each the rows of all lanes
 }
 
 // maxTape bounds the tokens on a tape, to what a case has that is not long, and
@@ -38,13 +39,15 @@ func (c *code) use() {
 		return
 	}
 	lanes, row := c.shape.Lanes(), c.shape.RowBytes()
-	c.tokens = min(maxTape, maxTapeBytes/2/(lanes*row))
+	c.tokens = min(maxTape, maxTapeBytes/4/(lanes*row))
 	for t := range c.tape {
 		c.tape[t] = make([]byte, c.tokens*lanes*row)
+		c.across[t] = make([]byte, c.tokens*lanes*row)
 		at := c.tape[t]
 		for lane := range lanes {
 			for serial := range c.tokens {
 				c.PutRow(at[:row], oracle.Tensor(t), lane, serial)
+				copy(c.across[t][(serial*lanes+lane)*row:], at[:row])
 				at = at[row:]
 			}
 		}
@@ -60,6 +63,17 @@ func (c *code) rows(t oracle.Tensor, lane, serial, n int) []byte {
 	row := c.shape.RowBytes()
 	at := (lane*c.tokens + serial) * row
 	return c.tape[t][at : at+n*row]
+}
+
+// token is the rows of one token in so many lanes, from a lane on, not to be changed, nil
+// where they are not on the tape.
+func (c *code) token(t oracle.Tensor, lane, lanes, serial int) []byte {
+	if serial >= c.tokens {
+		return nil
+	}
+	row := c.shape.RowBytes()
+	at := (serial*c.shape.Lanes() + lane) * row
+	return c.across[t][at : at+lanes*row]
 }
 
 // of reports whether it is that of a shape, whose window and layout do not matter.

@@ -31,6 +31,16 @@ func TestTape(t *testing.T) {
 				require.Equal(t, c.rows(tensor, lane, 9, 1), all[6*s.RowBytes():])
 			}
 		}
+		for tensor := oracle.Keys; tensor <= oracle.Values; tensor++ {
+			for serial := range maxTape {
+				all := c.token(tensor, 0, s.Lanes(), serial)
+				for lane := range s.Lanes() {
+					require.Equal(t, c.rows(tensor, lane, serial, 1), all[lane*s.RowBytes():(lane+1)*s.RowBytes()])
+				}
+				require.Equal(t, all[2*s.RowBytes():5*s.RowBytes()], c.token(tensor, 2, 3, serial))
+			}
+		}
+		require.Nil(t, c.token(oracle.Keys, 0, 1, maxTape))
 		require.Empty(t, c.rows(oracle.Keys, 0, maxTape, 0))
 		require.Nil(t, c.rows(oracle.Keys, 0, maxTape, 1))
 		require.Nil(t, c.rows(oracle.Keys, 0, maxTape-1, 2))
@@ -50,5 +60,6 @@ func TestTape(t *testing.T) {
 	require.NoError(t, err)
 	large.use()
 	large.use()
+	require.Nil(t, large.token(oracle.Keys, 0, 1, 0))
 	require.Nil(t, large.rows(oracle.Keys, 0, 0, 1), "a token of it is larger than the tape may be")
 }

@@ -6,11 +6,20 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props/judge"
 )
 
 // Cache is a cache of this process as the judge asks it.
 func Cache(c impls.Cache) judge.Subject {
+	g := newGoCache(c)
+	if w, ok := c.(*window.WindowCache); ok {
+		return &windowCache{*g, w}
+	}
+	return g
+}
+
+func newGoCache(c impls.Cache) *goCache {
 	g := &goCache{Cache: c}
 	g.positioner, _ = c.(impls.Positioner)
 	g.masker, _ = c.(impls.Masker)
@@ -26,10 +35,13 @@ type goCache struct {
 	masker     impls.Masker
 	sinker     impls.Sinker
 	storer     impls.Storer
+	got        [2]impls.Tensor // what Update returned last
+	shown      [2]impls.Tensor // what Stored did
 }
 
-func (c *goCache) Update(_ context.Context, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
-	return c.Cache.Update(keys, values)
+func (c *goCache) Update(_ context.Context, keys, values *impls.Tensor) (k, v *impls.Tensor, err error) {
+	c.got[0], c.got[1], err = c.Cache.Update(*keys, *values)
+	return &c.got[0], &c.got[1], err
 }
 
 func (c *goCache) UpdateEach(_ context.Context, keys, values impls.Tensor, lengths []int) (k, v impls.Tensor, err error) {
@@ -93,14 +105,15 @@ func (c *goCache) Sinks() int {
 	return c.sinker.Sinks()
 }
 
-func (c *goCache) Stored() (keys, values impls.Tensor, ok bool) {
-	if c.storer != nil {
-		keys, values = c.storer.Stored()
+func (c *goCache) Stored() (keys, values *impls.Tensor, ok bool) {
+	if c.storer == nil {
+		return nil, nil, false
 	}
-	return keys, values, c.storer != nil
+	c.shown[0], c.shown[1] = c.storer.Stored()
+	return &c.shown[0], &c.shown[1], true
 }
 
-// planner is a built-in cache: it knows what it ran.
+// planner is a cache that knows what it ran.
 type planner interface{ LastPlan() *inplace.Plan }
 
 func (c *goCache) LastPlan() *inplace.Plan {
@@ -111,3 +124,18 @@ func (c *goCache) LastPlan() *inplace.Plan {
 }
 
 func (c *goCache) Failed() (f corpus.Fault, detail string) { return "", "" }
+
+// windowCache is a cache that is asked by reference.
+type windowCache struct {
+	goCache
+	own *window.WindowCache
+}
+
+func (c *windowCache) Update(_ context.Context, keys, values *impls.Tensor) (k, v *impls.Tensor, err error) {
+	return c.own.UpdateRef(keys, values)
+}
+
+func (c *windowCache) Stored() (keys, values *impls.Tensor, ok bool) {
+	keys, values = c.own.StoredRef()
+	return keys, values, true
+}

@@ -15,10 +15,16 @@ import (
 // memory.
 type local struct {
 	judge   *judge.Judge
-	caches  []targetCaches
-	kept    int // caches of all targets
-	engines Engines
-	devices map[string]inplace.Device
+	targets []targetEngines
+	engines *Engines
+	devices map[string]*localDevice
+}
+
+// localDevice is a device with the cache that serves all cases on it, so that its memory is
+// at hand: the caches of all shapes together do not fit into that of a processor.
+type localDevice struct {
+	inplace.Device
+	cache localCache
 }
 
 // localCache is a cache as it is and as the judge asks it.
@@ -27,11 +33,12 @@ type localCache struct {
 	subject judge.Subject
 }
 
-// targetCaches are those of a target. A case looks its target up in a short list: to hash
+// targetEngines are those of a target. A case looks its target up in a short list: to hash
 // a name for each case would take longer than some steps.
-type targetCaches struct {
+type targetEngines struct {
 	target window.Target
-	by     map[sizeKey]localCache
+	device *localDevice
+	by     map[sizeKey]*window.Engine
 }
 
 type sizeKey struct {
@@ -45,21 +52,19 @@ type cacheKey struct {
 	block  int
 }
 
-// maxRemembered bounds the caches and engines that are kept. The shapes of the
-// benchmark's mix are 384; a cache of theirs, with its compiled plans, holds
-// about 100 KiB.
+// maxRemembered bounds the engines that are kept: the shapes of the benchmark's mix are 384.
 const maxRemembered = 2048
 
 // maxTargets bounds the list of targets: all that FuzzUpdate chooses among, and those of sim
 // and host by turns, fit well.
 const maxTargets = 64
 
-// maxKept bounds the buffer of a cache that is kept, in bytes: all of them
-// together stay under the 256 MiB that one case may take.
+// maxKept bounds the buffers that the cache of a device serves, in bytes: others have one of
+// their own, so that their memory is not kept.
 const maxKept = 64 << 10
 
 func newLocal() *local {
-	return &local{judge: judge.New(), engines: Engines{}, devices: map[string]inplace.Device{}}
+	return &local{judge: judge.New(), engines: NewEngines(), devices: map[string]*localDevice{}}
 }
 
 // Traits implements Backend.
@@ -76,7 +81,7 @@ func (l *local) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, er
 		if err != nil {
 			return nil, err
 		}
-		return l.judge.Program(ctx, c, p, device)
+		return l.judge.Program(ctx, c, p, device.Device)
 	}
 	cache, err := l.empty(c)
 	if err != nil {
@@ -88,84 +93,111 @@ func (l *local) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, er
 	return l.judge.Cache(ctx, c, cache.subject, oracle.Single)
 }
 
-func (l *local) device(name string) (inplace.Device, error) {
+func (l *local) device(name string) (*localDevice, error) {
 	if d, ok := l.devices[name]; ok {
 		return d, nil
 	}
 	d, err := inplace.NewDevice(name)
-	if err == nil {
-		l.devices[name] = d
-	}
-	return d, err
-}
-
-// empty is an empty cache for a case: a new one, or one that served an earlier
-// case of the same shape. Large ones are not kept.
-func (l *local) empty(c *corpus.Case) (localCache, error) {
-	key := sizeKey{c.Shape, c.Block}
-	of := l.of(c.Target)
-	if cache, ok := of[key]; ok {
-		cache.Recycle()
-		return cache, nil
-	}
-	device, err := l.device(c.Target.Device)
-	if err != nil {
-		return localCache{}, err
-	}
-	e, err := l.engines.Of(c)
-	if err != nil {
-		return localCache{}, err
-	}
-	if l.kept >= maxRemembered {
-		l.forget()
-		of = l.of(c.Target)
-	}
-	cache := localCache{WindowCache: e.NewCache(device)}
-	cache.subject = Cache(cache.WindowCache)
-	if c.Shape.Bytes(c.Shape.Window) <= maxKept {
-		of[key] = cache
-		l.kept++
-	}
-	return cache, nil
-}
-
-// of are the caches of a target.
-func (l *local) of(t window.Target) map[sizeKey]localCache {
-	for i := range l.caches {
-		if l.caches[i].target == t {
-			return l.caches[i].by
-		}
-	}
-	if len(l.caches) == maxTargets {
-		l.forget()
-	}
-	l.caches = append(l.caches, targetCaches{t, map[sizeKey]localCache{}})
-	return l.caches[len(l.caches)-1].by
-}
-
-// forget forgets all caches.
-func (l *local) forget() {
-	clear(l.caches)
-	l.caches, l.kept = l.caches[:0], 0
-}
-
-// Engines are the compiled programs of targets, shapes and blocks.
-type Engines map[cacheKey]*window.Engine
-
-// Of compiles the programs of a case's target, shape and blocks, or remembers
-// them.
-func (e Engines) Of(c *corpus.Case) (*window.Engine, error) {
-	key := cacheKey{c.Target, c.Shape, c.Block}
-	if x, ok := e[key]; ok {
-		return x, nil
-	}
-	x, err := window.NewEngine(c.Target, c.Shape, c.Block)
 	if err != nil {
 		return nil, err
 	}
-	if len(e) >= maxRemembered {
-		clear(e)
+	l.devices[name] = &localDevice{Device: d}
+	return l.devices[name], nil
+}
+
+// empty is an empty cache for a case: a new one, or the one that served the cases before.
+func (l *local) empty(c *corpus.Case) (localCache, error) {
+	of, err := l.of(c.Target)
+	if err != nil {
+		return localCache{}, err
 	}
-	e[key] = x
+	key := sizeKey{c.Shape, c.Block}
+	e, ok := of.by[key]
+	if !ok {
+		if e, err = l.engines.Of(c); err != nil {
+			return localCache{}, err
+		}
+		if len(of.by) >= maxRemembered {
+			clear(of.by)
+		}
+		of.by[key] = e
+	}
+	cache := &of.device.cache
+	if c.Shape.Bytes(c.Shape.Window) > maxKept {
+		cache = &localCache{}
+	}
+	if cache.WindowCache == nil {
+		cache.WindowCache = e.NewCache(of.device.Device)
+		cache.subject = Cache(cache.WindowCache)
+	} else {
+		cache.Recycle(e)
+	}
+	return *cache, nil
+}
+
+// of is what is kept for a target.
+func (l *local) of(t window.Target) (*targetEngines, error) {
+	for i := range l.targets {
+		if l.targets[i].target == t {
+			return &l.targets[i], nil
+		}
+	}
+	d, err := l.device(t.Device)
+	if err != nil {
+		return nil, err
+	}
+	if len(l.targets) == maxTargets {
+		clear(l.targets)
+		l.targets = l.targets[:0]
+	}
+	l.targets = append(l.targets, targetEngines{t, d, map[sizeKey]*window.Engine{}})
+	return &l.targets[len(l.targets)-1], nil
+}
+
+// Engines are the programs of targets, and what is compiled of them for shapes and blocks.
+type Engines struct {
+	by       map[cacheKey]*window.Engine
+	programs map[programsKey]*window.Programs
+}
+
+// programsKey is what programs are for. block is 0 under a sound lowering, where it does not
+// matter.
+type programsKey struct {
+	target        window.Target
+	window, block int
+}
+
+// NewEngines has none yet.
+func NewEngines() *Engines {
+	return &Engines{map[cacheKey]*window.Engine{}, map[programsKey]*window.Programs{}}
+}
+
+// Of is the engine of a case's target, shape and blocks.
+func (e *Engines) Of(c *corpus.Case) (*window.Engine, error) {
+	key := cacheKey{c.Target, c.Shape, c.Block}
+	if x, ok := e.by[key]; ok {
+		return x, nil
+	}
+	if len(e.by) >= maxRemembered {
+		clear(e.by)
+		clear(e.programs)
+	}
+	of := programsKey{c.Target, c.Shape.Window, c.Block}
+	if c.Target.Lowering.Sound() {
+		of.block = 0
+	}
+	p, ok := e.programs[of]
+	if !ok {
+		var err error
+		if p, err = window.NewPrograms(c.Target, c.Shape.Window, c.Block); err != nil {
+			return nil, err
+		}
+		e.programs[of] = p
+	}
+	x, err := p.Engine(c.Shape, c.Block)
+	if err != nil {
+		return nil, err
+	}
+	e.by[key] = x
 	return x, nil
 }

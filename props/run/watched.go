@@ -46,7 +46,7 @@ func (w *Watched) returned(err error) {
 }
 
 // Update implements judge.Subject.
-func (w *Watched) Update(ctx context.Context, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+func (w *Watched) Update(ctx context.Context, keys, values *impls.Tensor) (k, v *impls.Tensor, err error) {
 	k, v, err = w.Subject.Update(ctx, keys, values)
 	w.returned(err)
 	return k, v, err

@@ -63,7 +63,7 @@ func (s *Server) start(ctx context.Context, path string) (err error) {
 		s.started = true
 	case !errors.As(err, &ended):
 	case !s.started:
-		err = errors.New(ended.Detail)
+		err = &engine.NotStartedError{Process: ended}
 	case ended.Kind == worker.Crash:
 		s.server, err = engine.StartServer(ctx, "/health", s.Timeout, command)
 	}

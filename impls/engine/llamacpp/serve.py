@@ -4,8 +4,6 @@ that are of use here. It answers until it is killed."""
 import argparse
 import threading
 
-import xllamacpp
-
 TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 8, "bf16": 30}  # of ggml
 
 parser = argparse.ArgumentParser()
@@ -27,7 +25,8 @@ parser.add_argument("--context-shift", action="store_true")
 parser.add_argument("--keep", type=int, default=0, help="tokens at the front that a context shift leaves")
 parser.add_argument("--ctx-checkpoints", type=int, default=-1, help="of the sliding layers, for each slot; the server's own number if it is not given")
 parser.add_argument("--cache-ram", type=int, default=-2, help="MiB of prompts that are kept beside the slots; the server's own number if it is not given")
-args = parser.parse_args()
+args = parser.parse_args()  # --help wants nothing of what follows
+import xllamacpp
 
 params = xllamacpp.CommonParams()
 params.model.path = args.model

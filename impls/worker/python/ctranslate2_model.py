@@ -9,9 +9,6 @@ import argparse
 import json
 import os
 
-import ctranslate2
-import numpy as np
-from ctranslate2_converter import convert
 from slidefuzz_worker.models import serve_generator
 
 parser = argparse.ArgumentParser()
@@ -20,7 +17,10 @@ parser.add_argument("--static", type=int, default=0, help="so many first tokens 
 parser.add_argument("--forced", action="store_true", help="prompts are decoded token by token, not prefilled")
 parser.add_argument("--split", action="store_true", help="prompts that are all longer than W+1 tokens are not given as one batch, where one sees another's")
 parser.add_argument("--rotary-bases", action="store_true", help="give Gemma 3 those of its configuration, which the converter does not find")
-args = parser.parse_args()
+args = parser.parse_args()  # --help wants nothing of what follows
+import ctranslate2
+import numpy as np
+from ctranslate2_converter import convert
 
 
 class CTranslate2:

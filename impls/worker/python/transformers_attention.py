@@ -6,8 +6,6 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, flash_attention_mask, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-NAME = "pytorch_kernels"  # transformers looks for names with flash in its hub of kernels
-
 
 def flash_cpu(*given, **named):
     with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
@@ -31,7 +29,7 @@ def flash_cuda(module, query, key, value, mask, scaling=None, sliding_window=Non
     return out, None
 
 
-def register(device):
+def register(name, device):
     gpu = device != "cpu"
-    ALL_ATTENTION_FUNCTIONS.register(NAME, flash_cuda if gpu else flash_cpu)
-    ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, flash_attention_mask if gpu else sdpa_mask)
+    ALL_ATTENTION_FUNCTIONS.register(name, flash_cuda if gpu else flash_cpu)
+    ALL_MASK_ATTENTION_FUNCTIONS.register(name, flash_attention_mask if gpu else sdpa_mask)

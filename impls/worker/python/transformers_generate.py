@@ -4,16 +4,16 @@ transformers_generate.py [--cache NAME] [--attention NAME] [--compile] [--cuda-g
     [--beams N | --assisted] [--ahead STEPS]
 """
 
-import torch
-import transformers
 from slidefuzz_worker.models import serve_generator
-from transformers_beams import Beams, rows_of
 from transformers_options import CONTEXT, described, limits, load, parse, parser
 
 parser.add_argument("--beams", type=int, default=1)
 parser.add_argument("--assisted", action="store_true", help="by a draft that is wrong now and then; one request at a time")
 parser.add_argument("--ahead", type=int, default=8, help="steps of one call of generate")
-args = parse()
+args = parse()  # --help wants nothing of what follows
+import torch
+import transformers
+from transformers_beams import Beams, rows_of
 
 
 class Generate:

@@ -7,13 +7,14 @@ compiled: those of the report, and that which transformers has today. The canary
 shift that PyTorch 2.11 compiles wrongly in one lane (pytorch#197829).
 """
 
-import torch
-import transformers
 from slidefuzz_worker.models import serve_model
-from transformers.cache_utils import StaticSlidingWindowLayer
 from transformers_options import ATTENTION, named, parse
 
-args = parse()
+args = parse()  # --help wants nothing of what follows
+import torch
+import transformers
+from transformers.cache_utils import StaticSlidingWindowLayer
+
 STEPS = 21  # the token after the prompt, and 20 more
 today = StaticSlidingWindowLayer.update
 

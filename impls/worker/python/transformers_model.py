@@ -2,13 +2,13 @@
 
 import copy
 
-import torch
-import transformers
 from slidefuzz_worker import Refused
 from slidefuzz_worker.models import serve_model
 from transformers_options import described, limits, load, make_cache, named, parse
 
-args = parse()
+args = parse()  # --help wants nothing of what follows
+import torch
+import transformers
 
 
 class Group:

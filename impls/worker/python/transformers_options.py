@@ -3,30 +3,30 @@
 import argparse
 import inspect
 
-import torch
-import transformers
-import transformers_attention as attention
-
 CONTEXT = 2048  # of a static cache, in tokens
-
-
-ATTENTION = {"eager": "eager", "sdpa": "sdpa", "flex": "flex_attention", "flash": attention.NAME}
+FLASH = "pytorch_kernels"  # transformers looks for names with flash in its hub of kernels
+ATTENTION = {"eager": "eager", "sdpa": "sdpa", "flex": "flex_attention", "flash": FLASH}
 parser = argparse.ArgumentParser()
 parser.add_argument("--cache", default="dynamic", choices=["none", "dynamic", "recording", "static", "hybrid"])
 parser.add_argument("--attention", default="sdpa", choices=list(ATTENTION))
 parser.add_argument("--compile", action="store_true")
 parser.add_argument("--cuda-graphs", action="store_true", help="compiled in the mode reduce-overhead, on a GPU alone")
-parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+parser.add_argument("--device", help="cuda where there is a GPU, else cpu")
 
 
 def parse():
+    """The flags. What is imported here --help does without."""
     args = parser.parse_args()
+    import torch
+    import transformers_attention
+
+    args.device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if args.cuda_graphs and args.device == "cpu":
         parser.error("--cuda-graphs: CUDA graphs need a GPU: --device cuda")
     if args.cuda_graphs and args.cache not in ("static", "hybrid"):
         parser.error("--cuda-graphs: what a graph returns is overwritten when it runs again, so that only --cache static keeps its rows")
     torch.set_num_threads(1)  # the models are so small that threads wait for each other
-    attention.register(args.device)
+    transformers_attention.register(FLASH, args.device)
     return args
 
 
@@ -37,6 +37,9 @@ def described(name, args, *more):
 
 def load(path, args):
     """The model, and what is called in its place."""
+    import torch
+    import transformers
+
     model = transformers.AutoModelForCausalLM.from_pretrained(path, attn_implementation=ATTENTION[args.attention], dtype="auto").to(args.device).eval()
     if args.compile or args.cuda_graphs:
         # Beyond its limit of 8 Dynamo runs what is new uncompiled, and a hunt has many shapes.
@@ -54,6 +57,8 @@ def named(model, cache):
 def make_cache(model, args):
     """A cache of one batch. Since transformers 5 a static cache is hybrid by itself: its
     layers are of full attention or have a window as the model's do."""
+    import transformers
+
     if args.cache == "none":
         return None
     if args.cache in ("static", "hybrid"):

@@ -11,8 +11,6 @@ os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
 os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 
-import numpy as np
-import vllm
 from slidefuzz_worker.models import serve_generator
 
 parser = argparse.ArgumentParser()
@@ -20,7 +18,9 @@ parser.add_argument("--no-prefix-cache", action="store_true")
 parser.add_argument("--tokens", type=int, default=16, help="of one batch of the scheduler, so that prompts are taken in chunks")
 parser.add_argument("--block", type=int, default=16, help="tokens of a block of the cache")
 parser.add_argument("--ahead", type=int, default=8, help="steps of one call of generate")
-args = parser.parse_args()
+args = parser.parse_args()  # --help wants nothing of what follows
+import numpy as np
+import vllm
 
 
 class VLLM:

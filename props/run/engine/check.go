@@ -41,7 +41,11 @@ func Check(ctx context.Context, client *worker.Client, say func(string)) error {
 	for _, d := range b.o.Models.DTypes {
 		for _, arch := range b.o.Models.Archs {
 			c := &checker{b: b, h: m, what: fmt.Sprintf("%s %s", d, arch), say: say}
-			if err := c.all(ctx, corpus.WindowModel{Window: window, Model: corpus.Model{Arch: arch, Kind: engine.Visible, Layers: 2, Heads: 4, KVHeads: 2, Dim: 64, DType: d, Seed: 1}}); err != nil {
+			point := corpus.WindowModel{Window: window, Model: corpus.Model{Arch: arch, Kind: engine.Visible, Layers: 2, Heads: 4, KVHeads: 2, Dim: 64, DType: d, Seed: 1}}
+			if m.Logits > 0 {
+				point.Layers, point.Heads, point.KVHeads = 1, 1, 1
+			}
+			if err := c.all(ctx, point); err != nil {
 				return err
 			}
 		}
@@ -165,7 +169,7 @@ func (c *checker) forward(ctx context.Context, what string, all bool, batch ...j
 		if all {
 			at += len(t.Tokens) - 1
 		}
-		if got := c.b.probe.Read(logits[at]); got.Err != nil {
+		if got := c.b.probe.Read(logits[at], c.h.Logits > 0); got.Err != nil {
 			return c.answer(what, fmt.Errorf("request %s: %w", t.Request, got.Err))
 		}
 		identities := c.b.probe.Checkpoint().Identities

@@ -17,6 +17,12 @@ type Choice struct {
 	DTypes       []impls.DType
 	// MinWindow and MaxWindow bound the windows of an engine, 0 for no bound.
 	MinWindow, MaxWindow int
+	// Logits is how many of each row the engine gives, the largest; 0 for all. Then what
+	// its checkpoints can show fits: those of fewLogits.
+	Logits int
+	// Layers is how many layers checkpoints of an architecture have that an engine can
+	// take, where it is in the list; of few logits alone.
+	Layers map[string][]int
 }
 
 // The windows that are drawn, in this order: small ones, where each step turns the
@@ -38,6 +44,9 @@ func (c Choice) list() ([]corpus.WindowModel, error) {
 	}
 	if len(dtypes) == 0 {
 		dtypes = []impls.DType{impls.F32, impls.BF16, impls.F32, impls.F16}
+	}
+	if c.Logits > 0 {
+		return c.fewLogits(archs, dtypes)
 	}
 	var all []corpus.WindowModel
 	for _, kind := range corpus.ModelKinds() {
@@ -71,10 +80,10 @@ func (c Choice) list() ([]corpus.WindowModel, error) {
 			}
 		}
 	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("no checkpoint has what was asked for: windows %v, kinds %s, archs %s; a full one has a window of at most 16", c.Windows, strings.Join(c.Kinds, ","), strings.Join(archs, ","))
+	if len(all) > 0 {
+		return all, nil
 	}
-	return all, nil
+	return nil, fmt.Errorf("no checkpoint has what was asked for: windows %v, kinds %s, archs %s; a full one has a window of at most 16", c.Windows, strings.Join(c.Kinds, ","), strings.Join(archs, ","))
 }
 
 // mostFullHeads bounds the heads of a full checkpoint: a layer of 28 with 64 elements
@@ -87,5 +96,6 @@ func (c Choice) takes(m corpus.WindowModel) bool {
 	return (len(c.Kinds) == 0 || slices.Contains(c.Kinds, m.Kind)) &&
 		(len(c.Archs) == 0 || slices.Contains(c.Archs, m.Arch)) &&
 		(len(c.DTypes) == 0 || slices.Contains(c.DTypes, m.DType)) &&
+		(c.Logits == 0 || c.fits(m)) &&
 		m.Window >= c.MinWindow && (c.MaxWindow == 0 || m.Window <= c.MaxWindow)
 }

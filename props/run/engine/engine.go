@@ -94,7 +94,7 @@ func (b *Backend) Draws(t window.Target, seed uint64) func() *corpus.Case {
 	if err != nil {
 		panic(err) // New has said so
 	}
-	d := &corpus.EngineDrawer{Can: b.o.Can, Models: models, InRow: b.inRow(), Identities: func(m corpus.WindowModel) int { return toModel(m).Identities() }}
+	d := &corpus.EngineDrawer{Can: b.o.Can, Models: models, InRow: b.inRow(), Identities: func(m corpus.WindowModel) int { return toModel(m).Identities() }, Room: b.o.Models.room}
 	return d.Cases(t, seed)
 }
 
@@ -113,7 +113,7 @@ func (b *Backend) Fit(*corpus.Case) {}
 // Takes implements run.Fitter.
 func (b *Backend) Takes(c *corpus.Case) bool {
 	m := modelOf(c)
-	return b.o.Can.Takes(c) && b.o.Models.takes(m) && toModel(m).Check() == nil
+	return b.o.Can.Within(b.o.Models.room(m)).Takes(c) && b.o.Models.takes(m) && toModel(m).Check() == nil
 }
 
 // Counts implements run.Counter.
@@ -273,7 +273,7 @@ func (s subject) Forward(ctx context.Context, batch []judge.Tokens, all bool) ([
 	for i, row := range rows {
 		s.b.hash = hashRow(s.b.hash, row)
 		s.b.decoded = append(s.b.decoded, engine.Greedy(row))
-		readings[i] = s.b.probe.Read(row)
+		readings[i] = s.b.probe.Read(row, s.b.o.Models.Logits > 0)
 	}
 	return readings, nil
 }

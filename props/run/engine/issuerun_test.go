@@ -135,7 +135,7 @@ func TestRunIssue(t *testing.T) {
 	assert.Equal(t, 2*21, strings.Count(sound.Decoded[0], ",")+1, "two requests")
 	assert.Equal(t, &IssueCheckpoint{
 		Kind: engine.Visible, Layers: 2, Heads: 8, KVHeads: 4, Dim: 64, Seed: 1,
-		Command: "slidefuzz engine checkpoint DIR --arch gemma3 --kind visible --window 8 --layers 2 --heads 8 --kv 4 --dim 64 --dtype F32 --seed 1",
+		Command: "slidefuzz engine checkpoint ./checkpoint --arch gemma3 --kind visible --window 8 --layers 2 --heads 8 --kv 4 --dim 64 --dtype F32 --seed 1",
 	}, sound.Checkpoint)
 
 	text, err := json.Marshal(table)
@@ -152,7 +152,7 @@ func TestRunIssue(t *testing.T) {
 	assert.True(t, ok, page.String())
 	assert.Contains(t, page.String(), "| gemma3 F32, W=8 | cat compiled | right 2/2, 1 | right 2/2, 1 |\n")
 	assert.Contains(t, page.String(), "| gemma3 F32, W=8 | canary | **wrong 2/2**, 1 | **wrong 2/2**, 1 |\n")
-	assert.Equal(t, 1, strings.Count(page.String(), "the checkpoint of its updates: `slidefuzz engine checkpoint DIR --arch gemma3"))
+	assert.Equal(t, 1, strings.Count(page.String(), "the checkpoint of its updates: `slidefuzz engine checkpoint ./checkpoint --arch gemma3"))
 	assert.Equal(t, 1, strings.Count(page.String(), "the checkpoint of its canary: `"))
 }
 

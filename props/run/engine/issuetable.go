@@ -63,7 +63,7 @@ type IssueCheckpoint struct {
 func checkpointOf(m corpus.WindowModel) *IssueCheckpoint {
 	return &IssueCheckpoint{
 		Kind: m.Kind, Layers: m.Layers, Heads: m.Heads, KVHeads: m.KVHeads, Dim: m.Dim, Seed: m.Seed,
-		Command: "slidefuzz engine checkpoint DIR " + m.Flags(),
+		Command: "slidefuzz engine checkpoint ./checkpoint " + m.Flags(),
 	}
 }
 

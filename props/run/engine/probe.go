@@ -22,8 +22,8 @@ type probe interface {
 	Checkpoint() judge.Checkpoint
 	// Write writes it below a folder, unless it is there, and returns its path.
 	Write(ctx context.Context, folder string, f engine.Format) (path string, err error)
-	// Read reads a row of logits.
-	Read(logits []float32) judge.Reading
+	// Read reads a row of logits; with largest the largest alone, the others being -Inf.
+	Read(logits []float32, largest bool) judge.Reading
 }
 
 // modelOf is the checkpoint of a case.
@@ -57,8 +57,12 @@ func (p checkpoint) Checkpoint() judge.Checkpoint {
 
 var roles = map[engine.Role]judge.Role{engine.Uniform: judge.Uniform, engine.Balanced: judge.Balanced, engine.Lookup: judge.Lookup, engine.Position: judge.Distance}
 
-func (p checkpoint) Read(logits []float32) judge.Reading {
-	got, err := p.Model.Read(logits)
+func (p checkpoint) Read(logits []float32, largest bool) judge.Reading {
+	read := p.Model.Read
+	if largest {
+		read = p.ReadLargest
+	}
+	got, err := read(logits)
 	if err != nil {
 		return judge.Reading{Err: err}
 	}
@@ -66,7 +70,7 @@ func (p checkpoint) Read(logits []float32) judge.Reading {
 	for l, heads := range got.Heads {
 		r.Heads[l] = make([]judge.Attention, len(heads))
 		for h, x := range heads {
-			r.Heads[l][h] = judge.Attention{Role: roles[x.Role], Offset: x.Offset, Shares: x.Shares, Padding: x.Padding, Other: x.Other, Empty: x.Empty}
+			r.Heads[l][h] = judge.Attention{Role: roles[x.Role], Offset: x.Offset, Shares: x.Shares, Padding: x.Padding, Other: x.Other, Empty: x.Empty, Crowded: x.Crowded}
 		}
 	}
 	return r

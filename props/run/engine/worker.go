@@ -56,7 +56,7 @@ func (c *Choice) restrict(h *worker.Hello) (err error) {
 	if c.DTypes, err = both("dtype", c.DTypes, dtypes); err != nil {
 		return err
 	}
-	c.MinWindow, c.MaxWindow = h.Model.MinWindow, h.Model.MaxWindow
+	c.MinWindow, c.MaxWindow, c.Logits = h.Model.MinWindow, h.Model.MaxWindow, h.Model.Logits
 	return nil
 }
 

@@ -45,12 +45,12 @@ func (rec *recording) note(c check) {
 // again.
 type recorder struct {
 	j       *judge.Judge
-	engines run.Engines
+	engines *run.Engines
 	steps   pool[inplace.Step]
 	checks  pool[check]
 }
 
-func newRecorder() *recorder { return &recorder{j: judge.New(), engines: run.Engines{}} }
+func newRecorder() *recorder { return &recorder{j: judge.New(), engines: run.NewEngines()} }
 
 // forget gives the memory of all recordings back.
 func (r *recorder) forget() {
@@ -149,14 +149,15 @@ type noted struct {
 	cache  *window.WindowCache
 	notes  *window.Recorder
 	labels [][]int32 // of the chunk, by batch entry
-	fills  int       // the steps before those that fill the chunk
+	chunk  impls.Tensor
+	fills  int // the steps before those that fill the chunk
 }
 
 // Stored says that nobody can look now.
-func (n *noted) Stored() (keys, values impls.Tensor, ok bool) { return keys, values, false }
+func (n *noted) Stored() (keys, values *impls.Tensor, ok bool) { return nil, nil, false }
 
 // Update notes what the cache does. What it refuses is not done.
-func (n *noted) Update(ctx context.Context, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+func (n *noted) Update(ctx context.Context, keys, values *impls.Tensor) (k, v *impls.Tensor, err error) {
 	k, v, err = n.Subject.Update(ctx, keys, values)
 	if err != nil {
 		n.rec.ran.Refused[n.j.Op()] = true
@@ -185,7 +186,7 @@ func (n *noted) Restore(ctx context.Context, id int) error {
 }
 
 // Chunk implements judge.Rows: the device fills the chunk.
-func (n *noted) Chunk(o *corpus.Op, serial int) (keys, values impls.Tensor) {
+func (n *noted) Chunk(o *corpus.Op, serial int) (keys, values *impls.Tensor) {
 	s, q := n.rec.c.Shape, o.N
 	n.labels = make([][]int32, s.Batch)
 	for b := range n.labels {
@@ -206,8 +207,8 @@ func (n *noted) Chunk(o *corpus.Op, serial int) (keys, values impls.Tensor) {
 	for t := range 2 {
 		n.notes.FillChunk(t, q, n.labels)
 	}
-	x := withoutBytes(s, q)
-	return x, x
+	n.chunk = withoutBytes(s, q)
+	return &n.chunk, &n.chunk
 }
 
 // Mismatched implements judge.Rows.

@@ -249,6 +249,12 @@ type cache struct {
 // Can implements judge.Subject.
 func (c cache) Can(need corpus.Capability) bool { return c.b.can(need) }
 
+// Update implements judge.Subject.
+func (c cache) Update(ctx context.Context, keys, values *impls.Tensor) (k, v *impls.Tensor, err error) {
+	gotKeys, gotValues, err := c.Client.Update(ctx, *keys, *values)
+	return &gotKeys, &gotValues, err
+}
+
 // Layers says that a worker has none, and UpdateLayer is not asked.
 func (c cache) Layers() []int { return nil }
 
@@ -260,7 +266,7 @@ func (c cache) UpdateLayer(context.Context, int, impls.Tensor, impls.Tensor) (k,
 func (c cache) Reset(ctx context.Context) { _ = c.Client.Reset(ctx) }
 
 // Stored says that a worker does not show its buffers.
-func (c cache) Stored() (keys, values impls.Tensor, ok bool) { return keys, values, false }
+func (c cache) Stored() (keys, values *impls.Tensor, ok bool) { return nil, nil, false }
 
 // LastPlan says that nobody knows what it ran.
 func (c cache) LastPlan() *inplace.Plan { return nil }

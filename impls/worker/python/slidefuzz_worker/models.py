@@ -121,6 +121,7 @@ def serve_model(
     max_context: Optional[int] = None,
     windows: Optional[str] = None,
     variants: Optional[Sequence[str]] = None,
+    logits: Optional[int] = None,
 ) -> None:
     """Answers requests until bye.
 
@@ -133,13 +134,14 @@ def serve_model(
       all:        logits of every token of a forward
     What is not named is not asked. Limits: dtypes of checkpoints (F32, F16, BF16),
     archs (mistral, gemma2, gemma3; default all), formats, max_requests in one forward,
-    max_context tokens of a request, windows as "3-16", from the smallest to the largest.
+    max_context tokens of a request, windows as "3-16", from the smallest to the largest,
+    logits, how many of each row the engine gives: the largest, the others being -inf.
     variants are the ways in which the engine can run a checkpoint, the first by default:
     load() gets the name of one as variant where one is asked for.
     """
     hello = {"name": name, "version": version, "device": device, "dtypes": ",".join(dtypes)}
     hello["capabilities"] = ",".join(["model", *capabilities])
-    hello |= limits(archs=archs, formats=formats, max_requests=max_requests, max_context=max_context, windows=windows, variants=variants)
+    hello |= limits(archs=archs, formats=formats, max_requests=max_requests, max_context=max_context, windows=windows, variants=variants, logits=logits)
     asked: dict[str, Callable[[Metadata], None]] = {
         "load": lambda meta: model.load(meta["path"], meta["format"], int(meta["window"]), **{k: meta[k] for k in ("variant",) if k in meta}),
         "crop": lambda meta: model.crop(meta["request"], int(meta["length"])),  # type: ignore[attr-defined]

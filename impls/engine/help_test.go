@@ -1,0 +1,34 @@
+package engine_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The drivers in Python list their flags where no engine is installed: -S leaves out all that
+// is.
+func TestHelpOfDrivers(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		needs(t, "python3", err.Error())
+	}
+	folder := filepath.Join("..", "worker", "python")
+	drivers := []string{filepath.Join("llamacpp", "serve.py")}
+	for _, pattern := range []string{"*_model.py", "*_generate.py", "*_issue.py"} {
+		found, err := filepath.Glob(filepath.Join(folder, pattern))
+		require.NoError(t, err)
+		drivers = append(drivers, found...)
+	}
+	require.Len(t, drivers, 7)
+	for _, driver := range drivers {
+		cmd := exec.CommandContext(t.Context(), python, "-S", driver, "--help")
+		cmd.Env = append(cmd.Environ(), "PYTHONPATH="+folder)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s: %s", driver, out)
+		assert.Contains(t, string(out), "usage: ")
+	}
+}

@@ -1,0 +1,96 @@
+package window
+
+import (
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+)
+
+// engineOf has the programs of a target for a shape of one-byte cells.
+func engineOf(t *testing.T, target string, lanes, window int) *Engine {
+	t.Helper()
+	parsed, err := ParseTarget(target)
+	require.NoError(t, err)
+	e, err := NewEngine(parsed, impls.Shape{Batch: 1, Heads: lanes, Window: window, Dim: 1, DType: impls.U8}, 4)
+	require.NoError(t, err)
+	return e
+}
+
+// A cache that becomes one of another shape and target has that one's rows, all empty, in the
+// memory that it has if that is enough, and no more of it is in reach.
+func TestRecycleForAnotherShape(t *testing.T) {
+	large, small, larger := engineOf(t, "cat/drop-war/sim", 4, 6), engineOf(t, "roll/fused/sim", 2, 3), engineOf(t, "reset-moves/fused/sim", 4, 7)
+	c := large.NewCache(&inplace.Sim{})
+	fill := func() {
+		x := impls.NewTensor(c.Shape, c.Shape.Window)
+		for i := range x.Data {
+			x.Data[i] = byte(i + 1)
+		}
+		_, _, err := c.Update(x, x)
+		require.NoError(t, err)
+		require.NoError(t, c.Snapshot(1))
+	}
+	fill()
+	before, _ := c.Stored()
+	moved := false
+	for _, e := range []*Engine{small, large, larger, small} {
+		c.Recycle(e)
+		require.Equal(t, e.Shape, c.Shape)
+		require.Zero(t, c.Len())
+		require.Error(t, c.Restore(1))
+		keys, values := c.Stored()
+		for _, x := range []impls.Tensor{keys, values} {
+			require.Equal(t, make([]byte, e.Shape.Lanes()*e.Shape.Window), x.Data)
+			require.Equal(t, len(x.Data), cap(x.Data))
+			require.Equal(t, e.Shape.Window, x.Rows)
+		}
+		if e != larger && !moved {
+			require.Same(t, unsafe.SliceData(before.Data), unsafe.SliceData(keys.Data))
+		}
+		moved = moved || e == larger
+		require.Equal(t, e == larger, c.rows.(*memory).captured != nil)
+		fill()
+	}
+}
+
+// Temporaries are shared by programs, as large as the largest asks for; what was left there
+// is not seen under a known-bad lowering.
+func TestTemporaries(t *testing.T) {
+	bad, sound := engineOf(t, "shift-index/drop-war/sim", 2, 3), engineOf(t, "shift-index/fused/sim", 2, 5)
+	c := bad.NewCache(&inplace.Sim{})
+	m := c.rows.(*memory)
+	one := func(e *Engine) {
+		x := impls.NewTensor(e.Shape, 1)
+		x.Data[0], x.Data[1] = 1, 2
+		_, _, err := c.Update(x, x)
+		require.NoError(t, err)
+	}
+	one(bad)
+	s := c.last
+	require.Equal(t, []int{3, 1, 3}, s.lowered.Rows()[:3])
+	require.Equal(t, len(s.lowered.Rows()), s.storages)
+	require.Equal(t, 3, s.most)
+	require.Equal(t, 2*3, m.temporary)
+	require.Len(t, m.mem, s.storages)
+	dirty := m.mem[2]
+	require.NotEqual(t, make([]byte, 6), dirty)
+	one(bad)
+	require.Same(t, &dirty[0], &m.mem[2][0], "as large as it was")
+	c.Recycle(bad)
+	require.Equal(t, make([]byte, 6), dirty)
+
+	c.Recycle(sound)
+	one(sound)
+	require.Equal(t, 2*5, m.temporary)
+	for i := 2; i < len(m.mem); i++ {
+		require.Len(t, m.mem[i], 2*5)
+	}
+	larger := m.mem[2]
+	c.Recycle(bad)
+	one(bad)
+	require.Same(t, &larger[0], &m.mem[2][0], "larger than it need be")
+}
