@@ -146,6 +146,13 @@ type Under struct {
 	Cache string // what was done to the cache, as the text of a case of it alone
 }
 
+// Sound says whether the cache is one that should be right: then its case alone passes, and
+// the fault lies elsewhere.
+func (u *Under) Sound() bool {
+	c, err := Parse("cache.txt", []byte(u.Cache), DefaultLimit)
+	return err == nil && c.Target.Sound()
+}
+
 // Attended is how often a query saw some token, by its name in words, and how often it
 // must see it.
 type Attended struct {

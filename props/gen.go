@@ -129,7 +129,10 @@ func ForAll(condition func(c *corpus.Case) (bool, error), cases gopter.Gen) gopt
 		if !ok {
 			return &gopter.PropResult{Status: gopter.PropUndecided}
 		}
-		c := value.(*corpus.Case)
+		c, ok := value.(*corpus.Case)
+		if !ok {
+			return &gopter.PropResult{Status: gopter.PropError, Error: fmt.Errorf("props.ForAll: the generator draws %T, not *corpus.Case: take props.Cases or props.Programs", value)}
+		}
 		holds, err := condition(c)
 		switch {
 		case err == nil && holds:

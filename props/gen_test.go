@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/leanovate/gopter"
+	"github.com/leanovate/gopter/gen"
 	"github.com/leanovate/gopter/prop"
 	"github.com/stretchr/testify/require"
 
@@ -14,11 +15,11 @@ import (
 
 // Programs draws what only the wider grammar has.
 func TestProgramsAreOfTheWiderGrammar(t *testing.T) {
-	gen := Programs()
+	programs := Programs()
 	params := &gopter.GenParameters{Rng: rand.New(rand.NewSource(1))}
 	seen := map[string]int{}
 	for range 200 {
-		c, ok := gen(params).Retrieve()
+		c, ok := programs(params).Retrieve()
 		require.True(t, ok)
 		p := c.(*corpus.Case).Program
 		require.NoError(t, p.Check())
@@ -41,6 +42,13 @@ func TestProgramsAreOfTheWiderGrammar(t *testing.T) {
 	for _, what := range []string{"sums", "returns", "masks", "steps"} {
 		require.Positive(t, seen[what], what)
 	}
+}
+
+// Another generator's values are no cases, and it is said which are.
+func TestForAllWantsCases(t *testing.T) {
+	r := ForAll(func(*corpus.Case) (bool, error) { return true, nil }, gen.Int()).Check(parameters(5, 40))
+	require.Equal(t, gopter.TestError, r.Status)
+	require.ErrorContains(t, r.Error, "draws int, not *corpus.Case: take props.Cases")
 }
 
 // ForAll runs the cases that gopter's own does, with the same verdict, and has the text of

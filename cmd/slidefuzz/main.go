@@ -113,6 +113,7 @@ func statusOf(err error) int {
 	var missing *gpu.MissingError
 	var fault *worker.ProcessError
 	var elsewhere *run.CacheError
+	var unnamed *run.UnnamedError
 	var tool *instrument.MissingError
 	var browser *noBrowserError
 	var recorded *recordedError
@@ -121,7 +122,7 @@ func statusOf(err error) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &missing), errors.As(err, &elsewhere), errors.As(err, &tool), errors.As(err, &browser), errors.As(err, &program):
+	case errors.As(err, &missing), errors.As(err, &elsewhere), errors.As(err, &unnamed), errors.As(err, &tool), errors.As(err, &browser), errors.As(err, &program):
 		return exitMissing
 	case errors.As(err, &fault), errors.As(err, &start):
 		return exitUnexpected

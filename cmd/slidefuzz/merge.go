@@ -67,7 +67,7 @@ func (o *huntOptions) merge(e *env, dirs []string) (int, error) {
 		m.read(dir)
 	}
 	if len(m.records) == 0 {
-		return cmp.Or(m.status, exitUsage), errors.New("none of the folders has the record of a shard")
+		return cmp.Or(m.status, exitUsage), errors.New("nothing to merge: none of the folders has the record of a shard")
 	}
 	parts, whole := m.parts()
 	first := m.records[0]

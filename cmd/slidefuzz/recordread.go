@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,7 +36,9 @@ func (s *shardRecord) whole() bool { return s.end != nil && !s.end.Interrupted }
 
 // records finds those of a folder, or of its folders where it has none itself.
 func records(dir string) ([]string, error) {
-	if info, err := os.Stat(dir); err != nil {
+	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: there is no such folder; want the -o of a hunt --shard", dir)
+	} else if err != nil {
 		return nil, err
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("%s: want the folder of hunt --shard, not a file", dir)

@@ -21,7 +21,7 @@ the oracle. With --times every run must do so; but where the device orders the
 blocks itself (host, schedule native) a divergence that is expected
 need show only once, and the line gives k of n. Without --times such a case is
 run as often as its rate says it was counted. A case of a worker needs its
-command: --exec.`,
+command, --exec, and exits with 3 without it.`,
 	flags: func(fs *flag.FlagSet) action {
 		memory := memoryFlag(fs)
 		w := execFlags(fs)

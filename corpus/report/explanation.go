@@ -103,6 +103,9 @@ func (r Report) Explanation() string {
 	switch {
 	case d.Runs != nil:
 		add(often(d.Runs))
+		if r.Case.Target.Device == "host" && (d.Race != nil || d.Sim != nil) && d.Runs.Wrong > 0 && !always(d.Runs) {
+			add("How many depends on what else the machine does.")
+		}
 	case r.native() && !r.overWorker() && !r.inEngine():
 		add("How often it fails was not counted.")
 	}

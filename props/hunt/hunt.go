@@ -132,7 +132,7 @@ func (r Result) Unexpected() string {
 	case r.scenario, !r.Shard.Whole():
 		return ""
 	case !sound && !found && !(window.OrdersItself(r.Target.Device) && r.Target.Racy()):
-		return "a known-bad target was not caught"
+		return "a known-bad target was not caught in " + plural(r.Cases, "case")
 	}
 	return ""
 }
