@@ -106,6 +106,7 @@ func TestKernelsOfReaders(t *testing.T) {
 		"other rows are written": {2, []string{"t = clone(x[0:2])", "x[2:4] = y[0:2]", "y[0:2] = t[0:2]"}},
 		"defined anew":           {2, []string{"t = clone(x[0:2])", "x[0:2] = y[0:2]", "t = clone(y[0:1])", "y[1:2] = t[0:1]"}},
 		"written to":             {4, []string{"t = clone(x[0:2])", "x[0:2] = y[0:2]", "t[0:1] = y[2:3]", "y[0:2] = t[0:2]"}},
+		"written to alone":       {3, []string{"t = clone(x[0:2])", "x[0:2] = y[0:2]", "t[0:1] = y[2:3]"}},
 		"written by a barrier":   {3, []string{"t = clone(x[0:2])", "x[[1]] = y[0:1]", "y[0:2] = t[0:2]"}},
 		"returned":               {3, []string{"t = clone(x[0:2])", "x[0:2] = y[0:2]", "return t[0:2]"}},
 		"a view, not a value":    {2, []string{"t = x[0:2]", "x[0:2] = y[0:2]", "y[0:2] = t[0:2]"}},

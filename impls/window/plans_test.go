@@ -192,3 +192,40 @@ func TestRecordedStorages(t *testing.T) {
 		}
 	}
 }
+
+// The programs of decodes and of first chunks are looked up by number, the others in a map;
+// each is made once.
+func TestProgramsAreMadeOnce(t *testing.T) {
+	const w = 3
+	p, err := NewPrograms(Target{Update: "roll", Lowering: inplace.DropWAR, Device: "sim"}, w, 1)
+	require.NoError(t, err)
+	for n := range w + 3 { // decodes into a window under way, and into a full one
+		s := p.of(n, 1, n >= w)
+		require.Same(t, s, p.of(n, 1, n >= w))
+		require.Same(t, s, p.steps[min(n, w)])
+	}
+	for q := 2; q < maxFirsts; q++ {
+		s := p.of(0, q, false)
+		require.Same(t, s, p.of(0, q, q > w))
+		require.Same(t, s, p.firsts[q])
+	}
+	require.Empty(t, p.others)
+	s := p.of(0, maxFirsts, true)
+	require.Same(t, s, p.of(2, maxFirsts, true))
+	require.Len(t, p.others, 1)
+	require.Len(t, p.firsts, maxFirsts)
+	require.NotSame(t, p.of(1, 2, false), p.of(1, 2, true))
+	require.Len(t, p.others, 3)
+}
+
+// What an update as written does with a chunk of as many rows as the window is its own step,
+// not that of a longer chunk.
+func TestWrittenProgramOfAWholeWindow(t *testing.T) {
+	for _, name := range []string{"shift-index", "cat", "roll"} {
+		u, ok := LookupUpdate(name + "-as-written")
+		require.True(t, ok)
+		require.Equal(t, u.step(3, 0, 3), u.writtenProgram(3, 0, 3, false), name)
+		require.Equal(t, keepLast(3, 4), u.writtenProgram(3, 0, 4, false), name)
+		require.NotEqual(t, keepLast(3, 3), u.step(3, 0, 3), name)
+	}
+}

@@ -305,6 +305,7 @@ func TestEngineIdentities(t *testing.T) {
 	s.fork(a, "c")
 	c := s.open["c"]
 	require.Equal(t, a.tokens, c.tokens)
+	require.Equal(t, -1, c.next, "its own, as after a crop")
 	require.NotEqual(t, s.give(c, 1), s.give(a, 1))
 	s.drop("b")
 	require.True(t, b.ended)

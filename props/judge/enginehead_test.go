@@ -402,6 +402,13 @@ func TestWhoseIdentity(t *testing.T) {
 	fault, says := j.whose(q, 30)
 	require.Equal(t, corpus.FaultStale, fault)
 	require.Equal(t, "token 9 of request c, which has ended", says)
+
+	j, q = judgeOf(4, 2)
+	j.state.begin("b", 0).tokens = []int{30, 31, 32}
+	j.state.begin("c", 0).tokens = []int{20, 21, 22, 23, 24, 25, 26, 27, 28, 30}
+	fault, says = j.whose(q, 30)
+	require.Equal(t, corpus.FaultForeign, fault)
+	require.Equal(t, "token 9 of request c", says)
 }
 
 // What a head saw beside what it must see is wrong even where its tokens' counts are right.

@@ -215,9 +215,7 @@ func (j *Judge) Op() int { return j.op }
 // walk does the operations of the case under way.
 func (j *Judge) walk(ctx context.Context, cache Subject, contract oracle.Contract, rows Rows) (*corpus.Divergence, error) {
 	j.cache, j.contract, j.rows = cache, contract, rows
-	if len(j.saved) > 0 {
-		clear(j.saved)
-	}
+	clear(j.saved)
 	j.buffer = [2]*byte{}
 	if d := rows.Buffers(); d != nil {
 		return d, nil

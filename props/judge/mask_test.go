@@ -2,6 +2,7 @@ package judge_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -125,6 +126,9 @@ func TestMasks(t *testing.T) {
 			require.Equal(t, x.op, d.Op, "%v", d)
 			require.Contains(t, d.String(), x.want)
 			require.Equal(t, x.row, d.Row)
+			if strings.Contains(x.want, "query of entry 1") {
+				require.Equal(t, 2, d.Lane, "the first of its entry")
+			}
 		})
 	}
 }

@@ -124,3 +124,41 @@ func TestNarrowEntriesComeBack(t *testing.T) {
 		}
 	}
 }
+
+// masking is windows that say which rows each query sees: the causal ones, but for the
+// first query of entry 1 that sees one more.
+type masking struct {
+	windows
+	more bool
+	q    int
+}
+
+func (c *masking) Update(keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+	c.q = keys.Rows
+	return c.windows.Update(keys, values)
+}
+
+func (c *masking) Visible() [][][]bool {
+	all := make([][][]bool, c.shape.Batch)
+	for b := range all {
+		for i := range c.q {
+			mask := make([]bool, max(c.q, c.shape.Window))
+			for row := range mask {
+				mask[row] = row <= i || c.more && b == 1
+			}
+			all[b] = append(all[b], mask)
+		}
+	}
+	return all
+}
+
+// The mask of a first chunk that fills the window is judged, also where rows have positions.
+func TestMaskOfAWholeWindow(t *testing.T) {
+	for _, more := range []bool{false, true} {
+		c := &masking{windows: windows{shape: impls.Shape{Batch: 2, Heads: 1, Window: 2, Dim: 2, DType: impls.U8}}, more: more}
+		c.Reset()
+		d, err := judge.New().Cache(t.Context(), &corpus.Case{Shape: c.shape, Ops: []corpus.Op{{Kind: corpus.Append, N: 2}}}, run.Cache(c), oracle.Single)
+		require.NoError(t, err)
+		require.Equal(t, more, d != nil, "%v", d)
+	}
+}
