@@ -77,13 +77,13 @@ func TestFindingsOfOneFailure(t *testing.T) {
 	write, copied, cat := programCase(indexWrite), programCase(indexCopy), programCase(ofCat)
 	both := programCase(indexWrite, ofCat)
 	pairs := [][2]*corpus.Case{
-		{both, both},         // its shrinking was cut short
-		{write, write},       // a part of that: it takes its place
-		{both, nil},          // explained
-		{copied, copied},     // another
-		{cat, write},         // shrunk to one that is known
-		{cat, cat},           // another
-		{copied, nil},        // explained
+		{both, both},     // its shrinking was cut short
+		{write, write},   // a part of that: it takes its place
+		{both, nil},      // explained
+		{copied, copied}, // another
+		{cat, write},     // shrunk to one that is known
+		{cat, cat},       // another
+		{copied, nil},    // explained
 	}
 	h := &hunter{result: &Result{}}
 	booksOf(t, h, corpus.FaultRows, pairs)
