@@ -121,7 +121,7 @@ func (w *workerFlags) runner(ctx context.Context, limit int64) (*hunt.Runner, er
 		return nil, err
 	}
 	all := w.backends(limit, b)
-	if w.engine.name == engine.ReferenceName && w.engine.fault == "" {
+	if w.engine.name == engine.ReferenceName {
 		all.ByDevice[window.EngineDevice] = &engine.References{} // with the fault of each case
 	}
 	return &hunt.Runner{Backends: all}, nil

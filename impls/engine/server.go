@@ -26,7 +26,7 @@ type Server struct {
 }
 
 // NotStartedError says that a server ended or hung before it had ever answered: it may be
-// named wrongly, and is no finding.
+// named wrongly, so it is an error and no finding.
 type NotStartedError struct{ Process *worker.ProcessError }
 
 func (e *NotStartedError) Error() string { return e.Process.Detail }
@@ -144,6 +144,16 @@ func (s *Server) gone(timed context.Context, path string, err error) error {
 		return &worker.ProcessError{Kind: worker.Crash, Detail: fmt.Sprintf("its process ended (%s) at %s: %s", s.process.State(), path, s.process.Last())}
 	case <-time.After(exitTime):
 		return fmt.Errorf("the server did not answer %s: %w", path, err)
+	}
+}
+
+// Ended reports whether the process has ended, by itself or since it hung.
+func (s *Server) Ended() bool {
+	select {
+	case <-s.process.Done():
+		return true
+	default:
+		return false
 	}
 }
 

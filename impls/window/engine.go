@@ -1,6 +1,8 @@
 package window
 
 import (
+	"fmt"
+
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
@@ -31,6 +33,12 @@ func NewEngine(t Target, s impls.Shape, block int) (*Engine, error) {
 func (p *Programs) Engine(s impls.Shape, block int) (*Engine, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
+	}
+	if s.Window != p.window {
+		return nil, fmt.Errorf("window %d: the programs are for one of %d", s.Window, p.window)
+	}
+	if block < 1 {
+		return nil, fmt.Errorf("block %d: want at least one cell", block)
 	}
 	return &Engine{Target: p.target, Shape: s, Block: block, update: p.update, programs: p}, nil
 }

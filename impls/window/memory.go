@@ -50,8 +50,9 @@ func (m *memory) empty(e *Engine) {
 		m.captured = map[*step][2][]byte{}
 	}
 	if !e.Target.Lowering.Sound() {
-		// It may read a temporary before it is written: the same each time.
-		for i := range m.mem {
+		// It may read a temporary before it is written: the same each time. The first two
+		// are the cache and the caller's chunk.
+		for i := 2; i < len(m.mem); i++ {
 			clear(m.mem[i])
 		}
 	}
@@ -131,16 +132,21 @@ func (m *memory) run(s *step, keys, values *impls.Tensor, order func(tensor, ker
 	}
 }
 
-// temporaries makes room for the storages of a program.
+// temporaries makes room for the storages of a program. What was in them stays, as it does
+// where there is room already.
 func (m *memory) temporaries(s *step) {
 	n := s.most * m.shape.Lanes() * m.shape.RowBytes()
 	if s.storages <= len(m.mem) && n <= m.temporary {
 		return
 	}
 	m.temporary = max(n, m.temporary)
-	m.mem = make([][]byte, max(s.storages, len(m.mem)))
+	old := m.mem
+	m.mem = make([][]byte, max(s.storages, len(old)))
 	for i := 2; i < len(m.mem); i++ {
 		m.mem[i] = make([]byte, m.temporary)
+		if i < len(old) {
+			copy(m.mem[i], old[i])
+		}
 	}
 }
 

@@ -137,3 +137,38 @@ func TestWhatRunsAStep(t *testing.T) {
 	appendOf(t, c, 4)
 	requireStored(t, c, 4, 4, 4)
 }
+
+// The memory of a caller's chunk is the caller's, whatever the cache becomes next.
+func TestRecycleLeavesChunks(t *testing.T) {
+	bad := engineOf(t, "cat/drop-war/sim", 1, 2)
+	c := bad.NewCache(&inplace.Sim{})
+	x := impls.NewTensor(c.Shape, 1)
+	x.Data[0] = 7
+	_, _, err := c.Update(x, x)
+	require.NoError(t, err)
+	c.Recycle(bad)
+	require.Equal(t, []byte{7}, x.Data)
+}
+
+// Room for more leaves what was written.
+func TestTemporariesGrow(t *testing.T) {
+	m := newMemory(engineOf(t, "cat/drop-war/sim", 1, 2), &inplace.Sim{})
+	m.temporaries(&step{storages: 3, most: 2})
+	copy(m.mem[2], []byte{1, 2})
+	m.temporaries(&step{storages: 4, most: 3})
+	require.Equal(t, [][]byte{nil, nil, {1, 2, 0}, {0, 0, 0}}, m.mem)
+}
+
+// Programs are of one window, and blocks have cells.
+func TestEnginesOfPrograms(t *testing.T) {
+	p, err := NewPrograms(Target{Update: "roll", Lowering: inplace.Fused, Device: "sim"}, 3, 1)
+	require.NoError(t, err)
+	s := impls.Shape{Batch: 1, Heads: 1, Window: 3, Dim: 1, DType: impls.U8}
+	_, err = p.Engine(s, 8)
+	require.NoError(t, err)
+	_, err = p.Engine(s, 0)
+	require.ErrorContains(t, err, "block 0")
+	s.Window = 4
+	_, err = p.Engine(s, 8)
+	require.ErrorContains(t, err, "window 4: the programs are for one of 3")
+}

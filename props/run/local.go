@@ -16,6 +16,7 @@ import (
 type local struct {
 	judge   *judge.Judge
 	targets []targetEngines
+	kept    int // engines of all targets
 	engines *Engines
 	devices map[string]*localDevice
 }
@@ -117,10 +118,14 @@ func (l *local) empty(c *corpus.Case) (localCache, error) {
 		if e, err = l.engines.Of(c); err != nil {
 			return localCache{}, err
 		}
-		if len(of.by) >= maxRemembered {
-			clear(of.by)
+		if l.kept >= maxRemembered {
+			for i := range l.targets {
+				clear(l.targets[i].by)
+			}
+			l.kept = 0
 		}
 		of.by[key] = e
+		l.kept++
 	}
 	cache := &of.device.cache
 	if c.Shape.Bytes(c.Shape.Window) > maxKept {
@@ -148,7 +153,7 @@ func (l *local) of(t window.Target) (*targetEngines, error) {
 	}
 	if len(l.targets) == maxTargets {
 		clear(l.targets)
-		l.targets = l.targets[:0]
+		l.targets, l.kept = l.targets[:0], 0
 	}
 	l.targets = append(l.targets, targetEngines{t, d, map[sizeKey]*window.Engine{}})
 	return &l.targets[len(l.targets)-1], nil

@@ -40,11 +40,24 @@ type Server struct {
 	ids     map[string]int      // of the loaded one: the inverse
 }
 
-// Load implements engine.Completer.
+// Load implements engine.Completer. Where the server has ended or hung since, of which the
+// request then told, it starts another.
 func (s *Server) Load(ctx context.Context, path string, format engine.Format) error {
 	if format != engine.GGUF {
 		return fmt.Errorf("ollama loads %s, not %s", engine.GGUF, format)
 	}
+	if s.server != nil && s.server.Ended() {
+		s.Close()
+	}
+	err := s.load(ctx, path)
+	var gone *worker.ProcessError
+	if errors.As(err, &gone) {
+		s.Close()
+	}
+	return err
+}
+
+func (s *Server) load(ctx context.Context, path string) error {
 	if s.server == nil {
 		if err := s.start(ctx); err != nil {
 			return err
@@ -77,12 +90,12 @@ func (s *Server) start(ctx context.Context) (err error) {
 		c.Env = append(os.Environ(), "OLLAMA_HOST=127.0.0.1:"+port, "HOME="+s.home, "OLLAMA_MODELS="+s.home, "OLLAMA_NO_CLOUD=1")
 		return c
 	})
-	var ended *worker.ProcessError
-	switch {
-	case err == nil:
-	case errors.As(err, &ended) && s.version == "":
-		return &engine.NotStartedError{Process: ended}
-	default:
+	if err != nil {
+		s.Close() // its folder
+		var ended *worker.ProcessError
+		if errors.As(err, &ended) && s.version == "" {
+			return &engine.NotStartedError{Process: ended}
+		}
 		return err
 	}
 	var answer struct{ Version string }
@@ -126,6 +139,9 @@ func (s *Server) create(ctx context.Context, path string) (string, error) {
 	}
 	if err := s.server.Post(ctx, "/api/show", map[string]any{"model": model, "verbose": true}, &answer); err != nil {
 		return "", err
+	}
+	if len(answer.Info.Tokens) == 0 {
+		return "", fmt.Errorf("the server's /api/show lists no tokens of %s: is it older than 0.24?", model)
 	}
 	s.words[model] = answer.Info.Tokens
 	return model, nil
@@ -184,6 +200,9 @@ func (s *Server) Complete(ctx context.Context, prompt []int, steps int) ([][]flo
 	words := s.words[s.model]
 	texts := make([]string, len(prompt))
 	for i, id := range prompt {
+		if id < 0 || id >= len(words) {
+			return nil, fmt.Errorf("token %d: the server lists %d tokens of the checkpoint", id, len(words))
+		}
 		texts[i] = words[id]
 	}
 	var given []step
@@ -191,9 +210,9 @@ func (s *Server) Complete(ctx context.Context, prompt []int, steps int) ([][]flo
 		return nil, err
 	}
 	rows := make([][]float32, len(given))
-	for i, step := range given {
+	for i, row := range given {
 		rows[i] = engine.Missing(len(words))
-		for _, t := range step.Top {
+		for _, t := range row.Top {
 			id, ok := s.ids[t.Token]
 			if !ok {
 				return nil, fmt.Errorf("the server gives a log-probability of %q, which is no token", t.Token)
@@ -209,6 +228,7 @@ func (s *Server) Close() {
 	s.server.Close()
 	s.server, s.model = nil, ""
 	if s.home != "" {
-		_ = os.RemoveAll(s.home) // of a temporary folder
+		_ = os.RemoveAll(s.home) // a temporary folder
+		s.home = ""
 	}
 }

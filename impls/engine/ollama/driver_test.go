@@ -65,6 +65,9 @@ func TestFakeServer(t *testing.T) {
 			} else {
 				running = 1
 			}
+			if asked.Prompt == "x" {
+				os.Exit(3)
+			}
 			if polls = 0; asked.Prompt == "t2" {
 				fmt.Fprint(w, `{"logprobs": [{"top_logprobs": [{"token": "y", "logprob": -1}]}]}`)
 			} else {
@@ -153,6 +156,25 @@ func TestDoesNotStart(t *testing.T) {
 	}
 	s := &Server{Command: []string{"sleep", "60"}}
 	require.ErrorContains(t, s.Load(t.Context(), "folder", engine.HF), "ollama loads gguf, not hf")
+}
+
+// After a server that has ended there is another, and its folder is gone.
+func TestServerEnds(t *testing.T) {
+	s, asked := fake(t)
+	path := checkpoint(t)
+	require.NoError(t, s.Load(t.Context(), path, engine.GGUF))
+	home := s.home
+	_, err := s.Complete(t.Context(), []int{3}, 1)
+	var ended *worker.ProcessError
+	require.ErrorAs(t, err, &ended)
+	assert.Equal(t, worker.Crash, ended.Kind)
+	require.NoError(t, s.Load(t.Context(), path, engine.GGUF))
+	assert.NoDirExists(t, home)
+	assert.Equal(t, 2, strings.Count(asked(), "/api/create"))
+	_, err = s.Complete(t.Context(), []int{1}, 1)
+	require.NoError(t, err)
+	_, err = s.Complete(t.Context(), []int{4}, 1)
+	require.ErrorContains(t, err, "token 4: the server lists 4 tokens")
 }
 
 // A model that does not end hangs.
