@@ -17,7 +17,7 @@ import (
 const (
 	// maxStmts bounds the statements. Most faults need two or three, and what a compiler
 	// takes for a program grows with them, now and then a hundredfold: so a program has
-	// one more with a chance of moreStmts, four as a rule, and only a few have twelve.
+	// one more with a chance of moreStmts, which makes four on average, and few have twelve.
 	maxStmts  = 12
 	moreStmts = 0.75
 	// maxRows bounds the rows of a buffer or a value. The fewer there are, the more often
@@ -121,8 +121,8 @@ func drawStmts(r *rand.Rand) int {
 	return n
 }
 
-// statement is the next statement. The last one writes to a name that there is: nobody
-// would read another, and a compiler drops what nobody reads.
+// statement is the next statement. The last one defines no name: nobody would read it, and a
+// compiler drops what nobody reads.
 func (g *programDraw) statement(last bool) inplace.Stmt {
 	name := g.names[g.IntN(len(g.names))]
 	rows := g.rows[name]

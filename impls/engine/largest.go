@@ -78,7 +78,7 @@ func (m Model) readCrowded(logits []float32, layer, head int) (Reading, error) {
 	return reading, err
 }
 
-// sum is that of all shares, one but for rounding and what is Empty.
+// sum is that of all shares, one but for rounding.
 func (h *Head) sum() float64 {
 	sum := h.Padding + h.Other
 	for _, share := range h.Shares {

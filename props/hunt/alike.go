@@ -113,10 +113,14 @@ func (h *hunter) alike(failure corpus.Failure, c *corpus.Case) int {
 	return -1
 }
 
-// another reports whether case number is shrunk, whose failure is known and which no
-// finding of it explains: unless that was done often, or the time is up.
-func (h *hunter) another(number int) bool {
-	if h.shrinks >= fewShrinks+number/shrinkEvery || h.until != nil && h.until.Err() != nil {
+// another reports whether a case is shrunk whose failure is known and which no finding of
+// it explains: unless that was done often, or the time is up. What a part of a merge has
+// shrunk is there already.
+func (h *hunter) another(n *Note) bool {
+	if h.each && n.Finding != nil {
+		return true
+	}
+	if h.shrinks >= fewShrinks+n.Number/shrinkEvery || h.until != nil && h.until.Err() != nil {
 		return false
 	}
 	h.shrinks++

@@ -117,4 +117,10 @@ func TestShrunkAgainAFewTimes(t *testing.T) {
 	booksOf(t, h, corpus.FaultRows, pairs)
 	require.Zero(t, h.shrinks)
 	require.Equal(t, 100, h.result.Findings[0].Seen)
+
+	shrunk := &Note{Number: 1, Finding: &Finding{}}
+	require.False(t, h.another(shrunk))
+	h.each = true
+	require.True(t, h.another(shrunk), "by a part")
+	require.False(t, h.another(&Note{Number: 1}))
 }

@@ -157,6 +157,7 @@ type hunter struct {
 	unshrunk  map[corpus.Failure]bool
 	shrinks   int             // of cases whose failure was known
 	until     context.Context // of what is shrunk, though its failure is known; nil for no end
+	each      bool            // of a merge: each finding of its parts counts
 	// shrink makes a case small that failed with d, and tells the note so. Nil means
 	// that there is nothing to tell.
 	shrink  func(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error)
@@ -373,7 +374,7 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 		f.Seen++
 		return h.showsMore(ctx, f, c, n, d)
 	}
-	if before := h.seen[failure]; len(before) > 0 && !h.another(n.Number) {
+	if before := h.seen[failure]; len(before) > 0 && !h.another(n) {
 		result.Findings[before[0]].Seen++
 		return nil
 	}

@@ -38,7 +38,7 @@ func Merge(t window.Target, o Options, parts []Part, whole bool) (Result, error)
 		h.most = maxForeignFindings
 	}
 	if !whole {
-		h.o.Cases, h.most = 0, math.MaxInt // each of them counts
+		h.o.Cases, h.most, h.each = 0, math.MaxInt, true
 	}
 	cases, end := result.Cases, 0
 	for _, x := range all {
