@@ -37,10 +37,7 @@ class Transformers:
         new = slice(None) if group.cache is None else slice(-n, None)
         given = group.tokens[:, new], group.mask, (group.mask.cumsum(1) - 1).clamp(min=0)[:, new]
         given = dict(zip(["input_ids", "attention_mask", "position_ids"], [tensor.to(args.device) for tensor in given]))
-        # transformers lays a static cache out in its first forward, which it says is not to be
-        # compiled: a CUDA graph would write over the cache's memory when it is run again. So
-        # of each request the forwards after the first are those that are compiled.
-        run = self.model if chunks[0].new else self.run
+        run = self.model if chunks[0].new else self.run  # see load
         logits = run(**given, **named(self.model, group.cache)).logits[:, -n:]
         return logits.flatten(0, 1) if all else logits[:, -1]
 

@@ -36,7 +36,11 @@ def described(name, args, *more):
 
 
 def load(path, args):
-    """The model, and what is called in its place."""
+    """The model, for the first forward of a request, and what is called for the later ones.
+
+    A static cache is laid out in the first, which transformers says is not to be compiled: a
+    CUDA graph would write over the cache's memory when it is run again.
+    """
     import torch
     import transformers
 
