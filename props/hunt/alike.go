@@ -1,6 +1,8 @@
 package hunt
 
 import (
+	"time"
+
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
@@ -120,7 +122,7 @@ func (h *hunter) another(n *Note) bool {
 	if h.each && n.Finding != nil {
 		return true
 	}
-	if h.shrinks >= fewShrinks+n.Number/shrinkEvery || h.until != nil && h.until.Err() != nil {
+	if h.shrinks >= fewShrinks+n.Number/shrinkEvery || !h.until.IsZero() && time.Now().After(h.until) {
 		return false
 	}
 	h.shrinks++

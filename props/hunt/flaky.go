@@ -54,7 +54,6 @@ const DefaultShrinkTime = 2 * time.Minute
 // flaky is the shrink of one finding in what may fail sometimes.
 type flaky struct {
 	r    *Runner
-	all  context.Context // of all the time there is: a run under way is cut short then
 	want corpus.Failure
 	last *corpus.Divergence // of the last run that failed as wanted
 	// quick: hundreds of runs take no time. most bounds those of a candidate.
@@ -102,7 +101,9 @@ func (r *Runner) minimizeForeign(ctx context.Context, c *corpus.Case, d *corpus.
 // shrinkFlaky shrinks until steps ends, and counts until ctx does.
 func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corpus.Divergence, quick bool) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
 	c = c.Clone()
-	f := &flaky{r: r, all: ctx, want: d.Failure(c.Target), last: d, kept: []keptCase{{c, d}}, quick: quick, most: flakyTries}
+	all := ctx
+	ctx, steps = context.WithValue(ctx, allTime{}, all), context.WithValue(steps, allTime{}, all)
+	f := &flaky{r: r, want: d.Failure(c.Target), last: d, kept: []keptCase{{c, d}}, quick: quick, most: flakyTries}
 	backend, err := r.Of(c.Target)
 	if err != nil {
 		return nil, nil, shrink.Stats{}, err
@@ -193,6 +194,17 @@ func (f *flaky) rule(share float64) {
 	}
 }
 
+// allTime is the key of the context of all the time that a shrink has.
+type allTime struct{}
+
+// ofRuns is the context of a run that is begun in ctx.
+func ofRuns(ctx context.Context) context.Context {
+	if all, ok := ctx.Value(allTime{}).(context.Context); ok {
+		return all
+	}
+	return ctx
+}
+
 // fails runs a case once, if ctx has not ended. A run that has begun then goes on while
 // there is time at all: a worker that is cut short is killed, and to start one anew takes
 // as long as the next finding has.
@@ -200,7 +212,7 @@ func (f *flaky) fails(ctx context.Context, c *corpus.Case) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	d, err := f.r.One(f.all, c)
+	d, err := f.r.One(ofRuns(ctx), c)
 	if err != nil || d == nil || d.Failure(c.Target) != f.want {
 		return false
 	}
@@ -234,7 +246,7 @@ func (f *flaky) countUntil(ctx context.Context, c *corpus.Case, n, enough int) *
 			break
 		}
 		failed := f.fails(ctx, c)
-		if f.all.Err() != nil {
+		if ofRuns(ctx).Err() != nil {
 			break // that run was cut short
 		}
 		all++
@@ -314,7 +326,7 @@ func (f *flaky) isolate(ctx context.Context, small *corpus.Case, d *corpus.Diver
 			if ctx.Err() != nil {
 				return nil, nil
 			}
-			alone, err := f.r.One(f.all, c)
+			alone, err := f.r.One(ofRuns(ctx), c)
 			if err == nil && alone != nil && alone.Fault == d.Fault && alone.Sim == nil {
 				return c, alone
 			}

@@ -155,9 +155,9 @@ type hunter struct {
 	seen      map[corpus.Failure][]int // the indices of its findings
 	hangs     map[string]int           // by kind of operation
 	unshrunk  map[corpus.Failure]bool
-	shrinks   int             // of cases whose failure was known
-	until     context.Context // of what is shrunk, though its failure is known; nil for no end
-	each      bool            // of a merge: each finding of its parts counts
+	shrinks   int       // of cases whose failure was known
+	until     time.Time // of what is shrunk, though its failure is known; zero for no end
+	each      bool      // of a merge: each finding of its parts counts
 	// shrink makes a case small that failed with d, and tells the note so. Nil means
 	// that there is nothing to tell.
 	shrink  func(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error)
@@ -181,10 +181,10 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 	if o.Time > 0 && h.traits.Foreign {
 		// One case may take longer than that.
 		var stop context.CancelFunc
-		timed, stop = context.WithDeadline(ctx, h.start.Add(o.Time))
+		h.until = h.start.Add(o.Time)
+		timed, stop = context.WithDeadline(ctx, h.until)
 		defer stop()
 	}
-	h.until = timed
 	h.pool = newPool(timed, b, h.backend, t, o.Jobs)
 	defer h.pool.close()
 	if h.countsAll() {

@@ -470,7 +470,7 @@ func TestCountAtOp(t *testing.T) {
 	all, _, err := backends(t.Context(), testWorker(t, "crash at any update"), nil)
 	require.NoError(t, err)
 	r := &Runner{Backends: all}
-	f := &flaky{r: r, all: t.Context(), want: corpus.Failure{Target: c.Target, OpKind: "append", Tensor: "-", Fault: corpus.FaultCrash}}
+	f := &flaky{r: r, want: corpus.Failure{Target: c.Target, OpKind: "append", Tensor: "-", Fault: corpus.FaultCrash}}
 	// Two of three crash at the first update, 40 ± 4 of these; two of nine at the
 	// second, 13 ± 3; and nearly all somewhere.
 	const n = 60
