@@ -42,7 +42,7 @@ func (o Op) Shape(s impls.Shape) impls.Shape {
 func (o *Op) Mismatched(s impls.Shape) bool { return o.Named() && o.Shape(s) != s }
 
 // Named reports whether the operation names a part of a shape, which may be the
-// cache's own.
+// cache's own. Each step asks it before Mismatched, whose argument costs more than that.
 func (o *Op) Named() bool {
 	return o.Batch|o.Heads|o.Dim != 0 || o.DType != "" || o.Each != nil
 }

@@ -33,6 +33,7 @@ func newMemory(e *Engine, d inplace.Device) *memory {
 	return m
 }
 
+// empty makes everything what it is in a new cache of an engine.
 func (m *memory) empty(e *Engine) {
 	m.engine, m.shape = e, e.Shape
 	n := m.shape.Lanes() * m.shape.Window * m.shape.RowBytes()

@@ -49,13 +49,6 @@ func (r *Recorder) CheckCache(tensor int, labels [][]int32) {
 
 func (r *Recorder) stored() (keys, values *impls.Tensor) { return &r.view, &r.view }
 
-func (r *Recorder) empty(e *Engine) {
-	r.engine = e
-	r.clear(0, 0)
-	r.clear(1, 0)
-	clear(r.saves)
-}
-
 func (r *Recorder) clear(tensor, row int) {
 	w := r.Trace.Shape.Window
 	r.Trace.AddRows(inplace.Fill, r.cache[tensor], w, row, tensor, empty(w-row))

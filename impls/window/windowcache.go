@@ -33,9 +33,8 @@ type saved struct{ n, counter int }
 type storage interface {
 	// run runs the program of a step on keys, then on values.
 	run(s *step, keys, values *impls.Tensor, order func(tensor, kernel, blocks int) []int32)
-	// empty makes everything what it is in a new cache of an engine. clear zeroes the rows
-	// of a tensor from row on; reallocate gives the tensors other memory, all zero.
-	empty(e *Engine)
+	// clear zeroes the rows of a tensor from row on; reallocate gives the tensors other
+	// memory, all zero.
 	clear(tensor, row int)
 	reallocate()
 	// save keeps both tensors under a number, as a view or as a copy; load
@@ -52,9 +51,9 @@ func (e *Engine) NewCache(d inplace.Device) *WindowCache {
 
 // Recycle makes the cache what NewCache of an engine makes, on the device and in the memory
 // that it has: what it was made for before does not matter. It is not Reset, which a
-// known-bad update may do wrongly.
+// known-bad update may do wrongly. A cache that was made by Record cannot be recycled.
 func (c *WindowCache) Recycle(e *Engine) {
-	c.rows.empty(e)
+	c.rows.(*memory).empty(e)
 	c.Shape, c.engine = e.Shape, e
 	c.saved = nil
 	c.Order, c.n, c.counter, c.last = nil, 0, 0, nil

@@ -187,7 +187,7 @@ func (x noted) shrunk() (*Finding, error) {
 	}
 	for _, n := range x.part.Notes {
 		f := n.Finding
-		if f != nil && f.Divergence.Failure(f.Small.Target) == *x.note.Failure && operatorsOf(f.Small, true, false).within(operatorsOf(x.note.Case, true, true)) {
+		if f != nil && f.Divergence.Failure(f.Small.Target) == *x.note.Failure && operatorsOf(f.Small, x.part.Result.Foreign, false).within(operatorsOf(x.note.Case, x.part.Result.Foreign, true)) {
 			return kept(f), nil
 		}
 	}
