@@ -568,7 +568,11 @@ def script_text(p: Program, code: str, imports: str, call: str, version: str, se
     made = []
     for i, name in enumerate(p.buffers):
         shape = p.shape(name)
-        # The numbers of the cells, small enough for any type.
-        made.append(f"((np.arange({int(np.prod(shape))}) + {i + 1} + 7 * run) % 251).astype(np.{dtype_of(p.dtype).name}).reshape{shape}")
+        number = f"(np.arange({int(np.prod(shape))}) + {i + 1} + 7 * run)"
+        if p.dtype == "I32":  # all of the range, so that sums wrap round as those of a hunt do
+            cells = f"({number} * 1640531527 % 2**32).astype(np.uint32).view(np.int32)"
+        else:  # small enough for any type
+            cells = f"({number} % 251).astype(np.{dtype_of(p.dtype).name})"
+        made.append(f"{cells}.reshape{shape}")
     imports = "import numpy as np\n" + imports.strip()
     return SCRIPT.format(imports=imports, want=want, code=code.rstrip() + "\n", buffers=", ".join(made), setup=setup, call=call, version=version, runs=runs)
