@@ -197,7 +197,11 @@ func (r Report) Checkpoint() string {
 	if !r.inEngine() {
 		return ""
 	}
-	return "slidefuzz engine checkpoint ./checkpoint " + corpus.WindowModel{Window: r.Case.Shape.Window, Model: r.Case.Engine.Model}.Flags()
+	m := corpus.WindowModel{Window: r.Case.Shape.Window, Model: r.Case.Engine.Model}
+	if strings.HasSuffix(r.Case.Target.Update, window.OneLess) {
+		m.Window--
+	}
+	return "slidefuzz engine checkpoint ./checkpoint " + m.Flags()
 }
 
 // Given is the ids of tokens that an engine was given, "" where nobody noted them.

@@ -528,6 +528,10 @@ func TestEngineReport(t *testing.T) {
 	}
 	require.NotContains(t, string(page), "order of the blocks")
 	require.NoFileExists(t, filepath.Join(dir, "replay_test.go"))
+	less := r
+	less.Case = c.Clone()
+	less.Case.Shape.Window, less.Case.Target = 3, window.EngineTarget("any"+window.OneLess)
+	require.Contains(t, less.Checkpoint(), "--window 2", "what the engine is told")
 	r.Engine, r.Worker, r.Divergence.Under = "", "", &corpus.Under{Rows: "row 0: token 0", Cache: "x"}
 	require.NoError(t, r.WriteDir(dir))
 	page, err = os.ReadFile(filepath.Join(dir, "README.md"))

@@ -54,10 +54,10 @@ func StartServer(ctx context.Context, ready string, timeout time.Duration, comma
 		select {
 		case <-p.Exited():
 			<-p.Done()
-			return nil, &worker.ProcessError{Kind: worker.Crash, Detail: fmt.Sprintf("the server ended (%s) before it answered: %s", p.State(), p.Last())}
+			return nil, &worker.ProcessError{Kind: worker.Crash, Detail: fmt.Sprintf("the server ended (%s) before it answered%s", p.State(), said(p))}
 		case <-late:
 			p.Kill()
-			return nil, &worker.ProcessError{Kind: worker.Hang, Detail: fmt.Sprintf("the server did not answer GET %s with 200 in %s; --timeout gives it more: %s", ready, timeout, p.Last())}
+			return nil, &worker.ProcessError{Kind: worker.Hang, Detail: fmt.Sprintf("the server did not answer GET %s with 200 in %s; --timeout gives it more%s", ready, timeout, said(p))}
 		case <-ctx.Done():
 			p.Kill()
 			return nil, ctx.Err()
@@ -145,6 +145,14 @@ func (s *Server) gone(timed context.Context, path string, err error) error {
 	case <-time.After(exitTime):
 		return fmt.Errorf("the server did not answer %s: %w", path, err)
 	}
+}
+
+// said is what a process said last, after a colon, "" for nothing.
+func said(p *subprocess.Process) string {
+	if text := p.Last(); text != "" {
+		return ": " + text
+	}
+	return ""
 }
 
 // Ended reports whether the process has ended, by itself or since it hung.

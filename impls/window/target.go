@@ -57,6 +57,10 @@ var builtinCaches = func() map[string]caches.Info {
 // checkpoint and answer with logits.
 const EngineDevice = "engine"
 
+// OneLess ends the name of an engine that gives each query one token more than the window,
+// and so is told a window of one less than a case's.
+const OneLess = "-one-less"
+
 // EngineTarget is the target of an engine that calls itself name. A colon and the name
 // of a fault follow that of an engine in which one was planted on purpose.
 func EngineTarget(name string) Target { return Target{Update: cleanName(name), Device: EngineDevice} }

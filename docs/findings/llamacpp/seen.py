@@ -29,6 +29,8 @@ REQUESTS = {
 }
 WINDOW, HEAD_DIM, IDENTITIES = 4, 64, 58
 ZERO, CONSTANT = IDENTITIES + 1, HEAD_DIM - 1
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 url, name = sys.argv[1:]
 seen = prompt = []
 for prompt, steps in REQUESTS[name]:

@@ -15,6 +15,8 @@ import sys
 import urllib.request
 
 WINDOW = 4
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 url, model = sys.argv[1:]
 wrong = False
 for prompt in range(3), range(1, 9), range(20):

@@ -152,6 +152,7 @@ func TestDoesNotStart(t *testing.T) {
 		var start *engine.NotStartedError
 		require.ErrorAs(t, err, &start)
 		assert.Equal(t, kind, start.Process.Kind)
+		assert.NotRegexp(t, `[: ]$`, start.Error(), "a colon with nothing behind it")
 		s.Close()
 	}
 	s := &Server{Command: []string{"sleep", "60"}}

@@ -83,7 +83,22 @@ func (c Choice) list() ([]corpus.WindowModel, error) {
 	if len(all) > 0 {
 		return all, nil
 	}
-	return nil, fmt.Errorf("no checkpoint has what was asked for: windows %v, kinds %s, archs %s; a full one has a window of at most 16", c.Windows, strings.Join(c.Kinds, ","), strings.Join(archs, ","))
+	return nil, c.nothing(archs, "a full one has a window of at most 16")
+}
+
+// nothing says that no checkpoint has all that was asked for, and a reason that may be.
+func (c Choice) nothing(archs []string, why string) error {
+	asked := []string{"archs " + strings.Join(archs, ",")}
+	if len(c.Windows) > 0 {
+		asked = append(asked, fmt.Sprintf("windows %v", c.Windows))
+	}
+	if len(c.Kinds) > 0 {
+		asked = append(asked, "kinds "+strings.Join(c.Kinds, ","))
+	}
+	if c.MinWindow > 1 {
+		why += fmt.Sprintf(", and this engine takes windows from %d on", c.MinWindow)
+	}
+	return fmt.Errorf("no checkpoint has what was asked for: %s; %s", strings.Join(asked, ", "), why)
 }
 
 // mostFullHeads bounds the heads of a full checkpoint: a layer of 28 with 64 elements

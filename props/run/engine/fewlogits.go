@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -43,7 +42,7 @@ func (c Choice) fewLogits(archs []string, dtypes []impls.DType) (all []corpus.Wi
 		}
 	}
 	if len(all) == 0 {
-		err = fmt.Errorf("no checkpoint has what was asked for: windows %v, kinds %s, archs %s; %d logits can show a visible one with a window of at most %d", c.Windows, strings.Join(c.Kinds, ","), strings.Join(archs, ","), c.Logits, c.Logits-logitsBeside-1)
+		err = c.nothing(archs, fmt.Sprintf("%d logits can show a visible one with a window of at most %d", c.Logits, c.Logits-logitsBeside-1))
 	}
 	return all, err
 }

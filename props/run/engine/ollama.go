@@ -6,13 +6,14 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/engine"
 	"github.com/slidefuzz/slidefuzz/impls/engine/ollama"
+	"github.com/slidefuzz/slidefuzz/impls/window"
 )
 
 // OllamaName is the name of Ollama's server, OllamaOneLess that of the same with
 // checkpoints that say a window of one token less than they have: it gives them one more.
 const (
 	OllamaName    = "ollama"
-	OllamaOneLess = "ollama-one-less"
+	OllamaOneLess = OllamaName + window.OneLess
 )
 
 // ollamaContext is the most tokens of a request; the server's context holds twice that,

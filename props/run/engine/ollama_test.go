@@ -32,4 +32,11 @@ func TestOllamaCheckpoints(t *testing.T) {
 	}
 	_, _, err := NewOllama(OllamaName, []string{"ollama", "serve"}, 0, Choice{Archs: []string{engine.Mistral}})
 	require.ErrorContains(t, err, "--arch: the engine takes [gemma2 gemma3] alone")
+	b, end, err := NewOllama(OllamaOneLess, []string{"ollama", "serve"}, 0, Choice{Windows: []int{1}})
+	if err == nil {
+		defer end()
+		_, err = b.o.Models.list()
+	}
+	require.EqualError(t, err, "no checkpoint has what was asked for: archs gemma3, windows [1]; 20 logits can show a visible one with a window of at most 16, and this engine takes windows from 2 on")
+	require.ErrorContains(t, Unnamed(window.EngineTarget(ReferenceName+":rows-of-other")), "--engine reference")
 }

@@ -99,6 +99,9 @@ func (r *References) Sample(ctx context.Context, c *corpus.Case, n int) (run.Sam
 // Unnamed refuses a case of an engine that nobody has named, and says how to name it.
 func Unnamed(t window.Target) error {
 	e := &run.UnnamedError{Target: t}
+	if name, _, _ := strings.Cut(t.Update, ":"); name == ReferenceName {
+		e.Flags = "--engine " + ReferenceName
+	}
 	for name, server := range map[string]string{LlamaCppName: "llama-server --parallel 1", OllamaName: "ollama serve", OllamaOneLess: "ollama serve"} {
 		if t == window.EngineTarget(name) {
 			e.Flags = fmt.Sprintf("--engine %s --exec '%s'", name, server)
