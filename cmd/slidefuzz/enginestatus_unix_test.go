@@ -23,7 +23,7 @@ func TestStatusOfEngineThatDoesNotStart(t *testing.T) {
 			"sh -c 'exit 2'":   exitUnexpected,
 			"sleep 60":         exitUnexpected,
 		} {
-			args := []string{"hunt", "--exec", exec, "--timeout", "200ms", "--cases", "1", "--seed", "1"}
+			args := []string{"hunt", "--exec", exec, "--timeout", "200ms", "--start-timeout", "200ms", "--cases", "1", "--seed", "1"}
 			if engine != "" {
 				args = append(args, engine)
 			}

@@ -30,6 +30,8 @@ type workerFlags struct {
 	exec    string
 	memory  sizeFlag
 	timeout time.Duration
+	start   time.Duration
+	threads int            // of each process of the worker, 0 for as many as it takes
 	client  *client.Client // once it was asked for
 	engine  engineFlags
 }
@@ -40,7 +42,12 @@ func execFlags(fs *flag.FlagSet) *workerFlags {
 	w.engine.add(fs)
 	fs.Var(&w.memory, "worker-memory", "`SIZE` that a worker may hold in memory (default 8GiB)")
 	fs.DurationVar(&w.timeout, "timeout", 0, "a device or worker that does not answer for `DURATION` has hung (default 1m, workers 2m)")
+	startTimeoutFlag(fs, &w.start)
 	return w
+}
+
+func startTimeoutFlag(fs *flag.FlagSet, to *time.Duration) {
+	fs.DurationVar(to, "start-timeout", 0, "`DURATION` that a worker may take to start and answer hello (default 2m, or --timeout if that is longer)")
 }
 
 func shrinkTimeFlag(fs *flag.FlagSet) *time.Duration {
@@ -52,6 +59,9 @@ func shrinkTimeFlag(fs *flag.FlagSet) *time.Duration {
 func (w *workerFlags) backend(ctx context.Context) (*worker.Backend, error) {
 	if w.timeout < 0 {
 		return nil, fmt.Errorf("--timeout %s: want more than nothing", w.timeout)
+	}
+	if w.start < 0 {
+		return nil, fmt.Errorf("--start-timeout %s: want more than nothing", w.start)
 	}
 	var args []string
 	if w.exec != "" {
@@ -71,7 +81,7 @@ func (w *workerFlags) backend(ctx context.Context) (*worker.Backend, error) {
 	if args == nil {
 		return nil, nil
 	}
-	w.client = &client.Client{Args: args, Timeout: w.timeout, Memory: int64(w.memory)}
+	w.client = &client.Client{Args: args, Timeout: w.timeout, StartTimeout: w.start, Threads: w.threads, Memory: int64(w.memory)}
 	if is, err := w.startEngine(ctx); is || err != nil {
 		if err != nil {
 			w.kill()
@@ -212,6 +222,9 @@ func (w *workerFlags) limits() string {
 	var flags []string
 	if w.timeout > 0 {
 		flags = append(flags, "--timeout", w.timeout.String())
+	}
+	if w.start > 0 {
+		flags = append(flags, "--start-timeout", w.start.String())
 	}
 	if w.memory > 0 {
 		flags = append(flags, "--worker-memory", w.memory.String())

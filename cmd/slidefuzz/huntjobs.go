@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -139,6 +140,9 @@ func scenarioJobs(s *corpus.Scenario) []job {
 // jobs makes the jobs of the command line, and starts the devices, the worker or the
 // engine that they need.
 func (o *huntOptions) jobs(ctx context.Context, e *env, args []string) ([]job, error) {
+	if o.workers > 1 && (o.given || o.worker.engine.name == "") {
+		o.worker.threads = max(1, runtime.GOMAXPROCS(0)/o.workers)
+	}
 	backend, err := o.worker.backend(ctx)
 	if err != nil {
 		return nil, err
@@ -188,6 +192,10 @@ func (o *huntOptions) engineJobs(args []string) ([]job, error) {
 	}
 	if !o.given && o.worker.engine.name != engine.ReferenceName {
 		o.workers = 1 // it may take all cores, or most of a GPU's memory
+		if c := o.worker.client; c != nil && c.Threads > 0 {
+			c.Threads = 0
+			c.Kill() // it starts again, with all of them
+		}
 	}
 	return []job{{target: o.worker.engine.backend.Target()}}, nil
 }

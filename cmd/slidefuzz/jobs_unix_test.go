@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -63,6 +65,40 @@ func TestJobsFindTheSame(t *testing.T) {
 			one := hunt("1")
 			assert.Equal(t, name != "sound engine", strings.Contains(one, `"event":"finding"`))
 			assert.Equal(t, one, hunt("4"))
+		})
+	}
+}
+
+// Workers that run at once share the cores, unless the environment says how many threads
+// each has. An engine that nobody asked for several of has all.
+func TestJobsShareTheCores(t *testing.T) {
+	slidefuzz := slidefuzzBinary(t)
+	half := strconv.Itoa(max(1, runtime.GOMAXPROCS(0)/2))
+	for name, x := range map[string]struct {
+		target, set string
+		args        []string
+		want        string // of the process started last
+	}{
+		"two":             {target: "roll/fused/sim", args: []string{"--jobs", "2"}, want: half},
+		"two, and set":    {target: "roll/fused/sim", set: "7", args: []string{"--jobs", "2"}, want: "7"},
+		"one":             {target: "roll/fused/sim", args: []string{"--jobs", "1"}},
+		"engine":          {target: "engine/reference", args: []string{"--kind", "visible"}},
+		"engine, and two": {target: "engine/reference", args: []string{"--kind", "visible", "--jobs", "2"}, want: half},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("SLIDEFUZZ_CACHE", t.TempDir())
+			t.Setenv("OMP_NUM_THREADS", x.set)
+			if x.set == "" {
+				os.Unsetenv("OMP_NUM_THREADS")
+			}
+			said := filepath.Join(t.TempDir(), "said")
+			script := filepath.Join(t.TempDir(), "worker.sh")
+			require.NoError(t, os.WriteFile(script, []byte("echo $OMP_NUM_THREADS >"+said+"\nexec "+slidefuzz+" worker "+x.target+"\n"), 0o600))
+			status, _, stderr := call(t, "", append([]string{"hunt", "--exec", "sh " + script, "--seed", "1", "--cases", "3"}, x.args...)...)
+			require.Equal(t, exitOK, status, stderr)
+			threads, err := os.ReadFile(said)
+			require.NoError(t, err)
+			assert.Equal(t, x.want, strings.TrimSpace(string(threads)))
 		})
 	}
 }

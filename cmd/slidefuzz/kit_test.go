@@ -179,3 +179,24 @@ func TestWorkersPage(t *testing.T) {
 	assert.Contains(t, string(page), "```python\n"+string(example)+"```\n")
 	assert.Less(t, strings.Count(string(example), "\n"), 40)
 }
+
+// Inductor has as many processes to compile as its worker has threads, which it is told
+// before torch is imported.
+func TestTorchCompilesInItsThreads(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		lacks(t, "python", "no python3")
+	}
+	torch := t.TempDir() // which ends with what it was told
+	text := "import os\nraise SystemExit(os.environ['TORCHINDUCTOR_COMPILE_THREADS'])\n"
+	require.NoError(t, os.WriteFile(filepath.Join(torch, "torch.py"), []byte(text), 0o600))
+	for own, want := range map[string]string{"": "3", "5": "5"} {
+		cmd := exec.CommandContext(t.Context(), python, filepath.Join(kit, "torch_programs.py"))
+		cmd.Env = append(os.Environ(), "PYTHONPATH="+torch, "OMP_NUM_THREADS=3")
+		if own != "" {
+			cmd.Env = append(cmd.Env, "TORCHINDUCTOR_COMPILE_THREADS="+own)
+		}
+		said, _ := cmd.CombinedOutput() // its exit status is 1
+		assert.Equal(t, want, strings.TrimSpace(string(said)))
+	}
+}

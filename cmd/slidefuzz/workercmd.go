@@ -210,6 +210,8 @@ the protocol. Whether its cache is right is for hunt --exec to say. Put -- befor
 a command with flags.`,
 	flags: func(fs *flag.FlagSet) action {
 		timeout := fs.Duration("timeout", worker.DefaultTimeout, "a worker that does not answer for `DURATION` has hung (default 2m)")
+		var startTimeout time.Duration
+		startTimeoutFlag(fs, &startTimeout)
 		return func(ctx context.Context, e *env, args []string) (int, error) {
 			if len(args) == 0 {
 				return 0, errors.New("want the command of a worker")
@@ -217,17 +219,23 @@ a command with flags.`,
 			if *timeout <= 0 {
 				return 0, fmt.Errorf("--timeout %s: want more than nothing", *timeout)
 			}
-			client := &worker.Client{Args: args, Timeout: *timeout}
+			if startTimeout < 0 {
+				return 0, fmt.Errorf("--start-timeout %s: want more than nothing", startTimeout)
+			}
+			client := &worker.Client{Args: args, Timeout: *timeout, StartTimeout: startTimeout}
 			defer client.Kill()
 			start, answers := time.Now(), 0
 			check := backend.Check
-			if hello, err := client.Hello(ctx); err == nil && hello.Model != nil {
-				check = engines.Check
+			hello, err := client.Hello(ctx)
+			if err == nil {
+				if hello.Model != nil {
+					check = engines.Check
+				}
+				err = check(ctx, client, func(what string) {
+					answers++
+					fmt.Fprintln(e.out, what)
+				})
 			}
-			err := check(ctx, client, func(what string) {
-				answers++
-				fmt.Fprintln(e.out, what)
-			})
 			if errors.Is(err, context.Canceled) {
 				return 0, err // the worker is not to blame
 			}

@@ -34,4 +34,5 @@ mlx-lm) requirements=mlx.txt driver=mlx_model ;;
 *) echo "no engine is called $name" >&2 && exit 2 ;;
 esac
 export PYTHONPATH=$python
-exec $slidefuzz hunt --exec "'$("$python/install.sh" "$requirements")' $python/$driver.py ${DRIVER_FLAGS:-}" "$@"
+# With --jobs unsaid slidefuzz learns from its hello that it is an engine, and starts it again.
+exec $slidefuzz hunt --jobs 1 --exec "'$("$python/install.sh" "$requirements")' $python/$driver.py ${DRIVER_FLAGS:-}" "$@"

@@ -37,12 +37,22 @@ type RefusedError struct{ Op, Reason string }
 
 func (e *RefusedError) Error() string { return e.Reason }
 
+// SlowStartError says that a worker did not answer hello in time: nothing had been asked of
+// it yet, so it is an error of the worker and no finding. Its process is gone.
+type SlowStartError struct{ Detail string }
+
+func (e *SlowStartError) Error() string { return e.Detail }
+
 // Unwrap makes errors.Is(err, impls.ErrRefused) true.
 func (e *RefusedError) Unwrap() error { return impls.ErrRefused }
 
 // DefaultTimeout is how long a worker may take for one reply: a compiler that
 // meets a new shape takes tens of seconds on a small machine.
 const DefaultTimeout = 2 * time.Minute
+
+// DefaultStartTimeout is how long a worker may take from its start to its hello, where it
+// may not take longer for each reply: it imports its libraries meanwhile.
+const DefaultStartTimeout = 2 * time.Minute
 
 // DefaultMemory is the most memory that a worker may use, in bytes: PyTorch
 // with its compiler takes 1 to 3 GiB.
@@ -62,6 +72,11 @@ type Client struct {
 	Args []string
 	// Timeout is how long it may take to reply, 0 for DefaultTimeout.
 	Timeout time.Duration
+	// StartTimeout is how long it may take to answer hello, 0 for DefaultStartTimeout, or
+	// Timeout where that is longer.
+	StartTimeout time.Duration
+	// Threads is OMP_NUM_THREADS in its environment, unless it has one; 0 for none.
+	Threads int
 	// Memory is the most bytes that it may hold in memory, 0 for
 	// DefaultMemory. Watched on Linux alone.
 	Memory int64
@@ -85,7 +100,7 @@ type Client struct {
 // Another is the client of another process of the same worker, with the same limits. It is
 // not started, and has no order.
 func (c *Client) Another() *Client {
-	return &Client{Args: c.Args, Timeout: c.Timeout, Memory: c.Memory}
+	return &Client{Args: c.Args, Timeout: c.Timeout, StartTimeout: c.StartTimeout, Threads: c.Threads, Memory: c.Memory}
 }
 
 // Hello starts the worker, if it does not run, and returns what it said.
@@ -97,7 +112,12 @@ func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 	if err := c.start(ctx); err != nil {
 		return nil, err
 	}
-	reply, err := c.ask(ctx, "hello", map[string]string{"protocol": "1"})
+	limit := c.startTimeout()
+	reply, err := c.askWithin(ctx, limit, "hello", map[string]string{"protocol": "1"})
+	if c.fault != nil && c.fault.Kind == Hang {
+		c.fault = nil
+		return nil, &SlowStartError{fmt.Sprintf("starting the worker: no reply to hello in %s, and slidefuzz killed its process; --start-timeout gives it more", limit)}
+	}
 	var refused *RefusedError
 	if errors.As(err, &refused) {
 		return nil, c.fail(Nonsense, "hello was refused: %s", refused.Reason) // it is no worker
@@ -111,6 +131,10 @@ func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 	}
 	c.hello = h
 	return h, nil
+}
+
+func (c *Client) startTimeout() time.Duration {
+	return cmp.Or(c.StartTimeout, max(DefaultStartTimeout, c.Timeout))
 }
 
 // Starts is how many processes there have been.
@@ -162,7 +186,7 @@ func (c *Client) start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	p, err := startProcess(c.Args, cmp.Or(c.Memory, DefaultMemory))
+	p, err := startProcess(c.Args, c.environment(), cmp.Or(c.Memory, DefaultMemory))
 	if err != nil {
 		return fmt.Errorf("starting the worker: %w", err)
 	}
@@ -171,8 +195,25 @@ func (c *Client) start(ctx context.Context) error {
 	return nil
 }
 
+// environment is that of the process.
+func (c *Client) environment() []string {
+	env := os.Environ()
+	if _, set := os.LookupEnv(threadsEnv); !set && c.Threads > 0 {
+		env = append(env, fmt.Sprintf("%s=%d", threadsEnv, c.Threads))
+	}
+	return env
+}
+
+// threadsEnv is how many threads OpenMP, and so PyTorch, takes.
+const threadsEnv = "OMP_NUM_THREADS"
+
 // ask sends a request and takes its reply.
 func (c *Client) ask(ctx context.Context, op string, meta map[string]string, tensors ...Tensor) (*Message, error) {
+	return c.askWithin(ctx, cmp.Or(c.Timeout, DefaultTimeout), op, meta, tensors...)
+}
+
+// askWithin is ask with another time limit.
+func (c *Client) askWithin(ctx context.Context, limit time.Duration, op string, meta map[string]string, tensors ...Tensor) (*Message, error) {
 	if c.fault != nil {
 		return nil, c.fault
 	}
@@ -197,7 +238,6 @@ func (c *Client) ask(ctx context.Context, op string, meta map[string]string, ten
 	}
 	sent := make(chan error, 1)
 	go func() { sent <- (&Message{Meta: all, Tensors: tensors}).Write(p.in) }()
-	limit := cmp.Or(c.Timeout, DefaultTimeout)
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	var reply *Message

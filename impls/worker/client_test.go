@@ -60,3 +60,23 @@ func TestRefusedHello(t *testing.T) {
 	require.True(t, errors.As(err, &fault), "%v", err)
 	require.Equal(t, "hello was refused: not today", fault.Detail)
 }
+
+// A worker that starts slowly has not hung, and one that starts too slowly has done so at no
+// request.
+func TestSlowStart(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no sh")
+	}
+	hello, _ := encoded(t, map[string]string{"name": "a", "version": "1", "contract": "chunks", "dtypes": "U8", "device": "cpu"})
+	c := Client{Args: []string{"sh", "-c", "sleep 0.5; head -c 8 >/dev/null; cat " + hello + "; sleep 60"}, Timeout: 100 * time.Millisecond}
+	defer c.Kill()
+	_, err := c.Hello(t.Context())
+	require.NoError(t, err)
+	c.Kill()
+	c.StartTimeout = 100 * time.Millisecond
+	_, err = c.Hello(t.Context())
+	var slow *SlowStartError
+	require.ErrorAs(t, err, &slow)
+	require.Equal(t, "starting the worker: no reply to hello in 100ms, and slidefuzz killed its process; --start-timeout gives it more", slow.Detail)
+	require.Nil(t, c.Ended())
+}

@@ -29,7 +29,7 @@ type process struct {
 
 // startProcess runs a command until it ends or kill is called. It is killed
 // where it takes more than memory bytes.
-func startProcess(args []string, memory int64) (*process, error) {
+func startProcess(args, env []string, memory int64) (*process, error) {
 	childIn, in, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func startProcess(args []string, memory int64) (*process, error) {
 	defer childOut.Close()
 	p := &process{in: in, out: out, replies: make(chan *Message, 1), closed: make(chan struct{})}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stdin, cmd.Stdout = childIn, childOut
+	cmd.Env, cmd.Stdin, cmd.Stdout = env, childIn, childOut
 	if p.Process, err = subprocess.Start(cmd); err != nil {
 		p.close()
 		return nil, err

@@ -5,6 +5,11 @@ spend its time compiling.
 """
 
 import argparse
+import os
+
+# Inductor compiles in as many processes as the machine has cores: no more than this one has threads.
+if "OMP_NUM_THREADS" in os.environ:
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", os.environ["OMP_NUM_THREADS"])
 
 import torch
 
