@@ -292,7 +292,7 @@ func (d *Divergence) String() string {
 	}
 	s := fmt.Sprintf("%s %s: lane %d row %d holds %s, expected %s", at, d.Where, d.Lane, d.Row, d.Got, d.Want)
 	if d.Sim != nil {
-		s += fmt.Sprintf("; as %s does", d.Sim.Target)
+		s += fmt.Sprintf("; looks like %s, which is wrong here too", d.Sim.Target)
 	}
 	switch {
 	case d.Race != nil && d.Sim != nil:

@@ -53,7 +53,10 @@ func (r Report) WrongCells() string { return corpus.Cells(r.Divergence.Wrong) }
 // Title is the divergence in a few words.
 func (r Report) Title() string {
 	d := r.Divergence
-	if d.Race != nil {
+	switch {
+	case d.Race != nil && r.overWorker():
+		return fmt.Sprintf("%s: looks like a %s hazard in %s", r.Case.Target, d.Kind(), d.Tensor)
+	case d.Race != nil:
 		return fmt.Sprintf("%s: a %s hazard in %s", r.Case.Target, d.Kind(), d.Tensor)
 	}
 	return fmt.Sprintf("%s: %s (%s)", r.Case.Target, d.OpKind, d.Fault)
@@ -116,7 +119,7 @@ func (r Report) Explanation() string {
 	case sim == nil && r.native() && !r.overWorker() && !r.inEngine() && d.Fault == corpus.FaultRows:
 		add("No two blocks of a kernel conflict here: the fault does not depend on their order.")
 	case sim != nil && r.overWorker():
-		add(fmt.Sprintf("sim, which runs the blocks in an order that is given, fails on the same program where the compiler loses the check that %s stands for (%s): sim.txt fails in this way every time, without the worker.",
+		add(fmt.Sprintf("sim, which runs the blocks in an order that is given, fails on the same program where the compiler loses the check that %s stands for (%s): sim.txt fails every time, without the worker. That is no proof of the same cause.",
 			sim.Target.Lowering, sim.Target.Lowering.Issue()))
 	case sim != nil:
 		add("sim.txt is the same race as a small case with an order: sim, which runs the blocks in the order that is given, fails on it every time.")

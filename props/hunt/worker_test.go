@@ -498,7 +498,7 @@ func TestShrinkSteered(t *testing.T) {
 		again, err := Local().One(t.Context(), d.Sim)
 		require.NoError(t, err)
 		require.True(t, d.Sim.Expect.Matches(again))
-		require.Contains(t, d.String(), "as program/drop-clone/sim does")
+		require.Contains(t, d.String(), "; looks like program/drop-clone/sim, which is wrong here too (there WAR: ")
 	}
 	smallest := r.Findings[0].Small
 	require.Len(t, smallest.Program.Stmts, 1, "%s", smallest.Text())
