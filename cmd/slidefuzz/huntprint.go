@@ -150,29 +150,32 @@ func (o *outcome) met() string {
 }
 
 func (p *textPrinter) end(all []*outcome, end huntEnd) {
-	verdict := "nothing unexpected"
-	if end.Unexpected > 0 {
-		verdict = fmt.Sprintf("%d unexpected: %s", end.Unexpected, unexpectedNames(all))
-	}
+	var verdict []string
 	if end.Errors > 0 {
-		verdict += fmt.Sprintf("; %s", plural(end.Errors, "error"))
+		verdict = append(verdict, plural(end.Errors, "error"))
 	}
-	if end.Interrupted {
-		verdict += "; interrupted"
-		if end.Unexpected+end.Errors == 0 {
-			verdict = "interrupted, nothing unexpected so far"
-		}
+	if end.Unexpected > 0 {
+		verdict = append(verdict, fmt.Sprintf("%d unexpected: %s", end.Unexpected, unexpectedNames(all)))
+	}
+	switch nothing := len(verdict) == 0; {
+	case nothing && end.Interrupted:
+		verdict = append(verdict, "interrupted, nothing unexpected so far")
+	case end.Interrupted:
+		verdict = append(verdict, "interrupted")
+	case nothing:
+		verdict = append(verdict, "nothing unexpected")
 	}
 	if end.NotRun > 0 {
-		verdict += fmt.Sprintf("; %s not run", plural(end.NotRun, "target"))
+		left := plural(end.NotRun, "target") + " not run"
 		if !end.Interrupted {
-			verdict += ": the time was up, give more --time"
+			left += ": the time was up, give more --time"
 		}
+		verdict = append(verdict, left)
 	}
 	if end.processor.known() {
 		fmt.Fprintln(p.w, end.processor.text(all))
 	}
-	fmt.Fprintf(p.w, "%s, %s, %s in %s: %s\n", plural(end.Targets, "target"), plural(end.Cases, "case"), plural(end.Findings, "finding"), seconds(end.elapsed), verdict)
+	fmt.Fprintf(p.w, "%s, %s, %s in %s: %s\n", plural(end.Targets, "target"), plural(end.Cases, "case"), plural(end.Findings, "finding"), seconds(end.elapsed), strings.Join(verdict, "; "))
 }
 
 // jsonPrinter is for programs; doc.go describes the lines.
