@@ -22,10 +22,10 @@ func TestLastLine(t *testing.T) {
 	}{
 		"nothing unexpected": {[]*outcome{good}, false},
 		"1 error":            {[]*outcome{good, failed}, false},
-		"1 error; 1 unexpected: worker/x (it diverged)": {[]*outcome{wrong, failed}, false},
-		"1 unexpected: worker/x (it diverged)":          {[]*outcome{wrong}, false},
-		"interrupted, nothing unexpected so far":        {[]*outcome{good}, true},
-		"1 error; interrupted; 1 target not run":        {[]*outcome{failed, left}, true},
+		"1 error; 1 unexpected: worker/x (it diverged)":                           {[]*outcome{wrong, failed}, false},
+		"1 unexpected: worker/x (it diverged)":                                    {[]*outcome{wrong}, false},
+		"interrupted, nothing unexpected so far":                                  {[]*outcome{good}, true},
+		"1 error; interrupted; 1 target not run":                                  {[]*outcome{failed, left}, true},
 		"nothing unexpected; 1 target not run: the time was up, give more --time": {[]*outcome{left}, false},
 	} {
 		var out strings.Builder

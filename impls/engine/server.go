@@ -116,6 +116,7 @@ func (s *Server) Upload(ctx context.Context, path string, body []byte) error {
 func (s *Server) ask(ctx context.Context, method, path string, body []byte, answer any) error {
 	timed, stop := context.WithTimeout(ctx, s.timeout)
 	defer stop()
+	s.process.Ask()
 	status, text, err := exchange(timed, method, s.url+path, body)
 	switch {
 	case err != nil && ctx.Err() == nil:

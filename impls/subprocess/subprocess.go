@@ -151,8 +151,12 @@ func (p *Process) kill() {
 	killMarked(p.mark)
 }
 
-// Last is the last line that the process wrote to its standard error, fit to
-// print.
+// Ask is called before the process is asked for something: an error that it wrote before is
+// not the reason why it ends then.
+func (p *Process) Ask() { p.stderr.ask() }
+
+// Last is the last line that the process wrote to its standard error since Ask and that
+// looks like an error, else its last line, fit to print.
 func (p *Process) Last() string { return p.stderr.last() }
 
 // Succeeded and Killed report of a process that has ended whether it did so with

@@ -232,6 +232,7 @@ func (c *Client) askWithin(ctx context.Context, limit time.Duration, op string, 
 		return nil, c.gone(ctx, "before "+op)
 	default:
 	}
+	p.Ask()
 	all := map[string]string{"op": op}
 	for k, v := range meta {
 		all[k] = v

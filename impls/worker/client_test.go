@@ -73,7 +73,7 @@ func TestSlowStart(t *testing.T) {
 	_, err := c.Hello(t.Context())
 	require.NoError(t, err)
 	c.Kill()
-	c.StartTimeout = 100 * time.Millisecond
+	c.Args, c.StartTimeout = []string{"sleep", "60"}, 100*time.Millisecond
 	_, err = c.Hello(t.Context())
 	var slow *SlowStartError
 	require.ErrorAs(t, err, &slow)
