@@ -102,6 +102,9 @@ func (v Verdict) String() string {
 	switch {
 	case v.expect != nil && v.OK:
 		text += "; as expected"
+	case v.tooFewRuns():
+		r := v.expect.Rate
+		text += fmt.Sprintf("; not seen again: its rate was %d of %d, so %s without it say nothing, --times %d would", r.Wrong, r.Of, plural(v.Runs.Of, "run"), runsToExclude(share(r)))
 	case v.expect != nil:
 		text += fmt.Sprintf("; NOT AS EXPECTED: want %s", v.expect)
 	}
@@ -124,6 +127,18 @@ func (v Verdict) String() string {
 	}
 	return text
 }
+
+// tooFewRuns reports whether what is expected did not show, nor anything else, in so few runs
+// that its rate is not excluded.
+func (v Verdict) tooFewRuns() bool {
+	return !v.OK && v.native && v.Divergence == nil && v.Undecided == 0 && v.expect != nil && v.expect.Rate.Wrong > 0 &&
+		excluded(v.Runs.Of) > share(v.expect.Rate)
+}
+
+func share(r corpus.Rate) float64 { return float64(r.Wrong) / float64(r.Of) }
+
+// runsToExclude is the least number of runs of which none diverged that exclude a rate below 1.
+func runsToExclude(rate float64) int { return int(math.Ceil(math.Log(0.05) / math.Log1p(-rate))) }
 
 // excluded is the least rate at which n runs of which none diverged come about
 // in at most one of twenty times.

@@ -34,3 +34,31 @@ func TestReplayUndecided(t *testing.T) {
 		require.Equal(t, says, v.String())
 	}
 }
+
+// steady is a backend whose runs agree.
+type steady struct{ counting }
+
+func (b *steady) Sample(_ context.Context, _ *corpus.Case, n int) (run.Sampled, error) {
+	return run.Sampled{Each: make([]*corpus.Divergence, n)}, nil
+}
+
+// What was seen rarely and is not seen in as many runs again need not be gone.
+func TestReplayOfWhatWasSeenOnce(t *testing.T) {
+	all := run.Local()
+	all.ByDevice["worker"] = &steady{}
+	for rate, says := range map[string]string{
+		" rate=1/11": "agrees with the oracle; not seen again: its rate was 1 of 11, so 11 runs without it say nothing, --times 32 would (0 of 11 runs diverged; a rate of 24 % or more is excluded at 95 %)",
+		" rate=9/20": "agrees with the oracle; NOT AS EXPECTED: want op=1 tensor=keys hazard=none rate=9/20 (0 of 20 runs diverged; a rate of 14 % or more is excluded at 95 %)",
+		"":           "agrees with the oracle; NOT AS EXPECTED: want op=1 tensor=keys hazard=none (0 of 1 run diverged; a rate of 95 % or more is excluded at 95 %)",
+	} {
+		c, err := corpus.Parse("case", []byte("slidefuzz case v1\nshape batch=1 heads=1 window=2 dim=1 dtype=F32 layout=heads-first\ntarget worker/w\nblock 1\nschedule native\nappend 1\n"+
+			"expect op=1 tensor=keys hazard=none"+rate+"\n"), corpus.DefaultLimit)
+		require.NoError(t, err)
+		v, err := (&Runner{Backends: all}).Replay(t.Context(), c, 0)
+		require.NoError(t, err)
+		require.False(t, v.OK)
+		require.Equal(t, says, v.String())
+	}
+	require.Equal(t, 32, runsToExclude(1./11))
+	require.Less(t, excluded(32), 1./11)
+}
