@@ -132,7 +132,7 @@ func (w *workerFlags) runner(ctx context.Context, limit int64) (*hunt.Runner, er
 	}
 	all := w.backends(limit, b)
 	if w.engine.name == engine.ReferenceName {
-		all.ByDevice[window.EngineDevice] = &engine.References{} // with the fault of each case
+		all.ByDevice[window.EngineDevice] = &engine.References{Named: true} // with the fault of each case
 	}
 	return &hunt.Runner{Backends: all}, nil
 }

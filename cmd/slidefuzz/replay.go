@@ -23,7 +23,8 @@ need show only once, and the line gives k of n. Without --times such a case is
 run as often as its rate says it was counted; where none of so few runs shows it
 that its rate may still hold, the line says that it was not seen again, how many
 --times would say more, and the exit status is 1, as of what cannot be judged. A case of a worker needs its
-command, --exec, and exits with 3 without it.`,
+command, --exec, and exits with 3 without it; one of another engine than --engine
+reference names exits with 2.`,
 	flags: func(fs *flag.FlagSet) action {
 		memory := memoryFlag(fs)
 		w := execFlags(fs)

@@ -42,7 +42,11 @@ func NewReference(fault string, models Choice) (*Backend, error) {
 
 // References is the backend of the reference engine with each of its faults, by the
 // target of a case.
-type References struct{ made map[window.Target]*Backend }
+type References struct {
+	// Named: the user has named this engine, so that a case of another contradicts that.
+	Named bool
+	made  map[window.Target]*Backend
+}
 
 // of is the backend of a target, which is made once.
 func (r *References) of(t window.Target) (*Backend, error) {
@@ -50,7 +54,10 @@ func (r *References) of(t window.Target) (*Backend, error) {
 		return b, nil
 	}
 	name, fault, _ := strings.Cut(t.Update, ":")
-	if name != ReferenceName {
+	switch {
+	case name != ReferenceName && r.Named:
+		return nil, fmt.Errorf("%s is another engine than that of --engine %s: leave that out, and name what the case needs", t, ReferenceName)
+	case name != ReferenceName:
 		return nil, Unnamed(t)
 	}
 	b, err := NewReference(fault, Choice{})
