@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/leanovate/gopter"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/props"
 )
@@ -95,4 +98,31 @@ append 2
 append 1
 `)
 	// Output: roll/drop-war/sim: op 2 (append), keys returned: lane 0 row 0 holds token 2, expected token 1; WAR: block 1 wrote row 1 of keys before block 0 read it
+}
+
+// A statement of your own, of the cases that the properties draw.
+func ExampleForAll() {
+	var t testing.TB = printer{} // in a test, its own t
+	parameters := props.Parameters(t)
+	parameters.MinSuccessfulTests = 100
+	p := gopter.NewProperties(parameters)
+	p.Property("returns at most W+q rows", props.ForAll(func(c *corpus.Case) (bool, error) {
+		cache, err := newListCache(nil, c.Shape)
+		if err != nil {
+			return false, err
+		}
+		for _, o := range c.Ops {
+			if o.Kind != corpus.Append || o.Mismatched(c.Shape) {
+				continue
+			}
+			chunk := impls.NewTensor(c.Shape, o.N)
+			keys, _, err := cache.Update(chunk, chunk)
+			if err != nil || keys.Rows > c.Shape.Window+o.N {
+				return false, err
+			}
+		}
+		return true, nil
+	}, props.Cases()))
+	p.Run(gopter.ConsoleReporter(false)) // in a test, p.TestingRun(t)
+	// Output: + returns at most W+q rows: OK, passed 100 tests.
 }

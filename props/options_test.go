@@ -215,7 +215,7 @@ type verdict struct {
 func verdicts() map[string]verdict {
 	with := func(o ...props.Option) []props.Option { return append(o, props.Chunks()) }
 	all := map[string]verdict{
-		"narrow contract": {newListCache, nil, "expected"},
+		"narrow contract": {newListCache, nil, "which must be refused"},
 		"wider contract":  {newListCache, with(), ""},
 
 		"all dtypes":   {wrongOn(func(s impls.Shape) bool { return s.DType == impls.U8 }), with(), "dtype=U8"},
@@ -257,7 +257,7 @@ func verdicts() map[string]verdict {
 		"larger chunks taken all the same":   {newListCache, with(props.LargestChunk(plusOne)), "outside of the limits that are declared"},
 		"larger chunks refused, but stored":  {refusing(true, overPlusOne), with(props.LargestChunk(plusOne)), "changed the cache"},
 		"largest chunk of nothing":           {newListCache, with(props.LargestChunk(func(int) int { return 0 })), "want at least 1"},
-		"largest chunk, the narrow contract": {newListCache, []props.Option{props.LargestChunk(plusOne)}, "expected"},
+		"largest chunk, the narrow contract": {newListCache, []props.Option{props.LargestChunk(plusOne)}, "which must be refused"},
 
 		"ring of W rows":                   {newRing(1, crosses), with(props.Without("crossing", "long")), ""},
 		"ring of W rows, unsaid":           {newRing(1, crosses), with(), "refused"},
@@ -267,7 +267,6 @@ func verdicts() map[string]verdict {
 
 		"positions of no entry":      {newListed(0), with(props.Without("crossing", "long")), "0 lists of positions for a batch of"},
 		"positions of three entries": {newListed(3), with(props.Without("crossing", "long")), "3 lists of positions for a batch of"},
-		"no positions, narrow":       {newListed(0), nil, "0 lists of positions"},
 		"wrong rows after no crop":   {newListed(1), with(props.Without("crossing", "long")), "returned: lane 0 row 0 holds nothing"},
 
 		"window 1 refused":            {only(func(s impls.Shape) bool { return s.Window > 1 }), with(), "making a cache"},

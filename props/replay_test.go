@@ -38,9 +38,10 @@ func TestReplayCache(t *testing.T) {
 		"capability": {"operation 2, select 0, needs a cache that implements impls.Selector; this one does not: implement it, or delete the case", func(t *testing.T) {
 			props.ReplayCache(t, newListCache, "window=2 dim=8 dtype=U8; append 4; select 0", props.Chunks())
 		}},
-		"options": {"the options leave this case out", func(t *testing.T) { props.ReplayCache(t, newListCache, text, props.Chunks(), props.Dims(7)) }},
-		"text":    {`case:1: append: "two" is not a number`, func(t *testing.T) { props.ReplayCache(t, newListCache, "window=2 dim=8 dtype=U8; append two") }},
-		"target":  {"the case is of target roll/fused/sim: want target cache, or none; props.Replay replays those of built-in targets", func(t *testing.T) { props.ReplayCache(t, newListCache, text+"; target roll/fused/sim") }},
+		"positions": {"0 lists of positions", func(t *testing.T) { props.ReplayCache(t, newListed(0), "window=2 dim=8 dtype=U8; append 1") }},
+		"options":   {"the options leave this case out", func(t *testing.T) { props.ReplayCache(t, newListCache, text, props.Chunks(), props.Dims(7)) }},
+		"text":      {`case:1: append: "two" is not a number`, func(t *testing.T) { props.ReplayCache(t, newListCache, "window=2 dim=8 dtype=U8; append two") }},
+		"target":    {"the case is of target roll/fused/sim: want target cache, or none; props.Replay replays those of built-in targets", func(t *testing.T) { props.ReplayCache(t, newListCache, text+"; target roll/fused/sim") }},
 		"rate": {"(run 3 of 5)", func(t *testing.T) {
 			props.ReplayCache(t, fourthIsWrong(), text+"; expect op=2 tensor=keys hazard=none rate=1/5", props.Chunks())
 		}},
@@ -147,6 +148,32 @@ func TestFoundThoughTheRestIsSkipped(t *testing.T) {
 	}
 	out := failing(t, "skips", "-test.run=^TestFoundThoughTheRestIsSkipped$/^KeepsNothing$")
 	require.Contains(t, out, "op 1 (append), keys returned: lane 0 row 0 holds nothing (zeros), expected token 0")
+	require.Contains(t, out, "no tensor is shared: this is no fault of aliasing")
+}
+
+// What Oracle finds without shared tensors is told once, and what shared tensors alone show
+// is told beside it.
+func TestAliasingIsNotBlamed(t *testing.T) {
+	if name := os.Getenv(verdictVar); name != "" {
+		wrong := update(func(c *listCache, keys, values impls.Tensor) (k, v impls.Tensor, err error) {
+			if name == "everywhere" || c.shape.Window == 1 {
+				return mixes(c, keys, values)
+			}
+			return keepsChunk(c, keys, values)
+		})
+		props.TestCache(t, wrong, props.Chunks())
+		return
+	}
+	out := failing(t, "everywhere", "-test.v")
+	require.Contains(t, out, "--- FAIL: TestAliasingIsNotBlamed/Oracle")
+	for _, subtest := range []string{keepsNothingTest, ownOutputTest} {
+		require.Contains(t, out, "--- SKIP: TestAliasingIsNotBlamed/"+subtest)
+	}
+	require.Contains(t, out, "not judged: Oracle fails already, and these steps do with tensors that nobody else has:")
+	out = failing(t, "in windows of one row")
+	require.Contains(t, out, "--- FAIL: TestAliasingIsNotBlamed/Oracle")
+	require.Contains(t, out, "--- FAIL: TestAliasingIsNotBlamed/KeepsNothing")
+	require.Contains(t, out, "a cache must not keep their memory")
 }
 
 // Where there never was a cache, nothing passes: a constructor that always skips skips the

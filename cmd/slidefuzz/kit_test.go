@@ -170,6 +170,23 @@ func TestKitScripts(t *testing.T) {
 	}
 }
 
+// A script of a program in I32 has cells whose sums wrap round: what saturates there is wrong.
+func TestKitScriptsOverflow(t *testing.T) {
+	python, _ := upwardsWorker(t)
+	cmd := exec.CommandContext(t.Context(), python, "-c", `import dataclasses
+from slidefuzz_worker.programs import parse, script_text
+p = dataclasses.replace(parse("buffer x 2\nx[0:1] += x[1:2]"), dim=8, dtype="I32")
+code = """def p0(x):
+    x[:, :, 0:1] = np.clip(x[:, :, 0:1].astype(np.int64) + x[:, :, 1:2], -2**31, 2**31 - 1)
+    return [x]
+"""
+exec(script_text(p, code, "", "p0(*buffers(run))", "np.__version__"))
+`)
+	printed, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", printed)
+	assert.Contains(t, string(printed), "wrong in 20 of 20 runs")
+}
+
 // The page leads to the example, and has all of it, in under 40 lines.
 func TestWorkersPage(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "workers.md"))

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The drivers in Python list their flags where no engine is installed: -S leaves out all that
-// is.
+// The drivers and the workers of programs in Python list their flags where no engine and no
+// compiler is installed: -S leaves out all that is.
 func TestHelpOfDrivers(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -18,12 +18,12 @@ func TestHelpOfDrivers(t *testing.T) {
 	}
 	folder := filepath.Join("..", "worker", "python")
 	drivers := []string{filepath.Join("llamacpp", "serve.py")}
-	for _, pattern := range []string{"*_model.py", "*_generate.py", "*_issue.py"} {
+	for _, pattern := range []string{"*_model.py", "*_generate.py", "*_issue.py", "*_programs.py"} {
 		found, err := filepath.Glob(filepath.Join(folder, pattern))
 		require.NoError(t, err)
 		drivers = append(drivers, found...)
 	}
-	require.Len(t, drivers, 7)
+	require.Len(t, drivers, 18)
 	for _, driver := range drivers {
 		cmd := exec.CommandContext(t.Context(), python, "-S", driver, "--help")
 		cmd.Env = append(cmd.Environ(), "PYTHONPATH="+folder)

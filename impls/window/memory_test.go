@@ -172,3 +172,23 @@ func TestEnginesOfPrograms(t *testing.T) {
 	_, err = p.Engine(s, 8)
 	require.ErrorContains(t, err, "window 4: the programs are for one of 3")
 }
+
+// Slices overlap where they have a byte in common; neighbours in one array have none.
+func TestOverlaps(t *testing.T) {
+	of := make([]byte, 8)
+	for name, x := range map[string]struct {
+		a, b []byte
+		want bool
+	}{
+		"the same":   {of, of, true},
+		"inside":     {of[2:4], of, true},
+		"one byte":   {of[:5], of[4:], true},
+		"neighbours": {of[:4], of[4:], false},
+		"apart":      {of[:2], of[5:], false},
+		"empty":      {of[4:4], of, false},
+		"others":     {of, make([]byte, 8), false},
+	} {
+		require.Equal(t, x.want, overlaps(x.a, x.b), name)
+		require.Equal(t, x.want, overlaps(x.b, x.a), name)
+	}
+}

@@ -178,7 +178,7 @@ func TestEngineFaults(t *testing.T) {
 		},
 		{
 			name: "twice the window", ops: "prompt a 9\n", f: fake{wide: 3}, fault: corpus.FaultStale, tensor: "sliding",
-			says: "layer 0 sees token 3, which has left the window; must see 6, 7, 8",
+			says: "layer 0 sees tokens 3 to 5, which have left the window, as in a window of 6; must see 6, 7, 8",
 		},
 		{
 			name: "leak", ops: "prompt a 5 + prompt b 5\ndecode a + decode b\n", fault: corpus.FaultForeign, tensor: "sliding",

@@ -208,12 +208,16 @@ func (j *EngineJudge) seen(q *query, want []int, got headCounts) *wrong {
 			w.fault, w.detail = f, detail
 		}
 	}
+	from := q.from(want, got.tokens)
 	for t, n := range got.tokens {
 		switch {
 		case n > 0 && want[t] == 0:
-			f, name := j.whose(q, t)
-			worse(f, "sees "+name)
+			f, name := j.whose(q, t, from)
 			w.seen = append(w.seen, corpus.Attended{Token: name, Got: n})
+			if own := q.r.tokens[from:q.first]; len(own) > 1 && slices.Contains(own, t) {
+				name = q.wider(from)
+			}
+			worse(f, "sees "+name)
 		case n == 0 && want[t] > 0:
 			worse(corpus.FaultMissing, "does not see token "+fmt.Sprint(q.lastOf(t)))
 		case n != want[t]:
@@ -239,6 +243,28 @@ func (j *EngineJudge) seen(q *query, want []int, got headCounts) *wrong {
 	return w
 }
 
+// from is the position of the first of its request's tokens that a query saw without a gap.
+func (q *query) from(want, got []int) int {
+	more := slices.Clone(got)
+	for t := range more {
+		more[t] -= want[t]
+	}
+	p := q.first
+	for ; p > 0 && more[q.r.tokens[p-1]] > 0; p-- {
+		more[q.r.tokens[p-1]]--
+	}
+	return p
+}
+
+// wider says that a query saw its request's tokens from a position on.
+func (q *query) wider(from int) string {
+	as := "without a window"
+	if from > 0 {
+		as = fmt.Sprintf("in a window of %d", q.position-from+1)
+	}
+	return fmt.Sprintf("tokens %d to %d, which have left the window, as %s", from, q.first-1, as)
+}
+
 // lastOf is the newest position of an identity that a query must see.
 func (q *query) lastOf(identity int) int {
 	return q.first + len(q.must()) - 1 - slices.Index(reversed(q.must()), identity)
@@ -250,10 +276,13 @@ func reversed(list []int) []int {
 	return r
 }
 
-// whose says which token has an identity that a query saw and must not: the nearest to
-// what it must see, where several have, and of two as near that of its own request: a
-// window one token too wide is no leak.
-func (j *EngineJudge) whose(q *query, identity int) (corpus.Fault, string) {
+// whose says which token has an identity that a query saw and must not: where several have,
+// that of its own request if it saw all of its own from there on, else the nearest to what
+// it must see, of two as near its own. A window that is too wide, or missing, is no leak.
+func (j *EngineJudge) whose(q *query, identity, from int) (corpus.Fault, string) {
+	if i := slices.Index(reversed(q.r.tokens[from:q.first]), identity); i >= 0 {
+		return corpus.FaultStale, fmt.Sprintf("token %d, which has left the window", q.first-1-i)
+	}
 	type candidate struct {
 		far   int // how far from what a request holds now
 		fault corpus.Fault
@@ -316,7 +345,7 @@ func (j *EngineJudge) notFound(q *query, a *Attention, target int) *wrong {
 	if i := slices.Index(reversed(q.must()), most); i >= 0 {
 		name = fmt.Sprintf("token %d", q.position-i)
 	} else {
-		_, name = j.whose(q, most)
+		_, name = j.whose(q, most, q.first)
 	}
 	if a.Shares[most] > 0.5 && most != q.r.tokens[target] {
 		w.detail += fmt.Sprintf(" and %.2f of %s", a.Shares[most], name)

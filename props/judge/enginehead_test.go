@@ -206,7 +206,7 @@ func TestWhoseTokens(t *testing.T) {
 	q.position, q.first = 5, 3
 	say := func(identity int, fault corpus.Fault, want string) {
 		t.Helper()
-		f, name := j.whose(q, identity)
+		f, name := j.whose(q, identity, q.first)
 		require.Equal(t, want, name)
 		require.Equal(t, fault, f)
 	}
@@ -243,9 +243,53 @@ func TestWhoseOwnToken(t *testing.T) {
 	b := j.state.begin("b", 0)
 	b.next = 0
 	j.state.give(b, 2)
-	f, name := j.whose(&query{r: b, position: 1, first: 1, identities: fakeIdentities}, 0)
+	f, name := j.whose(&query{r: b, position: 1, first: 1, identities: fakeIdentities}, 0, 1)
 	require.Equal(t, "token 0, which has left the window", name)
 	require.Equal(t, corpus.FaultStale, f)
+}
+
+// An engine without a window sees all of a request's own tokens, and is not said to see those
+// of another request that have the same identities and are nearer.
+func TestMissingWindowIsNoLeak(t *testing.T) {
+	look := func(seen ...int) *wrong {
+		j, q := judgeOf(12, 3) // must see 9, 10, 11
+		b := j.state.begin("b", 0)
+		b.next = 0
+		j.state.give(b, 5) // 0 to 4
+		c := j.state.begin("c", 0)
+		c.next = 30
+		j.state.give(c, 1)
+		of := map[int]float64{}
+		for _, t := range append(seen, 9, 10, 11) {
+			of[t] = 1 / float64(len(seen)+3)
+		}
+		w, open := j.head(q, &Attention{Shares: shares(of)})
+		require.False(t, open)
+		return w
+	}
+	w := look(0, 1, 2, 3, 4, 5, 6, 7, 8)
+	require.Equal(t, corpus.FaultStale, w.fault)
+	require.Equal(t, "sees tokens 0 to 8, which have left the window, as without a window", w.detail)
+	require.Equal(t, "token 4, which has left the window", w.seen[4].Token)
+	w = look(4, 5, 6, 7, 8)
+	require.Equal(t, corpus.FaultStale, w.fault)
+	require.Equal(t, "sees tokens 4 to 8, which have left the window, as in a window of 8", w.detail)
+	// The rows of a window may hold an identity twice, or more often.
+	j, q := judgeOf(2*fakeIdentities, 3)
+	of := make([]float64, fakeIdentities)
+	for _, t := range q.r.tokens[q.position-69:] {
+		of[t] += 1. / 70
+	}
+	w, _ = j.head(q, &Attention{Shares: of})
+	require.Equal(t, "sees tokens 46 to 112, which have left the window, as in a window of 70", w.detail)
+	// With a gap before the window it is another's, which is nearer.
+	w = look(4, 7, 8)
+	require.Equal(t, corpus.FaultForeign, w.fault)
+	require.Equal(t, "sees token 4 of request b", w.detail)
+	// A token that is none of its own is another's though the window is missing too.
+	w = look(0, 1, 2, 3, 4, 5, 6, 7, 8, 30)
+	require.Equal(t, corpus.FaultForeign, w.fault)
+	require.Equal(t, "sees token 0 of request c", w.detail)
 }
 
 // The words of a divergence: which head where not all of its role are wrong, which token
@@ -399,14 +443,14 @@ func TestWhoseIdentity(t *testing.T) {
 		j.state.begin(name, 0).tokens = tokens
 		j.state.drop(name)
 	}
-	fault, says := j.whose(q, 30)
+	fault, says := j.whose(q, 30, q.first)
 	require.Equal(t, corpus.FaultStale, fault)
 	require.Equal(t, "token 9 of request c, which has ended", says)
 
 	j, q = judgeOf(4, 2)
 	j.state.begin("b", 0).tokens = []int{30, 31, 32}
 	j.state.begin("c", 0).tokens = []int{20, 21, 22, 23, 24, 25, 26, 27, 28, 30}
-	fault, says = j.whose(q, 30)
+	fault, says = j.whose(q, 30, q.first)
 	require.Equal(t, corpus.FaultForeign, fault)
 	require.Equal(t, "token 9 of request c", says)
 }

@@ -1,6 +1,9 @@
 """In-place programs on numba-cuda's arrays on the device, which have slices and
 assignments to them; the rest is made of these."""
 
+import argparse
+
+argparse.ArgumentParser(description=__doc__).parse_args()  # --help wants nothing of what follows
 import numpy as np
 
 # numba-cuda 0.30.4 calls np.row_stack when it compiles, which numpy 2.5 no longer has.

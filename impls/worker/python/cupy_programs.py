@@ -1,5 +1,8 @@
 """In-place programs in CuPy, which takes the code of numpy as it is."""
 
+import argparse
+
+argparse.ArgumentParser(description=__doc__).parse_args()  # --help wants nothing of what follows
 import cupy as cp
 
 from slidefuzz_worker.programs import INDEX_COPY, Style, script_text, serve_programs

@@ -4,6 +4,23 @@ one, which the compiler puts where the old one was if it can."""
 import argparse
 import os
 
+# How the program, a function f of buffers, is compiled.
+WRAP = {
+    # A result with one axis more: a reshape after the last write.
+    "lifted": "jax.jit(lambda *x: tuple(y[None] for y in f(*x)))",
+    "jit": "jax.jit(f)",
+    "donated": "jax.jit(f, donate_argnums=tuple(range({n})))",
+    "slice": "jax.jit(f)",
+    # The number of rounds is an argument, so that the loop stays one.
+    # What a program returns goes through the loop as zeros that each round replaces.
+    "while": "jax.jit(lambda *x: lax.fori_loop(0, x[-1], lambda _, y: f(*y[:{n}]), start(f, x[:-1])))",
+    "scan": "jax.jit(lambda *x: lax.scan(lambda y, go: (lax.cond(go, lambda: f(*y[:{n}]), lambda: y), None), start(f, x[:-1]), jnp.arange(2) < x[-1])[0])",
+    "cond": "jax.jit(lambda *x: lax.cond(x[-1] > 0, lambda: f(*x[:-1]), lambda: start(f, x[:-1])))",
+}
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--variants", default=",".join(WRAP), help="those to run, comma-separated")
+args = parser.parse_args()  # --help wants nothing of what follows
+
 # A hunt compiles; LLVM takes most of that, and what is looked for is decided before it.
 # A script that a hunt prints has none of this.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
@@ -31,19 +48,6 @@ AT = Style(
 )
 SLICE = Style(**{**vars(AT), "write": "{x} = lax.dynamic_update_slice_in_dim({x}, {v}, {first}, 2) if {step} == 1 else {x}.at[:, :, {rows}].set({v})"})
 
-# How the program, a function f of buffers, is compiled.
-WRAP = {
-    # A result with one axis more: a reshape after the last write.
-    "lifted": "jax.jit(lambda *x: tuple(y[None] for y in f(*x)))",
-    "jit": "jax.jit(f)",
-    "donated": "jax.jit(f, donate_argnums=tuple(range({n})))",
-    "slice": "jax.jit(f)",
-    # The number of rounds is an argument, so that the loop stays one.
-    # What a program returns goes through the loop as zeros that each round replaces.
-    "while": "jax.jit(lambda *x: lax.fori_loop(0, x[-1], lambda _, y: f(*y[:{n}]), start(f, x[:-1])))",
-    "scan": "jax.jit(lambda *x: lax.scan(lambda y, go: (lax.cond(go, lambda: f(*y[:{n}]), lambda: y), None), start(f, x[:-1]), jnp.arange(2) < x[-1])[0])",
-    "cond": "jax.jit(lambda *x: lax.cond(x[-1] > 0, lambda: f(*x[:-1]), lambda: start(f, x[:-1])))",
-}
 START = '''def start(f, x):
     return tuple(x) + tuple(jnp.zeros(o.shape, o.dtype) for o in jax.eval_shape(f, *x)[len(x):])
 '''
@@ -82,12 +86,9 @@ def script(p, variant):
 
 
 def main():
-    o = argparse.ArgumentParser(description=__doc__)
-    o.add_argument("--variants", default=",".join(WRAP), help="those to run, comma-separated")
-    variants = o.parse_args().variants.split(",")
     device = jax.devices()[0]
     name = "cpu" if device.platform == "cpu" else f"gpu ({device.device_kind})"
-    serve_programs(build, "jax-programs", f"jax {jax.__version__}", ["F32", "F16", "U8", "I32"], name, variants, at_once=AT_ONCE, script=script)
+    serve_programs(build, "jax-programs", f"jax {jax.__version__}", ["F32", "F16", "U8", "I32"], name, args.variants.split(","), at_once=AT_ONCE, script=script)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 import argparse
 
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--variants", default="lazy,compile", help="those to run, comma-separated")
+args = parser.parse_args()  # --help wants nothing of what follows
 import mlx.core as mx
 import numpy as np
 
@@ -44,7 +47,4 @@ def script(p, variant):
 
 
 if __name__ == "__main__":
-    o = argparse.ArgumentParser(description=__doc__)
-    o.add_argument("--variants", default="lazy,compile", help="those to run, comma-separated")
-    variants = o.parse_args().variants.split(",")
-    serve_programs(build, "mlx-programs", f"mlx {mx.__version__}", ["F32", "F16", "U8"], "cpu", variants, at_once=8, script=script)
+    serve_programs(build, "mlx-programs", f"mlx {mx.__version__}", ["F32", "F16", "U8"], "cpu", args.variants.split(","), at_once=8, script=script)

@@ -4,6 +4,12 @@ import argparse
 import os
 import re
 
+parser = argparse.ArgumentParser(description=__doc__)
+# Compiling takes all of a hunt's time, for each element type anew, and njit alone runs the
+# statements one by one. Each column is a call, in whose loops threads wait for each other.
+parser.add_argument("--variants", default="parallel", help="those to run, comma-separated: parallel, njit")
+args = parser.parse_args()  # --help wants nothing of what follows
+
 # A hunt compiles, and LLVM takes most of that. A script that it prints has none of this.
 os.environ.setdefault("NUMBA_OPT", "0")
 
@@ -95,11 +101,7 @@ def script(p, variant):
 
 
 def main():
-    o = argparse.ArgumentParser(description=__doc__)
-    # Compiling takes all of a hunt's time, for each element type anew, and njit alone runs the
-    # statements one by one. Each column is a call, in whose loops threads wait for each other.
-    o.add_argument("--variants", default="parallel", help="those to run, comma-separated: parallel, njit")
-    serve_programs(build, "numba-programs", f"numba {numba.__version__}", ["F32"], "cpu", o.parse_args().variants.split(","), script=script, grammar=1, dims="1", batches="1")
+    serve_programs(build, "numba-programs", f"numba {numba.__version__}", ["F32"], "cpu", args.variants.split(","), script=script, grammar=1, dims="1", batches="1")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """In-place programs in numpy, whose assignments read their right-hand side whole: a
 control, in which a hunt must find nothing."""
 
+import argparse
+
+argparse.ArgumentParser(description=__doc__).parse_args()  # --help wants nothing of what follows
 import numpy as np
 
 from slidefuzz_worker.arrays import DTYPES

@@ -4,6 +4,9 @@ or the rows before, the new ones and the rows after, concatenated."""
 import argparse
 from functools import reduce
 
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--variants", default="scatter,concat,openvino-scatter,openvino-concat", help="those to run, comma-separated")
+args = parser.parse_args()  # --help wants nothing of what follows
 import numpy as np
 import onnx
 import onnxruntime
@@ -123,7 +126,5 @@ def build(programs, variant):
 
 
 if __name__ == "__main__":
-    o = argparse.ArgumentParser(description=__doc__)
-    o.add_argument("--variants", default="scatter,concat,openvino-scatter,openvino-concat", help="those to run, comma-separated")
     version = f"onnxruntime {onnxruntime.__version__}"
-    serve_programs(build, "onnx-programs", version, list(TYPES), "cpu", o.parse_args().variants.split(","), at_once=32)
+    serve_programs(build, "onnx-programs", version, list(TYPES), "cpu", args.variants.split(","), at_once=32)

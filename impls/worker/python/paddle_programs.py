@@ -5,6 +5,10 @@ scatter_ and writes by an index tensor are made in place along the first axis.""
 import argparse
 import warnings
 
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--variants", default="eager,scatter,set_value", help="those to run, comma-separated; static alone")
+args = parser.parse_args()  # --help wants nothing of what follows
+
 warnings.filterwarnings("ignore", message="No ccache")
 
 import numpy as np
@@ -95,9 +99,7 @@ def script(p, variant):
 
 
 def main():
-    o = argparse.ArgumentParser(description=__doc__)
-    o.add_argument("--variants", default="eager,scatter,set_value", help="those to run, comma-separated; static alone")
-    variants = o.parse_args().variants.split(",")
+    variants = args.variants.split(",")
     # A slice with a negative step is a copy here, so the names of grammar 2 mean another thing.
     grammar = 2 if variants == ["static"] else 1
     serve_programs(build, "paddle-programs", f"paddle {paddle.__version__}", ["F32", "I32"], "cpu", variants, at_once=8, script=script, grammar=grammar)

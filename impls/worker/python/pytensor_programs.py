@@ -6,6 +6,10 @@ The linker py has a Composite overflow in Python, docs/findings/pytensor; unfuse
 import argparse
 import inspect
 
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--variants", default="c-shared,c-mutable,unfused-shared,unfused-mutable", help="a linker, c, numba, py or unfused, and shared, mutable or kept")
+parser.add_argument("--static", action="store_true", help="shapes are known when compiling")
+args = parser.parse_args()  # --help wants nothing of what follows
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
@@ -29,10 +33,6 @@ STYLE = Style(
     index_copy="pt.set_subtensor({a}[:, :, {index}], {b})",
 )
 TYPES = {"F32": "float32", "F16": "float16", "I32": "int32", "U8": "uint8"}
-o = argparse.ArgumentParser(description=__doc__)
-o.add_argument("--variants", default="c-shared,c-mutable,unfused-shared,unfused-mutable", help="a linker, c, numba, py or unfused, and shared, mutable or kept")
-o.add_argument("--static", action="store_true", help="shapes are known when compiling")
-args = o.parse_args()
 
 
 def compiled(p, shapes, dtype, variant, static):

@@ -3,6 +3,9 @@ records what the second call does and replays it from the third on."""
 
 import argparse
 
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--variants", default="lazy,step,assign,jit", help="those to run, comma-separated")
+args = parser.parse_args()  # --help wants nothing of what follows
 import tinygrad
 from tinygrad import Tensor, TinyJit, dtypes
 from tinygrad.engine.jit import JitError
@@ -79,10 +82,8 @@ def script(p, variant):
 
 
 def main():
-    o = argparse.ArgumentParser(description=__doc__)
-    o.add_argument("--variants", default=",".join(STYLES), help="those to run, comma-separated")
     version = getattr(tinygrad, "__version__", "0.14.0")
-    serve_programs(build, "tinygrad-programs", f"tinygrad {version}", ["F32", "F16", "U8", "I32"], "cpu", o.parse_args().variants.split(","), runs=4, script=script)
+    serve_programs(build, "tinygrad-programs", f"tinygrad {version}", ["F32", "F16", "U8", "I32"], "cpu", args.variants.split(","), runs=4, script=script)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,7 @@ import os
 if "OMP_NUM_THREADS" in os.environ:
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", os.environ["OMP_NUM_THREADS"])
 
-import torch
-
 from slidefuzz_worker import serve
-from torch_tensors import device_name, from_torch, to_torch
 
 SCRIPT = '''# Found and shrunk by slidefuzz (https://github.com/slidefuzz/slidefuzz).
 import torch
@@ -46,6 +43,8 @@ AT_ONCE = {"cpu": 16, "cuda": 8}
 
 def as_hunted(f, mode, dynamic):
     """f compiled as a hunt does; torch_modes.py shows what mode and dynamic change."""
+    import torch
+
     return torch.compile(f, fullgraph=True, dynamic=dynamic, mode=None if mode == "default" else mode)
 
 
@@ -59,6 +58,10 @@ def main():
     o = p.parse_args()
     if o.dynamic and o.mode == "eager":
         p.error("--dynamic is for what is compiled, not for --mode eager")
+    import torch  # --help wants nothing of it
+
+    from torch_tensors import device_name, from_torch, to_torch
+
     options = "" if o.mode in ("eager", "default") else f', mode="{o.mode}"'
     options += ", dynamic=True" if o.dynamic else ""
     compiled = {}  # by source and shapes: a finding is run again and again
@@ -100,9 +103,10 @@ def main():
         for line in meta["case"].splitlines():
             if line.startswith("buffer "):
                 rows = line.split()[2]
-                # The numbers of the cells, small enough for any type.
+                # The numbers of the cells, small enough for any type; of I32 all of the range, as in a hunt.
+                cells = f"* 1640531527 + {len(made)}" if shape["dtype"] == "I32" else f"% 251 + {len(made)}"
                 made.append(
-                    f'(torch.arange({shape["batch"]} * {shape["heads"]} * {rows} * {shape["dim"]}, device="{o.device}") % 251 + {len(made)})'
+                    f'(torch.arange({shape["batch"]} * {shape["heads"]} * {rows} * {shape["dim"]}, device="{o.device}") {cells})'
                     f'.to(torch.{dtype}).reshape({shape["batch"]}, {shape["heads"]}, {rows}, {shape["dim"]})'
                 )
         return "repro.py", SCRIPT.format(source=meta["source"].rstrip(), buffers=", ".join(made), options=options, runs=RUNS)
