@@ -1,6 +1,8 @@
 package hunt
 
 import (
+	"context"
+	"slices"
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -13,6 +15,14 @@ import (
 const (
 	fewShrinks  = 4
 	shrinkEvery = 32
+)
+
+// How often a case whose failure a finding explains is run without what explains it, to see
+// whether it has another fault: so many times in any hunt, and once more for each so many
+// cases. A program that is run alone takes a compiler as long as several of a batch.
+const (
+	fewRests  = 16
+	restEvery = 16
 )
 
 // operators are what a program does: for each way to write and each place in an
@@ -45,28 +55,33 @@ func operatorsOf(c *corpus.Case, foreign, deep bool) (all operators) {
 		return all
 	}
 	for _, s := range c.Program.Stmts {
-		place := inRows
-		switch {
-		case s.Define:
-			place = inName
-		case s.Form != inplace.NotReturned:
-			place = inReturn
-		case s.Index != nil:
-			place = inIndex
-		case s.Mask != nil:
-			place = inMask
-		case s.Add:
-			place = inSum
-		case s.Step != 0:
-			place = inStep
-		}
-		under := noPlace
-		if deep {
-			under = place
-		}
-		all.add(place, under, s.Src)
+		all.statement(s, deep)
 	}
 	return all
+}
+
+// statement adds what a statement does.
+func (o *operators) statement(s inplace.Stmt, deep bool) {
+	place := inRows
+	switch {
+	case s.Define:
+		place = inName
+	case s.Form != inplace.NotReturned:
+		place = inReturn
+	case s.Index != nil:
+		place = inIndex
+	case s.Mask != nil:
+		place = inMask
+	case s.Add:
+		place = inSum
+	case s.Step != 0:
+		place = inStep
+	}
+	under := noPlace
+	if deep {
+		under = place
+	}
+	o.add(place, under, s.Src)
 }
 
 // noPlace is where nothing is added.
@@ -127,6 +142,86 @@ func (h *hunter) another(n *Note) bool {
 	}
 	h.shrinks++
 	return true
+}
+
+// rest is a case whose failure a finding explains, without the statements that do what such
+// findings do, and how it fails then: nil if it does not, or is not asked. One fault that
+// shows in most programs would hide all others that are the same failure.
+func (h *hunter) rest(ctx context.Context, failure corpus.Failure, c *corpus.Case, n *Note) (*corpus.Case, *corpus.Divergence, error) {
+	if !h.result.Foreign || !failure.Target.IsProgram() || failure.Fault != corpus.FaultRows || h.r == nil ||
+		h.rests >= fewRests+n.Number/restEvery || !h.until.IsZero() && time.Now().After(h.until) {
+		return nil, nil, nil
+	}
+	less := h.unexplained(failure, c)
+	if less == nil {
+		return nil, nil, nil
+	}
+	h.rests++
+	from := time.Now()
+	defer func() { h.shrinking += time.Since(from) }()
+	defer h.alone()()
+	d, err := h.r.One(ctx, less)
+	if err != nil || d == nil || d.Fault != corpus.FaultRows || h.alike(d.Failure(less.Target), less) >= 0 {
+		return nil, nil, err
+	}
+	return less, d, nil
+}
+
+// otherInIt reports whether a part of a merge saw another fault in a case than the finding
+// that explains it.
+func (h *hunter) otherInIt(n *Note) bool {
+	f := n.Finding
+	return h.r == nil && f != nil && h.alike(f.Divergence.Failure(f.Small.Target), f.Small) < 0
+}
+
+// unexplained is a case without the statements that do what findings of its failure do, or
+// nil if that leaves none.
+func (h *hunter) unexplained(failure corpus.Failure, c *corpus.Case) *corpus.Case {
+	c = c.Clone()
+	for len(c.Program.Stmts) > 0 {
+		i := h.alike(failure, c)
+		if i < 0 {
+			return c
+		}
+		c.Program.Stmts = without(c.Program, operatorsOf(h.result.Findings[i].Small, true, false))
+	}
+	return nil
+}
+
+// without is a program without the statements that do some part of what has: that part
+// which fewest do, and whatever then reads a name that is gone.
+func without(p inplace.Program, has operators) []inplace.Stmt {
+	does := make([]operators, len(p.Stmts))
+	for i, s := range p.Stmts {
+		does[i].statement(s, true)
+	}
+	least, place, bit := len(p.Stmts)+1, 0, uint16(0)
+	for i, bits := range has {
+		for b := uint16(1); b != 0; b <<= 1 {
+			if bits&b == 0 {
+				continue
+			}
+			n := 0
+			for _, o := range does {
+				if o[i]&b != 0 {
+					n++
+				}
+			}
+			if n < least {
+				least, place, bit = n, i, b
+			}
+		}
+	}
+	kept := inplace.Program{Buffers: p.Buffers}
+	for i, s := range p.Stmts {
+		if does[i][place]&bit != 0 {
+			continue
+		}
+		if kept.Stmts = append(kept.Stmts, s); kept.Check() != nil {
+			kept.Stmts = slices.Delete(kept.Stmts, len(kept.Stmts)-1, len(kept.Stmts))
+		}
+	}
+	return kept.Stmts
 }
 
 // found puts a finding, shrunk to some failure, among those that are known, and says where

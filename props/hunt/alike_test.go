@@ -123,3 +123,39 @@ func TestShrunkAgainAFewTimes(t *testing.T) {
 	require.True(t, h.another(shrunk), "by a part")
 	require.False(t, h.another(&Note{Number: 1}))
 }
+
+// What explains a failure is left out statement by statement: those of the operation that
+// fewest have, and what reads a name that is gone.
+func TestUnexplained(t *testing.T) {
+	write, other := programCase(indexWrite), programCase(ofCat)
+	failure := (&corpus.Divergence{Op: 1, OpKind: "statement", Tensor: "x", Fault: corpus.FaultRows}).Failure(write.Target)
+	h := &hunter{result: &Result{Foreign: true, Findings: []Finding{{Small: write}}}, seen: map[corpus.Failure][]int{failure: {0}}}
+	require.Equal(t, ofCat, h.unexplained(failure, programCase(indexWrite, ofCat, indexWrite)).Program.Stmts[0])
+	require.Len(t, h.unexplained(failure, programCase(indexWrite, ofCat, indexWrite)).Program.Stmts, 1)
+	require.Nil(t, h.unexplained(failure, programCase(indexWrite)))
+	require.Equal(t, other.Program, h.unexplained(failure, other).Program, "not explained")
+
+	named := inplace.Define("t", inplace.Roll(y, 1))
+	reads := inplace.Assign("y", 0, 2, inplace.View("t", 0, 2))
+	rolls := programCase(named)
+	h.result.Findings[0].Small = rolls
+	require.Equal(t, []inplace.Stmt{indexCopy}, h.unexplained(failure, programCase(named, reads, indexCopy)).Program.Stmts)
+}
+
+// A fault that nearly every program shows does not hide another that is the same failure.
+func TestTwoFaultsOfOneFailure(t *testing.T) {
+	target := window.Target{Update: "program", Device: window.Worker}
+	r, err := huntIn(t.Context(), testWorker(t, "two faults"), target, nil, Options{Seed: 1, Cases: 12, ShrinkTime: 20 * time.Second})
+	require.NoError(t, err)
+	byIndex, byRows := 0, 0
+	for _, f := range r.Findings {
+		require.Len(t, f.Small.Program.Stmts, 1, "%s", f.Small.Text())
+		if f.Small.Program.Stmts[0].Index != nil {
+			byIndex++
+		} else {
+			byRows++
+		}
+	}
+	require.Positive(t, byRows)
+	require.Positive(t, byIndex)
+}

@@ -156,6 +156,7 @@ type hunter struct {
 	hangs     map[string]int           // by kind of operation
 	unshrunk  map[corpus.Failure]bool
 	shrinks   int       // of cases whose failure was known
+	rests     int       // runs of what findings leave unexplained of a case
 	until     time.Time // of what is shrunk, though its failure is known; zero for no end
 	each      bool      // of a merge: each finding of its parts counts
 	// shrink makes a case small that failed with d, and tells the note so. Nil means
@@ -369,12 +370,21 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 	if result.Foreign && failure.Target.IsProgram() {
 		n.Case, n.Divergence = c, d // a merge tells it from others by what it does
 	}
+	drawn := c
 	if i := h.alike(failure, c); i >= 0 {
-		f := &result.Findings[i]
-		f.Seen++
-		return h.showsMore(ctx, f, c, n, d)
-	}
-	if before := h.seen[failure]; len(before) > 0 && !h.another(n) {
+		less, other, err := h.rest(ctx, failure, c, n)
+		if err != nil {
+			return err
+		}
+		if less == nil && !h.otherInIt(n) {
+			f := &result.Findings[i]
+			f.Seen++
+			return h.showsMore(ctx, f, c, n, d)
+		}
+		if less != nil {
+			c, d, failure = less, other, other.Failure(c.Target)
+		}
+	} else if before := h.seen[failure]; len(before) > 0 && !h.another(n) {
 		result.Findings[before[0]].Seen++
 		return nil
 	}
@@ -388,6 +398,9 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 	f, err := h.shrink(ctx, c, n, d)
 	if err != nil {
 		return err
+	}
+	if drawn != c {
+		f.Found = drawn
 	}
 	small := f.Divergence.Failure(failure.Target)
 	i, isNew := h.found(f, small)

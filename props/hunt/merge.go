@@ -54,7 +54,10 @@ func Merge(t window.Target, o Options, parts []Part, whole bool) (Result, error)
 		if err := h.failed(context.Background(), n.Case, &n, nil); err != nil {
 			return result, err
 		}
-		if i := h.alike(*n.Failure, n.Case); i >= 0 && n.Finding != nil {
+		if n.Finding == nil {
+			continue
+		}
+		if i := h.alike(n.Finding.Divergence.Failure(t), n.Finding.Small); i >= 0 {
 			f := &result.Findings[i]
 			if whole && n.Finding.showsMoreThan(f) && rare(f.Small, f.Divergence) || !whole && corpus.Compare(n.Finding.Small, f.Small) < 0 {
 				better := *n.Finding

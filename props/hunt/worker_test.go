@@ -123,6 +123,19 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 			}
 			return err
 		})
+	case "two faults":
+		// Wrong where rows of a slice are written, and where two rows or more are by an index.
+		return worker.ServePrograms(context.Background(), in, out, hello, func(_ string, p inplace.Program, buffers []impls.Tensor) error {
+			err := runTestProgram(p, buffers, inplace.Eager, inplace.Ascending)
+			wrong := false
+			for _, s := range p.Stmts {
+				wrong = wrong || len(s.Index) > 1 || !s.Define && s.Index == nil
+			}
+			if wrong {
+				buffers[0].Data[0] ^= 1
+			}
+			return err
+		})
 	case "flood on stderr":
 		for range 64 {
 			os.Stderr.Write(bytes.Repeat([]byte("nothing to see here\n"), 1<<15))
