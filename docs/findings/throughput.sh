@@ -36,6 +36,8 @@ for which in "${@:-torch jax}"; do
     torch) command="'${TORCH_PYTHON:-$python}' '$workers/torch_programs.py' --at-once 4" ;;
     jax) command="'${JAX_PYTHON:-$python}' '$workers/jax_programs.py' --variants jit" ;;
     esac
+    # The first start reads gigabytes from the disk.
+    ./slidefuzz hunt --exec "$command" --seed 1 --jobs 1 --cases 4 --timeout 5m >/dev/null 2>&1
     read -r p1 r1 w1 <<<"$(TASKSET="taskset -c $core" rate "$one-1" 1 "$command")"
     read -r pn rn wn <<<"$(rate "$one-$n" "$n" "$command")"
     echo "$one 1 job on one core: $p1 programs, $r1 a second ($w1 by the clock)"
