@@ -13,20 +13,32 @@ import (
 // of a second for each, so what a program has must be worth it. Each has weights of its
 // own, as the cases of caches have. What they favour are names that are read more than
 // once and whole, since what a compiler takes for free memory is a value of which it
-// overlooks a reader.
+// overlooks a reader. For the same reason they favour what was written last, a cat of all of
+// two names, and an index_copy of a value without a name.
 const (
 	// maxStmts bounds the statements. Most faults need two or three, and what a compiler
 	// takes for a program grows with them, now and then a hundredfold: so a program has
 	// one more with a chance of moreStmts, which makes four on average, and few have twelve.
 	maxStmts  = 12
 	moreStmts = 0.75
-	// maxRows bounds the rows of a buffer or a value. The fewer there are, the more often
-	// a name has as many as an expression wants, and is read whole.
+	// maxRows bounds the rows of a buffer, and of a value that is no cat of names. The fewer
+	// there are, the more often a name has as many as an expression wants, and is read whole.
 	maxRows = 4
 	// oneLane is how often a program has one lane: its rows then follow each other in
 	// memory, which is the shape that a compiler may copy at once, and its code takes
 	// half as long to make.
 	oneLane = 0.5
+	// recent is how often a name that is read is the one written last, whatever others there
+	// are, and how often that one is written again only where it is drawn twice.
+	recent = 0.5
+	// joined is how often a value that may have any number of rows has as many as two names
+	// together, which is a cat of all of both: of maxJoined at most, those of two buffers.
+	joined    = 0.5
+	maxJoined = 2 * maxRows
+	// otherBases is how often another base of an index_copy is drawn while it is but a view.
+	otherBases = 2
+	// otherStmts is how often another statement is drawn while it writes what is there.
+	otherStmts = 4
 	// maxLevels is how deep an expression nests: what is longer has names.
 	maxLevels = 2
 )
@@ -75,6 +87,7 @@ type programDraw struct {
 	// all rows of a name.
 	stmts, exprs []float64
 	whole        float64
+	last         string // what was written last, if anything
 }
 
 // drawProgram draws a program of one or two buffers: of the wider grammar if wide, and
@@ -103,13 +116,37 @@ func drawProgram(r *rand.Rand, wide, adds bool) inplace.Program {
 	}
 	for n := drawStmts(r); n > 0; n-- {
 		s := g.statement(n == 1)
+		for i := 0; i < otherStmts && writesItself(s); i++ {
+			s = g.statement(n == 1)
+		}
 		if g.p.Stmts = append(g.p.Stmts, s); g.p.Check() != nil { // a cell of too many summands
 			g.p.Stmts[len(g.p.Stmts)-1] = inplace.Assign("x", 0, 1, inplace.Clone(inplace.View("x", 1, 2)))
 		} else if s.Define {
 			g.name(s.Dst, rowsOf(s.Src))
+		} else if s.Form == inplace.NotReturned {
+			g.last = s.Dst
 		}
 	}
 	return g.p
+}
+
+// writesItself reports whether a statement writes rows of a name where they lie.
+func writesItself(s inplace.Stmt) bool {
+	return !s.Define && s.Form == inplace.NotReturned && s.Index == nil && s.Mask == nil && !s.Add &&
+		s.Src.Op == inplace.OpView && s.Src.Name == s.Dst && slices.Equal(s.Rows(), s.Src.Rows())
+}
+
+// anyName is the index of a name to read.
+func (g *programDraw) anyName() int {
+	if g.last != "" && g.Float64() < recent {
+		return slices.Index(g.names, g.last)
+	}
+	return g.IntN(len(g.names))
+}
+
+// rowsOfTwo is how many rows two names have together.
+func (g *programDraw) rowsOfTwo() int {
+	return g.rows[g.names[g.anyName()]] + g.rows[g.names[g.anyName()]]
 }
 
 // drawStmts is how many statements a program gets.
@@ -125,6 +162,9 @@ func drawStmts(r *rand.Rand) int {
 // compiler drops what nobody reads.
 func (g *programDraw) statement(last bool) inplace.Stmt {
 	name := g.names[g.IntN(len(g.names))]
+	if name == g.last && g.Float64() < recent {
+		name = g.names[g.IntN(len(g.names))]
+	}
 	rows := g.rows[name]
 	kind := pick(g.Rand, g.stmts)
 	if last && kind == drawDefine {
@@ -135,6 +175,9 @@ func (g *programDraw) statement(last bool) inplace.Stmt {
 		n := 1 + g.IntN(maxRows)
 		if g.Float64() < g.whole {
 			n = rows
+		}
+		if two := g.rowsOfTwo(); two <= maxJoined && g.Float64() < joined {
+			n = two
 		}
 		return inplace.Define([]string{"t", "u"}[g.IntN(2)], g.expr(n, 0))
 	case drawIndex:
@@ -202,14 +245,20 @@ func (g *programDraw) expr(n, level int) inplace.Expr {
 		return inplace.Roll(g.expr(n, level+1), g.IntN(5)-2)
 	case drawGather:
 		m := min(n+g.IntN(n+2), max(n, maxRows))
+		if two := g.rowsOfTwo(); two <= maxJoined && g.Float64() < joined {
+			m = two
+		}
 		index := make([]int, n)
 		for i := range index {
 			index[i] = (i + g.IntN(m)) % m
 		}
 		return inplace.Gather(g.expr(m, level+1), index)
 	case drawIndexCopy:
-		index := g.index(n)
-		return inplace.IndexCopy(g.expr(n, level+1), index, g.expr(len(index), level+1))
+		index, base := g.index(n), g.expr(n, level+1)
+		for i := 0; i < otherBases && base.Op == inplace.OpView; i++ {
+			base = g.expr(n, level+1)
+		}
+		return inplace.IndexCopy(base, index, g.expr(len(index), level+1))
 	case drawFlip:
 		return inplace.Flip(g.expr(n, level+1))
 	case drawSteppedView:
@@ -224,9 +273,23 @@ func (g *programDraw) expr(n, level int) inplace.Expr {
 	return g.view(n)
 }
 
-// cat is two values, one of them all of a name where one fits and whole says so.
+// cat is two values: of names that have as many rows together, or one of them of a name,
+// all of these where they fit and whole says so.
 func (g *programDraw) cat(n, level int) inplace.Expr {
-	name := g.names[g.IntN(len(g.names))]
+	name := g.names[g.anyName()]
+	if g.Float64() < g.whole {
+		from := g.anyName()
+		for i := range g.names {
+			other := g.names[(from+i)%len(g.names)]
+			if g.rows[name]+g.rows[other] == n {
+				parts := []inplace.Expr{inplace.View(name, 0, g.rows[name]), inplace.View(other, 0, g.rows[other])}
+				if g.IntN(2) == 0 {
+					slices.Reverse(parts)
+				}
+				return inplace.Cat(parts...)
+			}
+		}
+	}
 	if rows := g.rows[name]; rows < n && g.Float64() < g.whole {
 		parts := []inplace.Expr{inplace.View(name, 0, rows), g.expr(n-rows, level)}
 		if g.IntN(2) == 0 {
@@ -241,7 +304,7 @@ func (g *programDraw) cat(n, level int) inplace.Expr {
 // view is n rows of a name that has as many, if whole says so of one that has no more,
 // or several views in a row where none has.
 func (g *programDraw) view(n int) inplace.Expr {
-	from := g.IntN(len(g.names))
+	from := g.anyName()
 	if g.Float64() < g.whole {
 		for i := range g.names {
 			if name := g.names[(from+i)%len(g.names)]; g.rows[name] == n {

@@ -120,10 +120,26 @@ func (o operators) within(other operators) bool {
 // operators they show: a program without those of a finding, in its smallest case, shows
 // another one. What is refused, or hangs, is one failure for each kind of operation.
 func (h *hunter) alike(failure corpus.Failure, c *corpus.Case) int {
+	return h.ofStatements(0, failure, c)
+}
+
+// same is the finding that a shrunk case shows too, or -1. A program that was shrunk to
+// its end is right without any of its statements, so a finding of fewer of them is not
+// what it shows.
+func (h *hunter) same(f *Finding) int {
+	least := len(f.Small.Program.Stmts)
+	if f.Stats.Bounded {
+		least = 0
+	}
+	return h.ofStatements(least, f.Divergence.Failure(f.Small.Target), f.Small)
+}
+
+// ofStatements is alike, of the findings that have so many statements or more.
+func (h *hunter) ofStatements(least int, failure corpus.Failure, c *corpus.Case) int {
 	has := operatorsOf(c, h.result.Foreign, true)
 	for _, i := range h.seen[failure] {
 		small := h.result.Findings[i].Small
-		if failure.Fault != corpus.FaultRows || operatorsOf(small, h.result.Foreign, false).within(has) {
+		if failure.Fault != corpus.FaultRows || len(small.Program.Stmts) >= least && operatorsOf(small, h.result.Foreign, false).within(has) {
 			return i
 		}
 	}
@@ -144,81 +160,115 @@ func (h *hunter) another(n *Note) bool {
 	return true
 }
 
-// rest is a case whose failure a finding explains, without the statements that do what such
-// findings do, and how it fails then: nil if it does not, or is not asked. One fault that
-// shows in most programs would hide all others that are the same failure.
-func (h *hunter) rest(ctx context.Context, failure corpus.Failure, c *corpus.Case, n *Note) (*corpus.Case, *corpus.Divergence, error) {
-	if !h.result.Foreign || !failure.Target.IsProgram() || failure.Fault != corpus.FaultRows || h.r == nil ||
+// rest is a case whose failure a finding explains, without the statements that explain it,
+// and how it fails then: nil if it does not, or is not asked. One fault that shows in most
+// programs would hide all others that are the same failure.
+//
+// That a statement does what a finding of one statement does proves little, so it is run
+// alone, and stays if it is right. What does what a finding of several does is left out.
+func (h *hunter) rest(ctx context.Context, failure corpus.Failure, c *corpus.Case, n *Note, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, error) {
+	if !h.result.Foreign || !failure.Target.IsProgram() || failure.Fault != corpus.FaultRows || h.r == nil || len(c.Program.Stmts) == 1 ||
 		h.rests >= fewRests+n.Number/restEvery || !h.until.IsZero() && time.Now().After(h.until) {
-		return nil, nil, nil
-	}
-	less := h.unexplained(failure, c)
-	if less == nil {
 		return nil, nil, nil
 	}
 	h.rests++
 	from := time.Now()
 	defer func() { h.shrinking += time.Since(from) }()
 	defer h.alone()()
-	d, err := h.r.One(ctx, less)
-	if err != nil || d == nil || d.Fault != corpus.FaultRows || h.alike(d.Failure(less.Target), less) >= 0 {
+	wrong, err := h.wrongAlone(ctx, c)
+	if err != nil {
 		return nil, nil, err
 	}
-	return less, d, nil
+	less := c.Clone()
+	less.Program.Stmts = but(c.Program, wrong)
+	for {
+		if len(less.Program.Stmts) == 0 {
+			return nil, nil, nil
+		}
+		if len(less.Program.Stmts) < len(c.Program.Stmts) {
+			if d, err = h.r.One(ctx, less); err != nil || d == nil || d.Fault != corpus.FaultRows {
+				return nil, nil, err
+			}
+		}
+		i := h.ofStatements(2, d.Failure(less.Target), less)
+		if i < 0 {
+			return less, d, nil
+		}
+		less.Program.Stmts = without(less.Program, operatorsOf(h.result.Findings[i].Small, true, false))
+	}
+}
+
+// wrongAlone says which statements of a case do what a finding of one statement does, and
+// are wrong as a program of their own. Those that read a name are none.
+func (h *hunter) wrongAlone(ctx context.Context, c *corpus.Case) ([]bool, error) {
+	wrong := make([]bool, len(c.Program.Stmts))
+	var cases []*corpus.Case
+	var of []int
+	for i, s := range c.Program.Stmts {
+		one := c.Clone()
+		one.Program.Stmts = []inplace.Stmt{s}
+		has := operatorsOf(one, true, true)
+		if one.Program.Check() != nil || !slices.ContainsFunc(h.result.Findings, func(f Finding) bool {
+			return f.Divergence.Fault == corpus.FaultRows && len(f.Small.Program.Stmts) == 1 && operatorsOf(f.Small, true, false).within(has)
+		}) {
+			continue
+		}
+		cases, of = append(cases, one), append(of, i)
+	}
+	if len(cases) == 0 {
+		return wrong, nil
+	}
+	ds, err := h.r.Run(ctx, cases)
+	for i, d := range ds {
+		wrong[of[i]] = d != nil && d.Fault == corpus.FaultRows
+	}
+	return wrong, err
 }
 
 // otherInIt reports whether a part of a merge saw another fault in a case than the finding
 // that explains it.
 func (h *hunter) otherInIt(n *Note) bool {
-	f := n.Finding
-	return h.r == nil && f != nil && h.alike(f.Divergence.Failure(f.Small.Target), f.Small) < 0
-}
-
-// unexplained is a case without the statements that do what findings of its failure do, or
-// nil if that leaves none.
-func (h *hunter) unexplained(failure corpus.Failure, c *corpus.Case) *corpus.Case {
-	c = c.Clone()
-	for len(c.Program.Stmts) > 0 {
-		i := h.alike(failure, c)
-		if i < 0 {
-			return c
-		}
-		c.Program.Stmts = without(c.Program, operatorsOf(h.result.Findings[i].Small, true, false))
-	}
-	return nil
+	return h.r == nil && n.Finding != nil && h.same(n.Finding) < 0
 }
 
 // without is a program without the statements that do some part of what has: that part
-// which fewest do, and whatever then reads a name that is gone.
+// which fewest do.
 func without(p inplace.Program, has operators) []inplace.Stmt {
 	does := make([]operators, len(p.Stmts))
 	for i, s := range p.Stmts {
 		does[i].statement(s, true)
 	}
-	least, place, bit := len(p.Stmts)+1, 0, uint16(0)
-	for i, bits := range has {
-		for b := uint16(1); b != 0; b <<= 1 {
-			if bits&b == 0 {
+	var least []bool
+	fewest := len(p.Stmts) + 1
+	for place, bits := range has {
+		for bit := uint16(1); bit != 0; bit <<= 1 {
+			if bits&bit == 0 {
 				continue
 			}
-			n := 0
-			for _, o := range does {
-				if o[i]&b != 0 {
+			n, doing := 0, make([]bool, len(does))
+			for i, o := range does {
+				if doing[i] = o[place]&bit != 0; doing[i] {
 					n++
 				}
 			}
-			if n < least {
-				least, place, bit = n, i, b
+			if n < fewest {
+				fewest, least = n, doing
 			}
 		}
 	}
+	return but(p, least)
+}
+
+// but is a program without some statements, and without those that then read a name that
+// is gone.
+func but(p inplace.Program, gone []bool) []inplace.Stmt {
 	kept := inplace.Program{Buffers: p.Buffers}
 	for i, s := range p.Stmts {
-		if does[i][place]&bit != 0 {
+		if gone[i] {
 			continue
 		}
 		if kept.Stmts = append(kept.Stmts, s); kept.Check() != nil {
-			kept.Stmts = slices.Delete(kept.Stmts, len(kept.Stmts)-1, len(kept.Stmts))
+			kept.Stmts = kept.Stmts[:len(kept.Stmts)-1]
 		}
 	}
 	return kept.Stmts
@@ -226,15 +276,18 @@ func without(p inplace.Program, has operators) []inplace.Stmt {
 
 // found puts a finding, shrunk to some failure, among those that are known, and says where
 // and whether it is new there: it may show what one of them does, and takes its place
-// where it does so with fewer operators.
+// where it does so with fewer operators, unless that one was shrunk to its end and has
+// more statements.
 func (h *hunter) found(f *Finding, small corpus.Failure) (at int, isNew bool) {
-	if i := h.alike(small, f.Small); i >= 0 {
+	if i := h.same(f); i >= 0 {
 		h.result.Findings[i].Seen++ // what was left of it is known
 		return i, false
 	}
 	has := operatorsOf(f.Small, h.result.Foreign, false)
 	for _, i := range h.seen[small] {
-		if old := &h.result.Findings[i]; has.within(operatorsOf(old.Small, h.result.Foreign, true)) {
+		old := &h.result.Findings[i]
+		replaces := old.Stats.Bounded || len(old.Small.Program.Stmts) <= len(f.Small.Program.Stmts)
+		if replaces && has.within(operatorsOf(old.Small, h.result.Foreign, true)) {
 			f.At, f.After, f.Seen = old.At, old.After, old.Seen+1
 			*old = *f
 			return i, true

@@ -5,9 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -65,7 +68,7 @@ func booksOf(t *testing.T, h *hunter, fault corpus.Fault, pairs [][2]*corpus.Cas
 	for i, p := range pairs {
 		d := &corpus.Divergence{Op: 1, OpKind: "statement", Tensor: "x", Fault: fault}
 		h.shrink = func(_ context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error) {
-			return &Finding{Found: c, Small: p[1], Divergence: d, At: n.Number, Seen: 1}, nil
+			return &Finding{Found: c, Small: p[1], Divergence: d, Stats: shrink.Stats{Bounded: true}, At: n.Number, Seen: 1}, nil
 		}
 		failure := d.Failure(p[0].Target)
 		require.NoError(t, h.failed(t.Context(), p[0], &Note{Number: i + 1, Failure: &failure}, d))
@@ -73,7 +76,7 @@ func booksOf(t *testing.T, h *hunter, fault corpus.Fault, pairs [][2]*corpus.Cas
 }
 
 // A failure has a finding for each thing that programs do, a smaller one takes the place
-// of one that it explains, and what is refused is one.
+// of one that it explains and that was cut short, and what is refused is one.
 func TestFindingsOfOneFailure(t *testing.T) {
 	write, copied, cat := programCase(indexWrite), programCase(indexCopy), programCase(ofCat)
 	both := programCase(indexWrite, ofCat)
@@ -124,22 +127,52 @@ func TestShrunkAgainAFewTimes(t *testing.T) {
 	require.False(t, h.another(&Note{Number: 1}))
 }
 
-// What explains a failure is left out statement by statement: those of the operation that
-// fewest have, and what reads a name that is gone.
-func TestUnexplained(t *testing.T) {
-	write, other := programCase(indexWrite), programCase(ofCat)
-	failure := (&corpus.Divergence{Op: 1, OpKind: "statement", Tensor: "x", Fault: corpus.FaultRows}).Failure(write.Target)
-	h := &hunter{result: &Result{Foreign: true, Findings: []Finding{{Small: write}}}, seen: map[corpus.Failure][]int{failure: {0}}}
-	require.Equal(t, ofCat, h.unexplained(failure, programCase(indexWrite, ofCat, indexWrite)).Program.Stmts[0])
-	require.Len(t, h.unexplained(failure, programCase(indexWrite, ofCat, indexWrite)).Program.Stmts, 1)
-	require.Nil(t, h.unexplained(failure, programCase(indexWrite)))
-	require.Equal(t, other.Program, h.unexplained(failure, other).Program, "not explained")
-
+// What a finding does is left out: the statements of the operation that fewest have, and
+// what reads a name that is gone.
+func TestProgramWithout(t *testing.T) {
 	named := inplace.Define("t", inplace.Roll(y, 1))
 	reads := inplace.Assign("y", 0, 2, inplace.View("t", 0, 2))
-	rolls := programCase(named)
-	h.result.Findings[0].Small = rolls
-	require.Equal(t, []inplace.Stmt{indexCopy}, h.unexplained(failure, programCase(named, reads, indexCopy)).Program.Stmts)
+	for _, tc := range []struct {
+		name      string
+		stmts     []inplace.Stmt
+		small     inplace.Stmt
+		wantStmts []inplace.Stmt
+	}{
+		{"each of its statements", []inplace.Stmt{indexWrite, ofCat, indexWrite}, indexWrite, []inplace.Stmt{ofCat}},
+		{"all there is", []inplace.Stmt{indexWrite}, indexWrite, nil},
+		{"a name", []inplace.Stmt{named, reads, indexCopy}, named, []inplace.Stmt{indexCopy}},
+	} {
+		got := without(programCase(tc.stmts...).Program, operatorsOf(programCase(tc.small), true, false))
+		require.Empty(t, cmp.Diff(tc.wantStmts, got, cmpopts.EquateEmpty()), tc.name)
+	}
+}
+
+// A case that was shrunk to its end shows no finding of fewer statements, and takes the
+// place of none of more; one whose shrinking was cut short may do both.
+func TestSame(t *testing.T) {
+	one, two := programCase(indexWrite), programCase(indexWrite, ofCat)
+	d := &corpus.Divergence{Op: 1, OpKind: "statement", Tensor: "x", Fault: corpus.FaultRows}
+	failure := d.Failure(one.Target)
+	hunter := func(first *corpus.Case, bounded bool) *hunter {
+		return &hunter{
+			result: &Result{Foreign: true, Findings: []Finding{{Small: first, Divergence: d, Stats: shrink.Stats{Bounded: bounded}}}},
+			seen:   map[corpus.Failure][]int{failure: {0}},
+		}
+	}
+	finding := func(c *corpus.Case, bounded bool) *Finding {
+		return &Finding{Small: c, Divergence: d, Stats: shrink.Stats{Bounded: bounded}}
+	}
+	require.Equal(t, -1, hunter(one, false).same(finding(two, false)))
+	require.Equal(t, 0, hunter(one, false).same(finding(two, true)))
+	require.Equal(t, 0, hunter(two, false).same(finding(two, false)))
+	require.Equal(t, -1, hunter(two, false).same(finding(one, false)))
+
+	at, isNew := hunter(two, false).found(finding(one, false), failure)
+	require.True(t, isNew)
+	require.Equal(t, 1, at, "beside it")
+	at, isNew = hunter(two, true).found(finding(one, false), failure)
+	require.True(t, isNew)
+	require.Equal(t, 0, at, "in its place")
 }
 
 // A fault that nearly every program shows does not hide another that is the same failure.
@@ -158,4 +191,21 @@ func TestTwoFaultsOfOneFailure(t *testing.T) {
 	}
 	require.Positive(t, byRows)
 	require.Positive(t, byIndex)
+}
+
+// Nor does a fault of one statement hide one of several statements that do the same and
+// more: they are right without what is wrong alone.
+func TestFaultOfTwoStatements(t *testing.T) {
+	target := window.Target{Update: "program", Device: window.Worker}
+	r, err := huntIn(t.Context(), testWorker(t, "a fault of two statements"), target, nil, Options{Seed: 1, Cases: 60, ShrinkTime: 20 * time.Second})
+	require.NoError(t, err)
+	sizes := map[int]int{}
+	for _, f := range r.Findings {
+		stmts := f.Small.Program.Stmts
+		if sizes[len(stmts)]++; len(stmts) == 2 {
+			require.NotNil(t, stmts[0].Index, "%s", f.Small.Text())
+		}
+	}
+	require.Positive(t, sizes[1])
+	require.Positive(t, sizes[2])
 }

@@ -372,9 +372,12 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 	}
 	drawn := c
 	if i := h.alike(failure, c); i >= 0 {
-		less, other, err := h.rest(ctx, failure, c, n)
+		less, other, err := h.rest(ctx, failure, c, n, d)
 		if err != nil {
 			return err
+		}
+		if less != nil && !h.another(n) {
+			less = nil
 		}
 		if less == nil && !h.otherInIt(n) {
 			f := &result.Findings[i]

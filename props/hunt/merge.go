@@ -57,7 +57,7 @@ func Merge(t window.Target, o Options, parts []Part, whole bool) (Result, error)
 		if n.Finding == nil {
 			continue
 		}
-		if i := h.alike(n.Finding.Divergence.Failure(t), n.Finding.Small); i >= 0 {
+		if i := h.same(n.Finding); i >= 0 {
 			f := &result.Findings[i]
 			if whole && n.Finding.showsMoreThan(f) && rare(f.Small, f.Divergence) || !whole && corpus.Compare(n.Finding.Small, f.Small) < 0 {
 				better := *n.Finding

@@ -136,6 +136,22 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 			}
 			return err
 		})
+	case "a fault of two statements":
+		// Wrong where rows of a slice are written as they are read, and where they are
+		// written after a write by an index: as one failure.
+		return worker.ServePrograms(context.Background(), in, out, hello, func(_ string, p inplace.Program, buffers []impls.Tensor) error {
+			err := runTestProgram(p, buffers, inplace.Eager, inplace.Ascending)
+			byIndex, wrong := false, false
+			for _, s := range p.Stmts {
+				slice := !s.Define && s.Index == nil
+				wrong = wrong || slice && (byIndex || s.Src.Op == inplace.OpView)
+				byIndex = byIndex || s.Index != nil
+			}
+			if wrong {
+				buffers[0].Data[0] ^= 1
+			}
+			return err
+		})
 	case "flood on stderr":
 		for range 64 {
 			os.Stderr.Write(bytes.Repeat([]byte("nothing to see here\n"), 1<<15))
