@@ -13,8 +13,8 @@ import (
 // of a second for each, so what a program has must be worth it. Each has weights of its
 // own, as the cases of caches have. What they favour are names that are read more than
 // once and whole, since what a compiler takes for free memory is a value of which it
-// overlooks a reader. For the same reason they favour what was written last, a cat of all of
-// two names, and an index_copy of a value without a name.
+// overlooks a reader. For the same reason they favour what was written or defined last, a
+// cat of all of two names, and an index_copy of a value without a name.
 const (
 	// maxStmts bounds the statements. Most faults need two or three, and what a compiler
 	// takes for a program grows with them, now and then a hundredfold: so a program has
@@ -28,8 +28,8 @@ const (
 	// memory, which is the shape that a compiler may copy at once, and its code takes
 	// half as long to make.
 	oneLane = 0.5
-	// recent is how often a name that is read is the one written last, whatever others there
-	// are, and how often that one is written again only where it is drawn twice.
+	// recent is how often a name that is read is the one written or defined last, whatever
+	// others there are, and how often that one is written only where it is drawn twice.
 	recent = 0.5
 	// joined is how often a value that may have any number of rows has as many as two names
 	// together, which is a cat of all of both: of maxJoined at most, those of two buffers.
@@ -70,7 +70,7 @@ const (
 
 var (
 	usualStmts = [...]float64{drawAssign: 4, drawDefine: 3, drawIndex: 1, drawShift: 0.5, drawOwnRows: 0.5, drawMask: 1, drawStepped: 1, drawReturn: 1, drawAddTo: 1}
-	usualExprs = [...]float64{drawView: 3, drawClone: .5, drawCat: 2.5, drawRoll: 2, drawGather: 1.5, drawIndexCopy: 2, drawFlip: 1, drawSteppedView: 1, drawAdd: 1}
+	usualExprs = [...]float64{drawView: 3, drawClone: .5, drawCat: 3, drawRoll: 2, drawGather: 1.5, drawIndexCopy: 3, drawFlip: 1, drawSteppedView: 1, drawAdd: 1}
 )
 
 const (
@@ -87,7 +87,7 @@ type programDraw struct {
 	// all rows of a name.
 	stmts, exprs []float64
 	whole        float64
-	last         string // what was written last, if anything
+	last         string // what was written or defined last, if anything
 }
 
 // drawProgram draws a program of one or two buffers: of the wider grammar if wide, and
@@ -120,10 +120,13 @@ func drawProgram(r *rand.Rand, wide, adds bool) inplace.Program {
 			s = g.statement(n == 1)
 		}
 		if g.p.Stmts = append(g.p.Stmts, s); g.p.Check() != nil { // a cell of too many summands
-			g.p.Stmts[len(g.p.Stmts)-1] = inplace.Assign("x", 0, 1, inplace.Clone(inplace.View("x", 1, 2)))
-		} else if s.Define {
+			s = inplace.Assign("x", 0, 1, inplace.Clone(inplace.View("x", 1, 2)))
+			g.p.Stmts[len(g.p.Stmts)-1] = s
+		}
+		if s.Define {
 			g.name(s.Dst, rowsOf(s.Src))
-		} else if s.Form == inplace.NotReturned {
+		}
+		if s.Form == inplace.NotReturned {
 			g.last = s.Dst
 		}
 	}

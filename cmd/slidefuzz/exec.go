@@ -51,7 +51,7 @@ func startTimeoutFlag(fs *flag.FlagSet, to *time.Duration) {
 }
 
 func shrinkTimeFlag(fs *flag.FlagSet) *time.Duration {
-	return fs.Duration("shrink-time", 0, "at most `DURATION` to shrink a worker's finding (default 2m)")
+	return fs.Duration("shrink-time", 0, "at most `DURATION` to shrink a worker's finding (default 2m; of a hunt with --time a twentieth of that, from 20s to 2m)")
 }
 
 // backend is that of the worker of the command line, nil if there is none, or if it has

@@ -3,16 +3,17 @@
 # held to one core. Go is not needed where it runs:
 #
 #   CGO_ENABLED=0 go build -o slidefuzz ./cmd/slidefuzz
-#   docs/findings/throughput.sh N SECONDS OUT [torch|jax …]
+#   docs/findings/throughput.sh N CASES OUT [torch|jax …]
 #
 # PYTHON is the Python of both, or TORCH_PYTHON and JAX_PYTHON of each. The programs are
-# compiled for the CPU. What counts is programs by the time that the workers spent on
-# them, times the workers, which are never idle; programs by the time on the clock,
-# which the start of the workers is part of, stand beside it. "taskset -c 14,15" before it
-# keeps both to those cores: the one job has the first of them.
+# compiled for the CPU. Both run the same CASES, for one program in a hundred takes as
+# long as a hundred others. What counts is programs by the time that the workers spent on
+# them, times the workers; the start of the workers, and what is left to do when most of
+# them are done, is in the programs by the time on the clock, which stand beside it.
+# "taskset -c 14,15" before it keeps both to those cores: the one job has the first of them.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-n=$1 seconds=$2 out=$3
+n=$1 cases=$2 out=$3
 shift 3
 workers=$PWD/impls/worker/python
 python=${PYTHON:-python3}
@@ -26,7 +27,7 @@ rate() {
   local file=$out/$1.txt from=$SECONDS
   # Every worker compiles into a folder of its own, so that none finds another's.
   TORCHINDUCTOR_CACHE_DIR=$(mktemp -d) TORCHINDUCTOR_FORCE_DISABLE_CACHES=1 \
-    ${TASKSET:-} ./slidefuzz hunt --exec "$3" --seed 1 --jobs "$2" --time "${seconds}s" --timeout 5m --shrink-time 1s >"$file" 2>"${file%.txt}.err"
+    ${TASKSET:-} ./slidefuzz hunt --exec "$3" --seed 1 --jobs "$2" --cases "$cases" --timeout 5m --shrink-time 1s >"$file" 2>"${file%.txt}.err"
   read -r programs each <<<"$(sed -nE 's/^.* ([0-9]+) programs, .* ([0-9.e+-]+) a second.*$/\1 \2/p' "$file")"
   awk -v p="${programs:-0}" -v each="${each:-0}" -v jobs="$2" -v wall=$((SECONDS - from)) 'BEGIN { printf("%d %.3f %.3f\n", p, each * jobs, p / wall) }'
 }

@@ -17,12 +17,12 @@ const (
 	shrinkEvery = 32
 )
 
-// How often a case whose failure a finding explains is run without what explains it, to see
-// whether it has another fault: so many times in any hunt, and once more for each so many
-// cases. A program that is run alone takes a compiler as long as several of a batch.
+// How often a wrong program whose failure a finding explains is taken apart: so many times
+// in any hunt, and once more for each so many cases, which is each of them where one in
+// eight is wrong. It takes a compiler as long as one or two programs of a batch.
 const (
-	fewRests  = 16
-	restEvery = 16
+	fewParts   = 16
+	partsEvery = 8
 )
 
 // operators are what a program does: for each way to write and each place in an
@@ -160,32 +160,61 @@ func (h *hunter) another(n *Note) bool {
 	return true
 }
 
-// rest is a case whose failure a finding explains, without the statements that explain it,
-// and how it fails then: nil if it does not, or is not asked. One fault that shows in most
-// programs would hide all others that are the same failure.
-//
-// That a statement does what a finding of one statement does proves little, so it is run
-// alone, and stays if it is right. What does what a finding of several does is left out.
-func (h *hunter) rest(ctx context.Context, failure corpus.Failure, c *corpus.Case, n *Note, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, error) {
-	if !h.result.Foreign || !failure.Target.IsProgram() || failure.Fault != corpus.FaultRows || h.r == nil || len(c.Program.Stmts) == 1 ||
-		h.rests >= fewRests+n.Number/restEvery || !h.until.IsZero() && time.Now().After(h.until) {
-		return nil, nil, nil
+// unexplained is what of a failed case shows what no finding does, and how it fails: the
+// case, or a part of it. explained is the finding that does what the whole does. Where
+// shows is false there is nothing, or it was shrunk often enough: then its failure is known.
+func (h *hunter) unexplained(ctx context.Context, failure corpus.Failure, c *corpus.Case, n *Note, d *corpus.Divergence, explained int) (part *corpus.Case, of *corpus.Divergence, shows bool, err error) {
+	known, apart := len(h.seen[failure]) > 0, h.comesApart(failure, c)
+	switch {
+	case explained >= 0 && h.otherInIt(n):
+		return c, d, true, nil
+	case explained >= 0 && (!apart || h.parts >= fewParts+n.Number/partsEvery):
+		return nil, nil, false, nil
+	case explained >= 0:
+		h.parts++
+	case known && !h.another(n):
+		return nil, nil, false, nil
 	}
-	h.rests++
+	if !apart {
+		return c, d, true, nil
+	}
+	part, of, err = h.part(ctx, c, d)
+	switch {
+	case err != nil:
+		return nil, nil, false, err
+	case part == nil && !known:
+		return c, d, true, nil
+	case part == nil, explained >= 0 && !h.another(n):
+		return nil, nil, false, nil
+	}
+	return part, of, true, nil
+}
+
+// part is the part of a wrong program that shows what no finding does, and how it fails:
+// nil if there is none. One fault that shows in most programs would hide all others that
+// are the same failure. Such a part is a statement that is wrong alone, or what is left
+// without those.
+//
+// That a statement does what a finding of one statement does proves little: it stays if it
+// is right alone. What does what a finding of several does is left out.
+func (h *hunter) part(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, error) {
 	from := time.Now()
 	defer func() { h.shrinking += time.Since(from) }()
 	defer h.alone()()
-	wrong, err := h.wrongAlone(ctx, c)
+	each, alone, err := h.eachAlone(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}
+	wrong := make([]bool, len(each))
+	for i, one := range each {
+		if wrong[i] = one != nil && alone[i] != nil && alone[i].Fault == corpus.FaultRows; wrong[i] && h.alike(alone[i].Failure(one.Target), one) < 0 {
+			return one, alone[i], nil
+		}
+	}
 	less := c.Clone()
 	less.Program.Stmts = but(c.Program, wrong)
-	for {
-		if len(less.Program.Stmts) == 0 {
-			return nil, nil, nil
-		}
-		if len(less.Program.Stmts) < len(c.Program.Stmts) {
+	for before := len(c.Program.Stmts); len(less.Program.Stmts) > 0; {
+		if len(less.Program.Stmts) < before {
 			if d, err = h.r.One(ctx, less); err != nil || d == nil || d.Fault != corpus.FaultRows {
 				return nil, nil, err
 			}
@@ -194,35 +223,69 @@ func (h *hunter) rest(ctx context.Context, failure corpus.Failure, c *corpus.Cas
 		if i < 0 {
 			return less, d, nil
 		}
+		before = len(less.Program.Stmts)
 		less.Program.Stmts = without(less.Program, operatorsOf(h.result.Findings[i].Small, true, false))
 	}
+	return nil, nil, nil
 }
 
-// wrongAlone says which statements of a case do what a finding of one statement does, and
-// are wrong as a program of their own. Those that read a name are none.
-func (h *hunter) wrongAlone(ctx context.Context, c *corpus.Case) ([]bool, error) {
-	wrong := make([]bool, len(c.Program.Stmts))
+// comesApart reports whether a failure is asked for what no finding explains of it: that
+// of a program of several statements with wrong rows, while there is time.
+func (h *hunter) comesApart(failure corpus.Failure, c *corpus.Case) bool {
+	return h.result.Foreign && failure.Target.IsProgram() && failure.Fault == corpus.FaultRows && h.r != nil &&
+		len(c.Program.Stmts) > 1 && (h.until.IsZero() || time.Now().Before(h.until))
+}
+
+// eachAlone runs each statement of a case as a program of its own, but for the definitions
+// of what it reads. A definition has no case, and no divergence.
+func (h *hunter) eachAlone(ctx context.Context, c *corpus.Case) ([]*corpus.Case, []*corpus.Divergence, error) {
+	each, found := make([]*corpus.Case, len(c.Program.Stmts)), make([]*corpus.Divergence, len(c.Program.Stmts))
 	var cases []*corpus.Case
 	var of []int
 	for i, s := range c.Program.Stmts {
-		one := c.Clone()
-		one.Program.Stmts = []inplace.Stmt{s}
-		has := operatorsOf(one, true, true)
-		if one.Program.Check() != nil || !slices.ContainsFunc(h.result.Findings, func(f Finding) bool {
-			return f.Divergence.Fault == corpus.FaultRows && len(f.Small.Program.Stmts) == 1 && operatorsOf(f.Small, true, false).within(has)
-		}) {
+		if s.Define {
 			continue
 		}
-		cases, of = append(cases, one), append(of, i)
+		one := c.Clone()
+		if one.Program.Stmts = withDefinitions(c.Program.Stmts[:i], s); one.Check(corpus.DefaultLimit) == nil {
+			each[i], cases, of = one, append(cases, one), append(of, i)
+		}
 	}
 	if len(cases) == 0 {
-		return wrong, nil
+		return each, found, nil
 	}
 	ds, err := h.r.Run(ctx, cases)
 	for i, d := range ds {
-		wrong[of[i]] = d != nil && d.Fault == corpus.FaultRows
+		found[of[i]] = d
 	}
-	return wrong, err
+	return each, found, err
+}
+
+// withDefinitions is a statement, after those of the ones before it that define what it
+// reads or writes.
+func withDefinitions(before []inplace.Stmt, s inplace.Stmt) []inplace.Stmt {
+	needs := map[string]bool{s.Dst: true}
+	names(s.Src, needs)
+	stmts := []inplace.Stmt{s}
+	for _, b := range slices.Backward(before) {
+		if b.Define && needs[b.Dst] {
+			delete(needs, b.Dst)
+			names(b.Src, needs)
+			stmts = append(stmts, b)
+		}
+	}
+	slices.Reverse(stmts)
+	return stmts
+}
+
+// names adds the names that an expression reads.
+func names(e inplace.Expr, to map[string]bool) {
+	if e.Op == inplace.OpView {
+		to[e.Name] = true
+	}
+	for _, a := range e.Args {
+		names(a, to)
+	}
 }
 
 // otherInIt reports whether a part of a merge saw another fault in a case than the finding

@@ -26,7 +26,7 @@ type Options struct {
 	Steps    int
 	Progress func(casesDone int)
 	// ShrinkTime bounds the shrinking of one finding in what is not ours, 0 for
-	// DefaultShrinkTime.
+	// DefaultShrinkTime, or less where the hunt has a Time: see shrinkTime.
 	ShrinkTime time.Duration
 	// Jobs is how many cases run at once where the backend is a run.Spawner, 0 for
 	// one. What is found is the same: results are taken in the order of the cases.
@@ -156,7 +156,7 @@ type hunter struct {
 	hangs     map[string]int           // by kind of operation
 	unshrunk  map[corpus.Failure]bool
 	shrinks   int       // of cases whose failure was known
-	rests     int       // runs of what findings leave unexplained of a case
+	parts     int       // programs taken apart whose failure a finding explains
 	until     time.Time // of what is shrunk, though its failure is known; zero for no end
 	each      bool      // of a merge: each finding of its parts counts
 	// shrink makes a case small that failed with d, and tells the note so. Nil means
@@ -240,7 +240,7 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 	}
 	o.Cases = o.Bound(t)
 	h := &hunter{
-		r: &Runner{Backends: b, ShrinkTime: o.ShrinkTime}, backend: backend, traits: backend.Traits(t), o: o, result: result, draw: draws(backend, t, o.Seed),
+		r: &Runner{Backends: b, ShrinkTime: o.shrinkTime()}, backend: backend, traits: backend.Traits(t), o: o, result: result, draw: draws(backend, t, o.Seed),
 		most: maxFindings, start: time.Now(), seen: map[corpus.Failure][]int{}, hangs: map[string]int{}, unshrunk: map[corpus.Failure]bool{},
 		counts: countsOf(backend),
 	}
@@ -261,6 +261,21 @@ func newHunter(b *run.Backends, t window.Target, o Options, result *Result) (*hu
 		}
 	}
 	return h, nil
+}
+
+// The time to shrink one finding, where the hunt has one and nothing else is said: a
+// shrinkShare of it, so that one that takes long leaves time for others, but not less than
+// leastShrinkTime, some thirty programs of a compiler.
+const (
+	shrinkShare     = 20
+	leastShrinkTime = 20 * time.Second
+)
+
+func (o *Options) shrinkTime() time.Duration {
+	if o.ShrinkTime > 0 || o.Time <= 0 {
+		return o.ShrinkTime
+	}
+	return min(max(o.Time/shrinkShare, leastShrinkTime), DefaultShrinkTime)
 }
 
 // draws gives the random cases of a target that a backend can be asked, one a call.
@@ -370,26 +385,21 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 	if result.Foreign && failure.Target.IsProgram() {
 		n.Case, n.Divergence = c, d // a merge tells it from others by what it does
 	}
-	drawn := c
-	if i := h.alike(failure, c); i >= 0 {
-		less, other, err := h.rest(ctx, failure, c, n, d)
-		if err != nil {
-			return err
+	drawn, explained := c, h.alike(failure, c)
+	part, of, shows, err := h.unexplained(ctx, failure, c, n, d, explained)
+	if err != nil {
+		return err
+	}
+	if !shows {
+		if explained < 0 {
+			explained = h.seen[failure][0]
 		}
-		if less != nil && !h.another(n) {
-			less = nil
-		}
-		if less == nil && !h.otherInIt(n) {
-			f := &result.Findings[i]
-			f.Seen++
-			return h.showsMore(ctx, f, c, n, d)
-		}
-		if less != nil {
-			c, d, failure = less, other, other.Failure(c.Target)
-		}
-	} else if before := h.seen[failure]; len(before) > 0 && !h.another(n) {
-		result.Findings[before[0]].Seen++
-		return nil
+		f := &result.Findings[explained]
+		f.Seen++
+		return h.showsMore(ctx, f, c, n, d)
+	}
+	if part != c {
+		c, d, failure = part, of, of.Failure(part.Target)
 	}
 	if len(result.Findings) == h.most {
 		if !h.unshrunk[failure] {
@@ -407,7 +417,7 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 	}
 	small := f.Divergence.Failure(failure.Target)
 	i, isNew := h.found(f, small)
-	for _, of := range []corpus.Failure{failure, small} {
+	for _, of := range []corpus.Failure{*n.Failure, failure, small} {
 		if !slices.Contains(h.seen[of], i) {
 			h.seen[of] = append(h.seen[of], i)
 		}

@@ -76,8 +76,11 @@ const aheadBatches = 64
 // pool runs batches on several backends at once.
 type pool struct {
 	work chan []*batch // those that one backend runs, one after the other
-	// first is held by who uses the hunt's own backends: the pool, or the shrinker.
+	// first is held by who uses the hunt's own backends: the pool, or the shrinker, which
+	// keeps it (kept) until the hunt has come to a batch that has not run. While the others
+	// run ahead it would wait for a whole batch each time else.
 	first sync.Mutex
+	kept  bool
 	ended sync.WaitGroup
 	stop  context.CancelFunc
 	size  int
@@ -129,8 +132,27 @@ func (p *pool) close() {
 		return
 	}
 	p.stop()
+	p.release()
 	close(p.work)
 	p.ended.Wait()
+}
+
+// release gives the hunt's own backends back to the pool.
+func (p *pool) release() {
+	if p.kept {
+		p.kept = false
+		p.first.Unlock()
+	}
+}
+
+// wait waits until a batch has run.
+func (p *pool) wait(x *batch) {
+	select {
+	case <-x.done:
+	default:
+		p.release()
+		<-x.done
+	}
 }
 
 // addCounts adds to all what was counted beyond from.
@@ -167,7 +189,7 @@ func (h *hunter) batches(ctx context.Context, b *run.Backends, more func() bool)
 				return // the time was up meanwhile
 			default:
 				x, waiting = waiting[0], waiting[1:]
-				<-x.done
+				h.pool.wait(x)
 			}
 			if !yield(x) {
 				return
@@ -201,12 +223,13 @@ func (h *hunter) counter() run.Counter {
 // from all else each batch takes longer.
 func (h *hunter) countsAll() bool { return h.pool == nil && h.o.Shard.Of == 0 }
 
-// alone has the hunt's own backends to itself, uncounted, until the result is called.
+// alone has the hunt's own backends to itself, uncounted, until the result is called or,
+// of a pool, until it waits.
 func (h *hunter) alone() func() {
 	switch {
-	case h.pool != nil:
+	case h.pool != nil && !h.pool.kept:
 		h.pool.first.Lock()
-		return h.pool.first.Unlock
+		h.pool.kept = true
 	case h.countsAll():
 		h.counts.pause()
 		return h.counts.resume

@@ -515,7 +515,7 @@ func TestShrinkSteered(t *testing.T) {
 	t.Parallel()
 	client := testWorker(t, "racy programs")
 	target := window.Target{Update: "program", Device: window.Worker}
-	r, err := huntIn(t.Context(), client, target, nil, Options{Seed: 1, Cases: 320, ShrinkTime: 20 * time.Second})
+	r, err := huntIn(t.Context(), client, target, nil, Options{Seed: 2, Cases: 320, ShrinkTime: 20 * time.Second})
 	require.NoError(t, err)
 	require.NotEmpty(t, r.Findings)
 	for _, f := range r.Findings {
