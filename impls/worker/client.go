@@ -206,10 +206,17 @@ func (c *Client) start(ctx context.Context) error {
 // environment is that of the process.
 func (c *Client) environment() []string {
 	env := os.Environ()
-	if _, set := os.LookupEnv(threadsEnv); !set && c.Threads > 0 {
+	if c.LimitsThreads() {
 		env = append(env, fmt.Sprintf("%s=%d", threadsEnv, c.Threads))
 	}
 	return env
+}
+
+// LimitsThreads reports whether Threads is what the process has, and its environment says
+// nothing of that.
+func (c *Client) LimitsThreads() bool {
+	_, set := os.LookupEnv(threadsEnv)
+	return !set && c.Threads > 0
 }
 
 // threadsEnv is how many threads OpenMP, and so PyTorch, takes.
