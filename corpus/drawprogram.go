@@ -21,7 +21,7 @@ const (
 	// one more with a chance of moreStmts, which makes four on average, and few have twelve.
 	maxStmts  = 12
 	moreStmts = 0.75
-	// maxRows bounds the rows of a buffer, and of a value that is no cat of names. The fewer
+	// maxRows bounds the rows of a buffer, and of a value but for those of maxJoined. The fewer
 	// there are, the more often a name has as many as an expression wants, and is read whole.
 	maxRows = 4
 	// oneLane is how often a program has one lane: its rows then follow each other in
@@ -32,7 +32,7 @@ const (
 	// others there are, and how often that one is written only where it is drawn twice.
 	recent = 0.5
 	// joined is how often a value that may have any number of rows has as many as two names
-	// together, which is a cat of all of both: of maxJoined at most, those of two buffers.
+	// together, so that it may be a cat of all of both: maxJoined at most, those of two buffers.
 	joined    = 0.5
 	maxJoined = 2 * maxRows
 	// otherBases is how often another base of an index_copy is drawn while it is but a view.

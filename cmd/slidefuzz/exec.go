@@ -47,7 +47,7 @@ func execFlags(fs *flag.FlagSet) *workerFlags {
 }
 
 func startTimeoutFlag(fs *flag.FlagSet, to *time.Duration) {
-	fs.DurationVar(to, "start-timeout", 0, "`DURATION` that a worker may take to start and answer hello (default 2m, or --timeout if that is longer)")
+	fs.DurationVar(to, "start-timeout", 0, "`DURATION` that a worker may take to start and answer hello (default 2m, or --timeout if that is longer); the server of an --engine has --timeout for that")
 }
 
 func shrinkTimeFlag(fs *flag.FlagSet) *time.Duration {

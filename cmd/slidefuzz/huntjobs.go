@@ -192,7 +192,7 @@ func (o *huntOptions) engineJobs(args []string) ([]job, error) {
 	}
 	if !o.given && o.worker.engine.name != engine.ReferenceName {
 		o.workers = 1 // it may take all cores, or most of a GPU's memory
-		if c := o.worker.client; c != nil && c.Threads > 0 {
+		if c := o.worker.client; c != nil && c.LimitsThreads() {
 			c.Threads = 0
 			c.Kill() // it starts again, with all of them
 		}

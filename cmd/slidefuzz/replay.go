@@ -20,10 +20,10 @@ Runs each case file (- is standard input) and says where it diverges. Exits with
 the oracle. With --times every run must do so; but where the device orders the
 blocks itself (host, schedule native) a divergence that is expected
 need show only once, and the line gives k of n. Without --times such a case is
-run as often as its rate says it was counted; where none of so few runs shows it
-that its rate may still hold, the line says that it was not seen again, how many
---times would say more, and the exit status is 1, as of what cannot be judged. A case of a worker needs its
-command, --exec, and exits with 3 without it; one of another engine than --engine
+run as often as its rate says it was counted. Where it does not show, in too few runs
+to tell, the line says so, and how many --times would exclude its rate; the exit
+status is 1, as of what cannot be judged. A case of a worker needs its command,
+--exec, and exits with 3 without it; one of another engine than --engine
 reference names exits with 2.`,
 	flags: func(fs *flag.FlagSet) action {
 		memory := memoryFlag(fs)

@@ -152,8 +152,14 @@ func (p *Process) kill() {
 }
 
 // Ask is called before the process is asked for something: an error that it wrote before is
-// not the reason why it ends then.
-func (p *Process) Ask() { p.stderr.ask() }
+// not the reason why it ends then. Of one that has ended already it may be.
+func (p *Process) Ask() {
+	select {
+	case <-p.exited:
+	default:
+		p.stderr.ask()
+	}
+}
 
 // Last is the last line that the process wrote to its standard error since Ask and that
 // looks like an error, else its last line, fit to print.

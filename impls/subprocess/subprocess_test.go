@@ -97,3 +97,11 @@ func TestKillAll(t *testing.T) {
 		}
 	}
 }
+
+// What a process says of its end is told though it is asked for something after that.
+func TestAskAfterTheEnd(t *testing.T) {
+	p, _ := shell(t, "echo RuntimeError: no memory >&2; echo INFO bye >&2; exit 1")
+	<-p.Done()
+	p.Ask()
+	require.Equal(t, "RuntimeError: no memory", p.Last())
+}

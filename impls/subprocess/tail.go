@@ -39,11 +39,13 @@ func (t *tail) ask() {
 	t.mark = len(t.text)
 }
 
-// anError is a line that looks like an error, as in Python, C++, Go and Rust, or of a log,
-// and chatter one of a log that does not, whatever words it has.
+// anError is a line that looks like an error, as in Python, C++, Go and Rust, or of a log.
+// chatter is one of a log that does not, and frame one of a Go or Python stack trace, whatever
+// words they have.
 var (
-	anError = regexp.MustCompile(`(?i)error|exception|fatal|panic|assert|abort|segmentation fault|what\(\):`)
+	anError = regexp.MustCompile(`(?i)error|exception|fatal|panic(:|ked)|assert|abort|segmentation fault|what\(\):`)
 	chatter = regexp.MustCompile(`\b(INFO|DEBUG|TRACE)\b`)
+	frame   = regexp.MustCompile(`^(\t|  File ")`)
 )
 
 // last is the last line that was written since ask and looks like an error, else the last
@@ -52,7 +54,7 @@ func (t *tail) last() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, line := range slices.Backward(strings.Split(string(t.text[t.mark:]), "\n")) {
-		if anError.MatchString(line) && !chatter.MatchString(line) {
+		if anError.MatchString(line) && !chatter.MatchString(line) && !frame.MatchString(line) {
 			return printable.Line(strings.TrimSpace(line))
 		}
 	}

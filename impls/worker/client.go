@@ -37,14 +37,14 @@ type RefusedError struct{ Op, Reason string }
 
 func (e *RefusedError) Error() string { return e.Reason }
 
+// Unwrap makes errors.Is(err, impls.ErrRefused) true.
+func (e *RefusedError) Unwrap() error { return impls.ErrRefused }
+
 // SlowStartError says that a worker did not answer hello in time: nothing had been asked of
 // it yet, so it is an error of the worker and no finding. Its process is gone.
 type SlowStartError struct{ Detail string }
 
 func (e *SlowStartError) Error() string { return e.Detail }
-
-// Unwrap makes errors.Is(err, impls.ErrRefused) true.
-func (e *RefusedError) Unwrap() error { return impls.ErrRefused }
 
 // DefaultTimeout is how long a worker may take for one reply: a compiler that
 // meets a new shape takes tens of seconds on a small machine.
@@ -89,6 +89,7 @@ type Client struct {
 	hello     *Hello
 	process   *process
 	fault     *ProcessError
+	before    string      // what ended the last process, "" where that answered hello and has not failed
 	shape     impls.Shape // of New
 	batch     int         // of the moment
 	taken     map[int]int // the batches of snapshots
@@ -103,11 +104,14 @@ func (c *Client) Another() *Client {
 	return &Client{Args: c.Args, Timeout: c.Timeout, StartTimeout: c.StartTimeout, Threads: c.Threads, Memory: c.Memory}
 }
 
-// Hello starts the worker, if it does not run, and returns what it said.
+// Hello starts the worker, if it does not run, and returns what it said. The error is a
+// SlowStartError where it says nothing in time, which tells what ended the process before:
+// of a batch of cases nobody else may.
 func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 	if c.process != nil {
 		return c.hello, nil
 	}
+	before := c.before
 	c.fault = nil
 	if err := c.start(ctx); err != nil {
 		return nil, err
@@ -115,8 +119,12 @@ func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 	limit := c.startTimeout()
 	reply, err := c.askWithin(ctx, limit, "hello", map[string]string{"protocol": "1"})
 	if c.fault != nil && c.fault.Kind == Hang {
-		c.fault = nil
-		return nil, &SlowStartError{fmt.Sprintf("starting the worker: no reply to hello in %s, and slidefuzz killed its process; --start-timeout gives it more", limit)}
+		c.fault, c.before = nil, before
+		detail := fmt.Sprintf("starting the worker: no reply to hello in %s, and slidefuzz killed its process; --start-timeout gives it more", limit)
+		if before != "" {
+			detail += " (what ended the process before it: " + before + ")"
+		}
+		return nil, &SlowStartError{detail}
 	}
 	var refused *RefusedError
 	if errors.As(err, &refused) {
@@ -129,7 +137,7 @@ func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 	if err != nil {
 		return nil, c.fail(Nonsense, "hello: %v", err)
 	}
-	c.hello = h
+	c.hello, c.before = h, ""
 	return h, nil
 }
 
@@ -198,10 +206,17 @@ func (c *Client) start(ctx context.Context) error {
 // environment is that of the process.
 func (c *Client) environment() []string {
 	env := os.Environ()
-	if _, set := os.LookupEnv(threadsEnv); !set && c.Threads > 0 {
+	if c.LimitsThreads() {
 		env = append(env, fmt.Sprintf("%s=%d", threadsEnv, c.Threads))
 	}
 	return env
+}
+
+// LimitsThreads reports whether Threads is what the process has, and its environment says
+// nothing of that.
+func (c *Client) LimitsThreads() bool {
+	_, set := os.LookupEnv(threadsEnv)
+	return !set && c.Threads > 0
 }
 
 // threadsEnv is how many threads OpenMP, and so PyTorch, takes.
@@ -292,6 +307,7 @@ func (c *Client) askWithin(ctx context.Context, limit time.Duration, op string, 
 // fail ends the worker for what it did.
 func (c *Client) fail(kind Kind, format string, args ...any) error {
 	c.fault = &ProcessError{kind, printable.Line(fmt.Sprintf(format, args...))}
+	c.before = c.fault.Detail
 	c.Kill()
 	return c.fault
 }

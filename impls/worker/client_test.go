@@ -80,3 +80,24 @@ func TestSlowStart(t *testing.T) {
 	require.Equal(t, "starting the worker: no reply to hello in 100ms, and slidefuzz killed its process; --start-timeout gives it more", slow.Detail)
 	require.Nil(t, c.Ended())
 }
+
+// What ended the process before one that starts too slowly is told: in a batch of programs
+// it is nobody's finding yet.
+func TestSlowStartAfterCrash(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no sh")
+	}
+	hello, _ := encoded(t, map[string]string{"name": "a", "version": "1", "contract": "chunks", "dtypes": "U8", "device": "cpu"})
+	c := Client{Args: []string{"sh", "-c", "head -c 8 >/dev/null; cat " + hello + "; head -c 60 >/dev/null; echo no more >&2; exit 3"}}
+	defer c.Kill()
+	s := impls.Shape{Batch: 1, Heads: 1, Window: 1, Dim: 1, DType: impls.U8}
+	_ = c.New(t.Context(), s)
+	require.NotNil(t, c.Ended())
+	c.Args, c.StartTimeout = []string{"sleep", "60"}, 100*time.Millisecond
+	for range 2 {
+		err := c.New(t.Context(), s)
+		var slow *SlowStartError
+		require.ErrorAs(t, err, &slow)
+		require.ErrorContains(t, err, "--start-timeout gives it more (what ended the process before it: in reply to new: its process ended (exit status 3): no more)")
+	}
+}

@@ -2,6 +2,7 @@ package hunt
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -66,4 +67,45 @@ func TestBackendWithoutTraits(t *testing.T) {
 	r, err := Hunt(t.Context(), all, window.Target{Update: "roll", Lowering: inplace.Fused, Device: "host"}, Options{Seed: 1, Cases: 5})
 	require.NoError(t, err)
 	require.Equal(t, 5, r.Cases)
+}
+
+// ending is a backend of somebody else's that runs so many cases, each of which diverges,
+// and no more.
+type ending struct{ left int }
+
+var errEnded = errors.New("it does not start again")
+
+func (b *ending) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
+	return run.Each(ctx, cases, func(context.Context, *corpus.Case) (*corpus.Divergence, error) {
+		if b.left--; b.left < 0 {
+			return nil, errEnded
+		}
+		return &corpus.Divergence{Op: 1, OpKind: "start", Tensor: "-", Fault: corpus.FaultCrash}, nil
+	})
+}
+
+func (b *ending) Traits(window.Target) run.Traits { return run.Traits{Batch: 7, Foreign: true} }
+
+// What came of the cases of a batch before one that could not be run is a finding all the
+// same, and a run that came to nothing is none in which a finding does not show.
+func TestFoundBeforeAnError(t *testing.T) {
+	for _, x := range []struct {
+		ran, cases int
+		runs       *corpus.Runs // of the finding, once it was found
+		says       string
+	}{
+		{1, 1, nil, "cases 1 to 7 of seed 1: "},
+		{3, 3, nil, "cases 1 to 7 of seed 1: "},
+		{7 + 4, 7, &corpus.Runs{Wrong: 4, Of: 4}, "cases 8 to 14 of seed 1: "},
+	} {
+		all := run.Local()
+		all.ByDevice["worker"] = &ending{left: x.ran}
+		r, err := Hunt(t.Context(), all, window.WorkerTarget("w"), Options{Seed: 1, Cases: 20})
+		require.ErrorIs(t, err, errEnded)
+		require.ErrorContains(t, err, x.says)
+		require.Equal(t, x.cases, r.Cases)
+		require.Len(t, r.Findings, 1)
+		require.Equal(t, x.cases, r.Findings[0].Seen)
+		require.Equal(t, x.runs, r.Findings[0].Divergence.Runs)
+	}
 }

@@ -56,6 +56,7 @@ type flaky struct {
 	r    *Runner
 	want corpus.Failure
 	last *corpus.Divergence // of the last run that failed as wanted
+	err  error              // of the last run, which then came to nothing
 	// quick: hundreds of runs take no time. most bounds those of a candidate.
 	quick bool
 	most  int
@@ -212,16 +213,16 @@ func (f *flaky) fails(ctx context.Context, c *corpus.Case) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	d, err := f.r.One(ofRuns(ctx), c)
-	if err != nil || d == nil || d.Failure(c.Target) != f.want {
+	var d *corpus.Divergence
+	if d, f.err = f.r.One(ofRuns(ctx), c); f.err != nil || d == nil || d.Failure(c.Target) != f.want {
 		return false
 	}
 	f.last = d
 	return true
 }
 
-// count runs a case n times, or as often as there is time for: nil if there is
-// none. What fails now at one operation and now at another is counted at the one
+// count runs a case n times, or as often as there is time for and a run comes to its end:
+// nil if there is none. What fails now at one operation and now at another is counted at the one
 // where it fails most often, for that is what the case will expect; last is then
 // of such a run.
 func (f *flaky) count(ctx context.Context, c *corpus.Case, n int) *corpus.Runs {
@@ -246,8 +247,8 @@ func (f *flaky) countUntil(ctx context.Context, c *corpus.Case, n, enough int) *
 			break
 		}
 		failed := f.fails(ctx, c)
-		if ofRuns(ctx).Err() != nil {
-			break // that run was cut short
+		if f.err != nil || ofRuns(ctx).Err() != nil {
+			break // that run was cut short, or none: a worker may not start again
 		}
 		all++
 		if !failed {

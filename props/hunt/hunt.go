@@ -197,9 +197,7 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 		}()
 	}
 	for x := range h.batches(timed, b, func() bool { return h.goesOn(timed) }) {
-		if x.err != nil && timed.Err() == nil {
-			return result, fmt.Errorf("cases %d to %d of seed %d: %w", x.numbers[0], x.last, o.Seed, x.err)
-		}
+		failed := x.err != nil && timed.Err() == nil // what came of the cases before that one stands
 		h.counted(x)
 		h.timed(x)
 		h.last = x.last
@@ -211,6 +209,9 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 			if err != nil {
 				return result, err
 			}
+		}
+		if failed {
+			return result, fmt.Errorf("cases %d to %d of seed %d: %w", x.numbers[0], x.last, o.Seed, x.err)
 		}
 		h.noteBatch(x)
 		if len(x.found) < len(x.cases) && timed.Err() == nil {

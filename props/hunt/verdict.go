@@ -104,7 +104,7 @@ func (v Verdict) String() string {
 		text += "; as expected"
 	case v.tooFewRuns():
 		r := v.expect.Rate
-		text += fmt.Sprintf("; not seen again: its rate was %d of %d, so %s without it say nothing, --times %d would", r.Wrong, r.Of, plural(v.Runs.Of, "run"), runsToExclude(share(r)))
+		text += fmt.Sprintf("; not seen again in %s, too few to tell: its rate was %d of %d, which --times %d without it would exclude", plural(v.Runs.Of, "run"), r.Wrong, r.Of, runsToExclude(share(r)))
 	case v.expect != nil:
 		text += fmt.Sprintf("; NOT AS EXPECTED: want %s", v.expect)
 	}

@@ -47,7 +47,7 @@ func TestReplayOfWhatWasSeenOnce(t *testing.T) {
 	all := run.Local()
 	all.ByDevice["worker"] = &steady{}
 	for rate, says := range map[string]string{
-		" rate=1/11": "agrees with the oracle; not seen again: its rate was 1 of 11, so 11 runs without it say nothing, --times 32 would (0 of 11 runs diverged; a rate of 24 % or more is excluded at 95 %)",
+		" rate=1/11": "agrees with the oracle; not seen again in 11 runs, too few to tell: its rate was 1 of 11, which --times 32 without it would exclude (0 of 11 runs diverged; a rate of 24 % or more is excluded at 95 %)",
 		" rate=9/20": "agrees with the oracle; NOT AS EXPECTED: want op=1 tensor=keys hazard=none rate=9/20 (0 of 20 runs diverged; a rate of 14 % or more is excluded at 95 %)",
 		"":           "agrees with the oracle; NOT AS EXPECTED: want op=1 tensor=keys hazard=none (0 of 1 run diverged; a rate of 95 % or more is excluded at 95 %)",
 	} {
@@ -58,6 +58,10 @@ func TestReplayOfWhatWasSeenOnce(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, v.OK)
 		require.Equal(t, says, v.String())
+		if v, err = (&Runner{Backends: all}).Replay(t.Context(), c, 1); rate == " rate=1/11" {
+			require.NoError(t, err)
+			require.Contains(t, v.String(), "; not seen again in 1 run, too few to tell: ")
+		}
 	}
 	require.Equal(t, 32, runsToExclude(1./11))
 	require.Less(t, excluded(32), 1./11)

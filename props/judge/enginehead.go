@@ -256,11 +256,12 @@ func (q *query) from(want, got []int) int {
 	return p
 }
 
-// wider says that a query saw its request's tokens from a position on.
+// wider says that a query saw its request's tokens from a position on. All of them may be
+// what a window shows that is wider than they are many.
 func (q *query) wider(from int) string {
-	as := "without a window"
-	if from > 0 {
-		as = fmt.Sprintf("in a window of %d", q.position-from+1)
+	as := fmt.Sprintf("in a window of %d", q.position-from+1)
+	if from == 0 {
+		as = fmt.Sprintf("without a window, or in one of %d or more", q.position+1)
 	}
 	return fmt.Sprintf("tokens %d to %d, which have left the window, as %s", from, q.first-1, as)
 }

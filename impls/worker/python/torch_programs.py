@@ -7,9 +7,11 @@ spend its time compiling.
 import argparse
 import os
 
-# Inductor compiles in as many processes as the machine has cores: no more than this one has threads.
-if "OMP_NUM_THREADS" in os.environ:
-    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", os.environ["OMP_NUM_THREADS"])
+# Inductor compiles in as many processes as the machine has cores: no more than this one has
+# threads, of which OpenMP takes a list too, for each level of nesting.
+threads = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+if threads:
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", threads)
 
 from slidefuzz_worker import serve
 
