@@ -69,7 +69,7 @@ const (
 )
 
 var (
-	usualStmts = [...]float64{drawAssign: 4, drawDefine: 3, drawIndex: 1, drawShift: 0.5, drawOwnRows: 0.5, drawMask: 1, drawStepped: 1, drawReturn: 1, drawAddTo: 1}
+	usualStmts = [...]float64{drawAssign: 4, drawDefine: 3, drawIndex: 0.6, drawShift: 0.5, drawOwnRows: 0.3, drawMask: 1, drawStepped: 1, drawReturn: 1, drawAddTo: 1}
 	usualExprs = [...]float64{drawView: 3, drawClone: .5, drawCat: 3, drawRoll: 2, drawGather: 1.5, drawIndexCopy: 3, drawFlip: 1, drawSteppedView: 1, drawAdd: 1}
 )
 

@@ -34,7 +34,7 @@ rate() {
 for which in "${@:-torch jax}"; do
   for one in $which; do
     case $one in
-    torch) command="'${TORCH_PYTHON:-$python}' '$workers/torch_programs.py' --at-once 4" ;;
+    torch) command="'${TORCH_PYTHON:-$python}' '$workers/torch_programs.py' --at-once 2" ;;
     jax) command="'${JAX_PYTHON:-$python}' '$workers/jax_programs.py' --variants jit" ;;
     esac
     # The first start reads gigabytes from the disk.
