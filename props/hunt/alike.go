@@ -180,8 +180,12 @@ func (h *hunter) unexplained(ctx context.Context, failure corpus.Failure, c *cor
 	}
 	part, of, err = h.part(ctx, c, d)
 	switch {
-	case err != nil:
+	case err != nil && ctx.Err() == nil:
 		return nil, nil, false, err
+	case err != nil: // it was cut short: the case stands for itself
+		part = nil
+	}
+	switch {
 	case part == nil && !known:
 		return c, d, true, nil
 	case part == nil, explained >= 0 && !h.another(n):
@@ -349,6 +353,9 @@ func (h *hunter) found(f *Finding, small corpus.Failure) (at int, isNew bool) {
 	has := operatorsOf(f.Small, h.result.Foreign, false)
 	for _, i := range h.seen[small] {
 		old := &h.result.Findings[i]
+		if never(f.Divergence) && !never(old.Divergence) {
+			continue
+		}
 		replaces := old.Stats.Bounded || len(old.Small.Program.Stmts) <= len(f.Small.Program.Stmts)
 		if replaces && has.within(operatorsOf(old.Small, h.result.Foreign, true)) {
 			f.At, f.After, f.Seen = old.At, old.After, old.Seen+1
@@ -359,3 +366,6 @@ func (h *hunter) found(f *Finding, small corpus.Failure) (at int, isNew bool) {
 	h.result.Findings = append(h.result.Findings, *f)
 	return len(h.result.Findings) - 1, true
 }
+
+// never reports whether what was seen once was in none of the runs since.
+func never(d *corpus.Divergence) bool { return d.Runs != nil && d.Runs.Wrong == 0 }

@@ -183,6 +183,13 @@ func TestSame(t *testing.T) {
 	at, isNew = hunter(two, true).found(finding(one, false), failure)
 	require.True(t, isNew)
 	require.Equal(t, 0, at, "in its place")
+
+	once := finding(one, true)
+	gone := *d
+	gone.Runs = &corpus.Runs{Of: 10}
+	once.Divergence = &gone
+	at, _ = hunter(two, true).found(once, failure)
+	require.Equal(t, 1, at, "what is not seen again takes no other's place")
 }
 
 // A fault that nearly every program shows does not hide another that is the same failure.
@@ -217,4 +224,19 @@ func TestFaultOfTwoStatements(t *testing.T) {
 	}
 	require.Positive(t, sizes[1])
 	require.Positive(t, sizes[2])
+}
+
+// A hunt that is ended while a program is taken apart keeps what it has found.
+func TestEndedInParts(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	target := window.Target{Update: "program", Device: window.Worker}
+	r, err := huntIn(ctx, testWorker(t, "two faults"), target, nil, Options{Seed: 1, Cases: 100, ShrinkTime: 20 * time.Second, Progress: func(n int) {
+		if n == 8 {
+			stop()
+		}
+	}})
+	require.NoError(t, err)
+	require.True(t, r.Interrupted)
+	require.NotEmpty(t, r.Findings)
 }

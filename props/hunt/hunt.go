@@ -370,7 +370,10 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, number int, d *corp
 	n := Note{Last: h.last, Number: number, Failure: &failure}
 	err := h.failed(ctx, c, &n, d)
 	h.note(n)
-	return err
+	if err != nil {
+		return fmt.Errorf("case %d of seed %d: %w", number, h.o.Seed, err)
+	}
+	return nil
 }
 
 // failed keeps the books of a case that failed, as the note says; a merge has the note
