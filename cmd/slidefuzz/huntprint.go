@@ -116,9 +116,17 @@ func variantText(name string, v hunt.Variant) string {
 		fmt.Fprintf(&b, ", %d skipped by a documented limit", v.Skipped)
 	}
 	if v.Running > 0 {
-		fmt.Fprintf(&b, ", %.3g a second", float64(v.Cases)/v.Running.Seconds())
+		b.WriteString(", " + perSecond(float64(v.Cases)/v.Running.Seconds()))
 	}
 	return b.String()
+}
+
+// perSecond is a rate in three digits, or as many as it has before the point.
+func perSecond(n float64) string {
+	if n >= 1000 {
+		return fmt.Sprintf("%.0f a second", n)
+	}
+	return fmt.Sprintf("%.3g a second", n)
 }
 
 // casesNotRun is how many cases of a target that could not be judged were not

@@ -34,3 +34,10 @@ func TestLastLine(t *testing.T) {
 		assert.Equal(t, want, got)
 	}
 }
+
+// A rate is never told as a power of ten.
+func TestPerSecond(t *testing.T) {
+	for n, want := range map[float64]string{0.0299: "0.0299 a second", 12.34: "12.3 a second", 999.4: "999 a second", 1230.4: "1230 a second"} {
+		assert.Equal(t, want, perSecond(n))
+	}
+}
