@@ -285,23 +285,23 @@ func (g *programDraw) cat(n, level int) inplace.Expr {
 		for i := range g.names {
 			other := g.names[(from+i)%len(g.names)]
 			if g.rows[name]+g.rows[other] == n {
-				parts := []inplace.Expr{inplace.View(name, 0, g.rows[name]), inplace.View(other, 0, g.rows[other])}
-				if g.IntN(2) == 0 {
-					slices.Reverse(parts)
-				}
-				return inplace.Cat(parts...)
+				return g.eitherWay(inplace.View(name, 0, g.rows[name]), inplace.View(other, 0, g.rows[other]))
 			}
 		}
 	}
 	if rows := g.rows[name]; rows < n && g.Float64() < g.whole {
-		parts := []inplace.Expr{inplace.View(name, 0, rows), g.expr(n-rows, level)}
-		if g.IntN(2) == 0 {
-			slices.Reverse(parts)
-		}
-		return inplace.Cat(parts...)
+		return g.eitherWay(inplace.View(name, 0, rows), g.expr(n-rows, level))
 	}
 	k := 1 + g.IntN(n-1)
 	return inplace.Cat(g.expr(n-k, level), g.expr(k, level))
+}
+
+// eitherWay is a cat of two values in one order or the other.
+func (g *programDraw) eitherWay(parts ...inplace.Expr) inplace.Expr {
+	if g.IntN(2) == 0 {
+		slices.Reverse(parts)
+	}
+	return inplace.Cat(parts...)
 }
 
 // view is n rows of a name that has as many, if whole says so of one that has no more,

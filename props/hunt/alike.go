@@ -353,7 +353,7 @@ func (h *hunter) found(f *Finding, small corpus.Failure) (at int, isNew bool) {
 	has := operatorsOf(f.Small, h.result.Foreign, false)
 	for _, i := range h.seen[small] {
 		old := &h.result.Findings[i]
-		if never(f.Divergence) && !never(old.Divergence) {
+		if notSeenAgain(f.Divergence) && !notSeenAgain(old.Divergence) {
 			continue
 		}
 		replaces := old.Stats.Bounded || len(old.Small.Program.Stmts) <= len(f.Small.Program.Stmts)
@@ -367,5 +367,5 @@ func (h *hunter) found(f *Finding, small corpus.Failure) (at int, isNew bool) {
 	return len(h.result.Findings) - 1, true
 }
 
-// never reports whether what was seen once was in none of the runs since.
-func never(d *corpus.Divergence) bool { return d.Runs != nil && d.Runs.Wrong == 0 }
+// notSeenAgain reports whether what was seen once was in none of the runs since.
+func notSeenAgain(d *corpus.Divergence) bool { return d.Runs != nil && d.Runs.Wrong == 0 }

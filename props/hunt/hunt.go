@@ -26,7 +26,7 @@ type Options struct {
 	Steps    int
 	Progress func(casesDone int)
 	// ShrinkTime bounds the shrinking of one finding in what is not ours, 0 for
-	// DefaultShrinkTime, or less where the hunt has a Time: see shrinkTime.
+	// DefaultShrinkTime, of a hunt with a Time a twentieth of that, from 20 seconds on.
 	ShrinkTime time.Duration
 	// Jobs is how many cases run at once where the backend is a run.Spawner, 0 for
 	// one. What is found is the same: results are taken in the order of the cases.
