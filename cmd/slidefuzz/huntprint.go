@@ -68,7 +68,7 @@ func (p *textPrinter) target(o *outcome) {
 		for _, f := range o.Findings {
 			seen := ""
 			if others(o.target) {
-				seen = fmt.Sprintf("in %s, first at case %d after %s, shrunk in %s: ", plural(f.Seen, "case"), f.At, seconds(f.After), seconds(f.Shrinking))
+				seen = fmt.Sprintf("in %s, first at case %d after %s, %s: ", plural(f.Seen, "case"), f.At, seconds(f.After), shrunkWords(&f))
 			}
 			fmt.Fprintf(p.w, "  %s%s\n%s\n", seen, f.Divergence, indent(f.Small.Text()))
 		}
@@ -119,6 +119,15 @@ func variantText(name string, v hunt.Variant) string {
 		b.WriteString(", " + perSecond(float64(v.Cases)/v.Running.Seconds()))
 	}
 	return b.String()
+}
+
+// shrunkWords says how long a finding was shrunk, and whether that came to its end: it may
+// be cut short by the time, or be left as it was found.
+func shrunkWords(f *hunt.Finding) string {
+	if f.Stats.Bounded {
+		return "not shrunk to its end in " + seconds(f.Shrinking)
+	}
+	return "shrunk in " + seconds(f.Shrinking)
 }
 
 // perSecond is a rate in three digits, or as many as it has before the point.

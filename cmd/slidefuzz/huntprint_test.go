@@ -4,10 +4,14 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
 
 // The last line says what is wrong, an error first, and "nothing unexpected" of nothing else.
@@ -40,4 +44,28 @@ func TestPerSecond(t *testing.T) {
 	for n, want := range map[float64]string{0.0299: "0.0299 a second", 12.34: "12.3 a second", 999.4: "999 a second", 1230.4: "1230 a second"} {
 		assert.Equal(t, want, perSecond(n))
 	}
+}
+
+// The first finding is told with its case, and a smaller one with its own.
+func TestDivergedWords(t *testing.T) {
+	c, err := corpus.Parse("small", []byte("slidefuzz case v1\nshape batch=1 heads=1 window=1 dim=1 dtype=U8 layout=heads-first\n"+
+		"target program/worker\nblock 1\nschedule native\nbuffer x 2\nx[[1, 0]] = x[0:2]\n"), corpus.DefaultLimit)
+	require.NoError(t, err)
+	bigger := c.Clone()
+	bigger.Shape.Dim = 3
+	found := func(at int, c *corpus.Case) hunt.Finding {
+		return hunt.Finding{At: at, Small: c, Divergence: &corpus.Divergence{Op: 1}}
+	}
+	o := &outcome{job: job{target: c.Target}, Result: hunt.Result{Target: c.Target, Findings: []hunt.Finding{found(5, c)}}}
+	assert.Contains(t, o.words(), "DIVERGED at case 5: buffer x 2, 1 lane, dim 1")
+	o.Findings = []hunt.Finding{found(5, bigger), found(38, c)}
+	assert.Contains(t, o.words(), "DIVERGED at case 5, smallest from case 38: buffer x 2, 1 lane, dim 1")
+}
+
+// What was cut short does not pass for what is smallest.
+func TestShrunkWords(t *testing.T) {
+	f := hunt.Finding{Shrinking: 24800 * time.Millisecond}
+	assert.Equal(t, "shrunk in 24.8s", shrunkWords(&f))
+	f.Stats.Bounded = true
+	assert.Equal(t, "not shrunk to its end in 24.8s", shrunkWords(&f))
 }

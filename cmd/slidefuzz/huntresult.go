@@ -126,7 +126,11 @@ func (o *outcome) words() string {
 		}
 		return s + ": " + smallWords(best)
 	case resultDiverged:
-		return fmt.Sprintf("DIVERGED at case %d: %s", o.Findings[0].At, smallWords(best))
+		s := fmt.Sprintf("DIVERGED at case %d", o.Findings[0].At)
+		if best.At != o.Findings[0].At {
+			s += fmt.Sprintf(", smallest from case %d", best.At)
+		}
+		return s + ": " + smallWords(best)
 	case resultNotCaught:
 		return "NOT CAUGHT"
 	case resultUnseen:
