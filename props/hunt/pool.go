@@ -45,6 +45,13 @@ func (x *batch) run(ctx context.Context, b *run.Backends, of run.Counter) {
 	if counts {
 		stepper.Steps() // the shrinker's are left out
 	}
+	// A compiler's process starts as long as hundreds of programs run, and so again after a
+	// shrink that was cut short.
+	if s, ok := backend.(run.Starter); ok {
+		if x.err = s.Start(ctx); x.err != nil {
+			return
+		}
+	}
 	start := time.Now()
 	x.found, x.err = b.Run(ctx, x.cases)
 	x.took = time.Since(start)

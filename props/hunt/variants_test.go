@@ -76,6 +76,20 @@ func TestVariants(t *testing.T) {
 	}
 }
 
+// How long programs ran is without the start of the workers that run them at once.
+func TestRunningWithoutStart(t *testing.T) {
+	t.Parallel()
+	target := window.Target{Update: "program", Device: window.Worker}
+	r, err := huntIn(t.Context(), testWorker(t, "starts in a second"), target, nil, Options{Seed: 1, Cases: 64, Jobs: 2, ShrinkTime: time.Second})
+	require.NoError(t, err)
+	var running time.Duration
+	for _, v := range r.Variants {
+		running += v.Running
+	}
+	require.Positive(t, running)
+	require.Less(t, running, time.Second, "64 programs run in milliseconds, and a worker starts in a second")
+}
+
 // serveSkips is a sound compiler that runs eight programs at once and skips those of an
 // even number of statements.
 func serveSkips(in io.Reader, out io.Writer) error {

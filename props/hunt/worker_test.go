@@ -152,6 +152,9 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 			}
 			return err
 		})
+	case "starts in a second":
+		time.Sleep(time.Second)
+		return serveVariants(in, out, 8)
 	case "flood on stderr":
 		for range 64 {
 			os.Stderr.Write(bytes.Repeat([]byte("nothing to see here\n"), 1<<15))

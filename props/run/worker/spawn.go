@@ -1,6 +1,10 @@
 package worker
 
 import (
+	"context"
+	"errors"
+
+	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props/judge"
 	"github.com/slidefuzz/slidefuzz/props/run"
 )
@@ -12,4 +16,15 @@ func (b *Backend) Spawn() (run.Backend, func()) {
 		Shape: b.Shape, Without: b.Without,
 		client: c, hello: b.hello, judge: judge.New(), again: judge.New(), sim: run.Local(), programs: map[string]judge.Count{},
 	}, c.Kill
+}
+
+// Start implements run.Starter. What a worker does instead of starting Run tells, of a
+// case.
+func (b *Backend) Start(ctx context.Context) error {
+	_, err := b.client.Hello(ctx)
+	var ended *worker.ProcessError
+	if errors.As(err, &ended) {
+		return nil
+	}
+	return err
 }
