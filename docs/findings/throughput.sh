@@ -3,17 +3,18 @@
 # held to one core. Go is not needed where it runs:
 #
 #   CGO_ENABLED=0 go build -o slidefuzz ./cmd/slidefuzz
-#   docs/findings/throughput.sh N CASES OUT [torch|jax …]
+#   docs/findings/throughput.sh N SECONDS OUT [torch|jax …]
 #
-# PYTHON is the Python of both, or TORCH_PYTHON and JAX_PYTHON of each. The programs are
-# compiled for the CPU. Both run the same CASES, for one program in a hundred takes as
-# long as a hundred others. What counts is programs by the time that the workers spent on
-# them, times the workers; the start of the workers, and what is left to do when most of
-# them are done, is in the programs by the time on the clock, which stand beside it.
+# PYTHON is the Python of both, or TORCH_PYTHON and JAX_PYTHON of each; SEED is that of the
+# programs (default 1). JOBS="1" or JOBS="N" runs one of the two. The programs are compiled
+# for the CPU. Both run as many SECONDS, so that a worker among N is as warm as the one. What
+# counts is programs by the time that the workers spent on them, times the workers; the start
+# of the workers, shrinking, and what is left to do when most of them are done, is in the
+# programs by the time on the clock, which stand beside it.
 # "taskset -c 14,15" before it keeps both to those cores: the one job has the first of them.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-n=$1 cases=$2 out=$3
+n=$1 seconds=$2 out=$3
 shift 3
 workers=$PWD/impls/worker/python
 python=${PYTHON:-python3}
@@ -25,9 +26,9 @@ export XLA_FLAGS="--xla_backend_optimization_level=0 --xla_cpu_multi_thread_eige
 # rate NAME JOBS COMMAND: runs a hunt and prints programs, by the worker's time, by the clock.
 rate() {
   local file=$out/$1.txt from=$SECONDS
-  # Every worker compiles into a folder of its own, so that none finds another's.
+  # No cache of what was compiled before.
   TORCHINDUCTOR_CACHE_DIR=$(mktemp -d) TORCHINDUCTOR_FORCE_DISABLE_CACHES=1 \
-    ${TASKSET:-} ./slidefuzz hunt --exec "$3" --seed 1 --jobs "$2" --cases "$cases" --timeout 5m --shrink-time 1s >"$file" 2>"${file%.txt}.err"
+    ${TASKSET:-} ./slidefuzz hunt --exec "$3" --seed "${SEED:-1}" --jobs "$2" --time "${seconds}s" --timeout 5m --shrink-time 1s >"$file" 2>"${file%.txt}.err"
   read -r programs each <<<"$(sed -nE 's/^.* ([0-9]+) programs, .* ([0-9.e+-]+) a second.*$/\1 \2/p' "$file")"
   awk -v p="${programs:-0}" -v each="${each:-0}" -v jobs="$2" -v wall=$((SECONDS - from)) 'BEGIN { printf("%d %.3f %.3f\n", p, each * jobs, p / wall) }'
 }
@@ -38,10 +39,12 @@ for which in "${@:-torch jax}"; do
     jax) command="'${JAX_PYTHON:-$python}' '$workers/jax_programs.py' --variants jit" ;;
     esac
     # The first start reads gigabytes from the disk.
-    ./slidefuzz hunt --exec "$command" --seed 1 --jobs 1 --cases 4 --timeout 5m >/dev/null 2>&1
-    read -r p1 r1 w1 <<<"$(TASKSET="taskset -c $core" rate "$one-1" 1 "$command")"
-    read -r pn rn wn <<<"$(rate "$one-$n" "$n" "$command")"
-    echo "$one 1 job on one core: $p1 programs, $r1 a second ($w1 by the clock)"
-    echo "$one $n jobs: $pn programs, $rn a second ($wn by the clock); that is $(awk -v a="$rn" -v b="$r1" -v n="$n" 'BEGIN { printf("%.2f", (b > 0) ? a / b / n : 0) }') x N"
+    ./slidefuzz hunt --exec "$command" --seed 1 --jobs 1 --cases 1 --timeout 5m >/dev/null 2>&1
+    r1=
+    for jobs in ${JOBS:-1 $n}; do
+      read -r p r w <<<"$(TASKSET=$([ "$jobs" = 1 ] && echo "taskset -c $core") rate "$one-$jobs" "$jobs" "$command")"
+      echo "$one, jobs: $jobs, each one core: $p programs, $r a second ($w by the clock)$(awk -v a="$r" -v b="$r1" -v n="$jobs" 'BEGIN { if (b > 0) printf("; that is %.2f x %d", a / b / n, n) }')"
+      r1=${r1:-$r}
+    done
   done
 done | tee "$out/throughput.txt"
