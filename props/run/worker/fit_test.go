@@ -47,3 +47,16 @@ func TestTakesItsOwnVariants(t *testing.T) {
 		require.Equal(t, takes, b.Takes(c), "%q", variant)
 	}
 }
+
+// A case of a variant that the worker has not says so, and what to change.
+func TestSaysWhichVariantIsMissing(t *testing.T) {
+	b := &Backend{hello: &worker.Hello{Name: "test", Contract: "single", Programs: true, DTypes: []impls.DType{impls.F32}}}
+	c := b.Draws(b.Target(), 1)()
+	b.Fit(c)
+	c.Target.Variant = "scan"
+	_, _, err := b.job(c, c.Program)
+	require.EqualError(t, err, "program/worker/scan: the case is of the variant scan, the worker has no variants: start one that has it, with its --variants scan where it takes that, or leave /scan out of the case's target line")
+	b.hello.Variants = []string{"jit", "eager"}
+	_, _, err = b.job(c, c.Program)
+	require.ErrorContains(t, err, "the worker has variants jit, eager: start one")
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -54,7 +55,12 @@ func (b *Backend) runPrograms(ctx context.Context, cases []*corpus.Case, program
 // job is what the worker is asked for a case, and what each call of it should give.
 func (b *Backend) job(c *corpus.Case, p inplace.Program) (*worker.Job, []*judge.Values, error) {
 	if v := c.Target.Variant; v != "" && !slices.Contains(b.hello.Variants, v) {
-		return nil, nil, fmt.Errorf("%s: the worker has the variants %q", c.Target, b.hello.Variants)
+		has := "variants " + strings.Join(b.hello.Variants, ", ")
+		if len(b.hello.Variants) == 0 {
+			has = "no variants"
+		}
+		return nil, nil, fmt.Errorf("%s: the case is of the variant %s, the worker has %s: start one that has it, with its --variants %s where it takes that, or leave /%s out of the case's target line",
+			c.Target, v, has, v, v)
 	}
 	s := c.Shape
 	s.Layout = impls.HeadsFirst
