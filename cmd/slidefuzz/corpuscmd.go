@@ -42,10 +42,10 @@ as it is; without files, those in testdata/fuzz and in the toolchain's cache.
 		memory := memoryFlag(fs)
 		out := fs.String("o", "", "copy to `DIR`, a new or empty folder")
 		byCover := fs.Bool("cover", false, "choose by the code that is covered")
-		c := &distilCover{}
+		c := &distilCover{timeout: hungAfter}
 		fs.StringVar(&c.target, "fuzz", "", "with --cover: inputs of the target `PACKAGE.FuzzNAME`")
 		fs.StringVar(&c.patterns, "coverpkg", "", "count in `PACKAGES` (default: those of the module)")
-		fs.DurationVar(&c.timeout, "timeout", hungAfter, "with --cover: an input hangs after `DURATION` (default 1m)")
+		durationVar(fs, &c.timeout, "timeout", "with --cover: an input hangs after `DURATION` (default 1m)")
 		return func(ctx context.Context, e *env, args []string) (int, error) {
 			for _, name := range [...]string{"fuzz", "coverpkg", "timeout"} {
 				if isSet(fs, name) && !*byCover {

@@ -41,28 +41,24 @@ func execFlags(fs *flag.FlagSet) *workerFlags {
 	fs.StringVar(&w.exec, "exec", "", "the worker: `'COMMAND ARG …'`, split at spaces outside quotes")
 	w.engine.add(fs)
 	fs.Var(&w.memory, "worker-memory", "`SIZE` that a worker may hold in memory (default 8GiB)")
-	fs.DurationVar(&w.timeout, "timeout", 0, "a device or worker that does not answer for `DURATION` has hung (default 1m, workers 2m)")
+	durationVar(fs, &w.timeout, "timeout", "a device or worker that does not answer for `DURATION` has hung (default 1m, workers 2m)")
 	startTimeoutFlag(fs, &w.start)
 	return w
 }
 
 func startTimeoutFlag(fs *flag.FlagSet, to *time.Duration) {
-	fs.DurationVar(to, "start-timeout", 0, "`DURATION` that a worker may take to start and answer hello (default 2m, or --timeout if that is longer); the server of an --engine has --timeout for that")
+	durationVar(fs, to, "start-timeout", "`DURATION` that a worker may take to start and answer hello (default 2m, or --timeout if that is longer); the server of an --engine has --timeout for that")
 }
 
 func shrinkTimeFlag(fs *flag.FlagSet) *time.Duration {
-	return fs.Duration("shrink-time", 0, "at most `DURATION` to shrink a worker's finding (default 2m; of a hunt with --time a twentieth of that, from 20s to 2m)")
+	d := new(time.Duration)
+	durationVar(fs, d, "shrink-time", "at most `DURATION` to shrink a worker's finding (default 2m; of a hunt with --time a twentieth of that, from 20s to 2m)")
+	return d
 }
 
 // backend is that of the worker of the command line, nil if there is none, or if it has
 // an engine: that is engine's.
 func (w *workerFlags) backend(ctx context.Context) (*worker.Backend, error) {
-	if w.timeout < 0 {
-		return nil, fmt.Errorf("--timeout %s: want more than nothing", w.timeout)
-	}
-	if w.start < 0 {
-		return nil, fmt.Errorf("--start-timeout %s: want more than nothing", w.start)
-	}
 	var args []string
 	if w.exec != "" {
 		var err error

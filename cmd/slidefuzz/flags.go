@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/slidefuzz/slidefuzz/impls/gpu"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -41,6 +42,28 @@ func (s *sizeFlag) Set(text string) error {
 	}
 	*s = sizeFlag(n << shift)
 	return nil
+}
+
+// durationFlag is a duration of more than nothing; without the flag it is its default.
+type durationFlag time.Duration
+
+func (d *durationFlag) String() string { return time.Duration(*d).String() }
+
+func (d *durationFlag) Set(text string) error {
+	n, err := time.ParseDuration(text)
+	if err != nil {
+		return errors.New("want a duration like 90s or 10m")
+	}
+	if n <= 0 {
+		return errors.New("want more than nothing")
+	}
+	*d = durationFlag(n)
+	return nil
+}
+
+// durationVar defines a flag that is a duration, whose value is its default till then.
+func durationVar(fs *flag.FlagSet, to *time.Duration, name, about string) {
+	fs.Var((*durationFlag)(to), name, about)
 }
 
 // memoryFlag is the flag that raises corpus.DefaultLimit; 0 stands for that.

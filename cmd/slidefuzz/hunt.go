@@ -75,7 +75,7 @@ func huntFlags(fs *flag.FlagSet) action {
 	o := huntOptions{devices: deviceFlag(fs, "only targets on these devices: a comma-separated `LIST`"), memory: memoryFlag(fs), worker: execFlags(fs), shrink: shrinkTimeFlag(fs)}
 	fs.Uint64Var(&o.seed, "seed", 0, "`N` decides the cases (default: another each time, printed)")
 	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target, fewer of a known-bad one: it is done once it is caught (default 2000, 20000 of a known-bad one; with --time no bound)")
-	fs.DurationVar(&o.time, "time", 0, "at most `DURATION` in all, as 90s or 10m, shared evenly; shrinking comes on top")
+	durationVar(fs, &o.time, "time", "at most `DURATION` in all, as 90s or 10m, shared evenly; shrinking comes on top")
 	fs.IntVar(&o.parallel, "jobs", min(runtime.GOMAXPROCS(0), maxJobs), "how much runs at once. Built-in targets: `N` of those on sim and go (default: one a core, at most 8; with --time 1). A worker: N processes of it, which share the cases and, where it heeds OMP_NUM_THREADS, the cores (default: one a core, at most 8). An engine: N of it (default 1; of the reference engine one a core, at most 8). What answers alike each time, with any number of threads, has the same findings with any N")
 	fs.IntVar(&o.steps, "steps", 0, "end a hunt in an engine after `N` steps, forwards whose logits were judged (then --cases has no bound unless it is given)")
 	o.worker.engine.addHunt(fs)
@@ -98,8 +98,6 @@ func huntFlags(fs *flag.FlagSet) action {
 		switch {
 		case o.cases < 1:
 			return 0, fmt.Errorf("--cases %d: want at least 1", o.cases)
-		case isSet(fs, "time") && o.time <= 0:
-			return 0, fmt.Errorf("--time %s: want more than nothing", o.time)
 		case o.parallel < 1:
 			return 0, fmt.Errorf("--jobs %d: want at least 1", o.parallel)
 		case isSet(fs, "steps") && o.steps < 1:

@@ -209,20 +209,14 @@ FAILED, says what came of it, and the exit status is 1 where the worker breaks
 the protocol. Whether its cache is right is for hunt --exec to say. Put -- before
 a command with flags.`,
 	flags: func(fs *flag.FlagSet) action {
-		timeout := fs.Duration("timeout", worker.DefaultTimeout, "a worker that does not answer for `DURATION` has hung (default 2m)")
-		var startTimeout time.Duration
+		timeout, startTimeout := worker.DefaultTimeout, time.Duration(0)
+		durationVar(fs, &timeout, "timeout", "a worker that does not answer for `DURATION` has hung (default 2m)")
 		startTimeoutFlag(fs, &startTimeout)
 		return func(ctx context.Context, e *env, args []string) (int, error) {
 			if len(args) == 0 {
 				return 0, errors.New("want the command of a worker")
 			}
-			if *timeout <= 0 {
-				return 0, fmt.Errorf("--timeout %s: want more than nothing", *timeout)
-			}
-			if startTimeout < 0 {
-				return 0, fmt.Errorf("--start-timeout %s: want more than nothing", startTimeout)
-			}
-			client := &worker.Client{Args: args, Timeout: *timeout, StartTimeout: startTimeout}
+			client := &worker.Client{Args: args, Timeout: timeout, StartTimeout: startTimeout}
 			defer client.Kill()
 			start, answers := time.Now(), 0
 			check := backend.Check
