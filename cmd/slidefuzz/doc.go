@@ -37,9 +37,10 @@
 //	 "requests"?, "running"?, "waited"?, "not_run"?, "ended"?}
 //	    met counts the cases of a worker with each feature; result is ok,
 //	    caught, not caught, diverged, nothing seen (a race that the device was
-//	    free not to show), interrupted, not run or error; not_run is how many
-//	    of the cases were not run, where there is a number of them; ended says
-//	    why, where the target is to blame. operations, where a cache may
+//	    free not to show), interrupted (of merge also: a shard is missing), not
+//	    run or error; not_run is how many of the cases were not run, where
+//	    there is a number of them; ended says why, where the target is to
+//	    blame. operations, where a cache may
 //	    refuse some (a worker, go/NAME), has {"accepted", "refused"} for each
 //	    operation by its name, as in {"append":{"accepted":120,"refused":7}}:
 //	    those of the hunt's cases, without what the shrinker asked. variants,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -174,20 +175,21 @@ func (p *textPrinter) end(all []*outcome, end huntEnd) {
 	if end.Unexpected > 0 {
 		verdict = append(verdict, fmt.Sprintf("%d unexpected: %s", end.Unexpected, unexpectedNames(all)))
 	}
+	left := cmp.Or(end.left, resultInterrupted)
 	switch nothing := len(verdict) == 0; {
 	case nothing && end.Interrupted:
-		verdict = append(verdict, "interrupted, nothing unexpected so far")
+		verdict = append(verdict, left+", nothing unexpected so far")
 	case end.Interrupted:
-		verdict = append(verdict, "interrupted")
+		verdict = append(verdict, left)
 	case nothing:
 		verdict = append(verdict, "nothing unexpected")
 	}
 	if end.NotRun > 0 {
-		left := plural(end.NotRun, "target") + " not run"
+		notRun := plural(end.NotRun, "target") + " not run"
 		if !end.Interrupted {
-			left += ": the time was up, give more --time"
+			notRun += ": the time was up, give more --time"
 		}
-		verdict = append(verdict, left)
+		verdict = append(verdict, notRun)
 	}
 	if end.processor.known() {
 		fmt.Fprintln(p.w, end.processor.text(all))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,7 +31,8 @@ type outcome struct {
 	unexpected string   // why the exit status is 1
 	reports    []string // the folder of each finding, where there are any
 	notRun     bool
-	bound      int // cases that were asked for, 0 without a number
+	left       string // of a merge: why cases were not run, where it is interrupted
+	bound      int    // cases that were asked for, 0 without a number
 	err        error
 }
 
@@ -79,6 +81,7 @@ type huntEnd struct {
 	NotRun      int
 	Errors      int
 	Interrupted bool
+	left        string // as an outcome's
 	elapsed     time.Duration
 	processor   processorTime // of an engine in another process
 	status      int
@@ -137,6 +140,8 @@ func (o *outcome) words() string {
 		return "nothing seen: its race need not show here"
 	case resultError:
 		return "ERROR: " + o.err.Error()
+	case resultInterrupted:
+		return cmp.Or(o.left, r)
 	default:
 		return r
 	}

@@ -82,7 +82,7 @@ func writeJUnit(path string, seed uint64, all []*outcome, end huntEnd) error {
 			c.Error = &junitMessage{o.err.Error(), text.String()}
 			s.Errors++
 		case r == resultNotRun || r == resultInterrupted:
-			c.Skipped = &junitMessage{Message: r, Text: text.String()}
+			c.Skipped = &junitMessage{Message: o.words(), Text: text.String()}
 			s.Skipped++
 		default:
 			c.Out = strings.TrimSpace(o.words() + "\n" + text.String())

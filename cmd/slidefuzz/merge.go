@@ -29,7 +29,7 @@ and times add up, and output, JUnit XML and reports are those of one hunt. Of al
 shards of a hunt with a number of cases, in targets that are deterministic, they
 are those of the hunt without --shard, but for the times.
 
-A shard that is missing, that died or was interrupted, one that ran twice, two
+A folder that is given twice is refused. A shard that is missing, that died or was interrupted, one that ran twice, two
 versions of slidefuzz, and a folder without a hunt are told on standard error, and
 what the others found is merged all the same; the smallest case of a failure is then
 the one that is told. Exit status 1 if cases were not run, 2 for a folder that is
@@ -54,6 +54,7 @@ func mergeFlags(fs *flag.FlagSet) action {
 type merging struct {
 	records []*shardRecord
 	status  int
+	left    string // why cases were not run, in words
 	say     func(format string, args ...any)
 }
 
@@ -64,7 +65,9 @@ func (o *huntOptions) merge(e *env, dirs []string) (int, error) {
 	}
 	m := &merging{say: func(format string, args ...any) { e.complain(fmt.Errorf("merge: "+format, args...)) }}
 	for _, dir := range dirs {
-		m.read(dir)
+		if err := m.read(dir); err != nil {
+			return 0, err
+		}
 	}
 	if len(m.records) == 0 {
 		return cmp.Or(m.status, exitUsage), errors.New("nothing to merge: none of the folders has the record of a shard")
@@ -81,6 +84,7 @@ func (o *huntOptions) merge(e *env, dirs []string) (int, error) {
 	var all []*outcome
 	for _, j := range jobs {
 		out := o.mergeJob(j, parts, whole)
+		out.left = m.left
 		if o.out != "" {
 			for _, f := range out.Findings {
 				dir, err := writeReport(o.out, f.Small.Target, func(path string) *report.Report { return m.report(j, f, path) })
@@ -96,22 +100,24 @@ func (o *huntOptions) merge(e *env, dirs []string) (int, error) {
 		elapsed += r.elapsed()
 	}
 	end := summarize(all, m.status == exitUnexpected, elapsed) // which says that cases are missing
+	end.left = m.left
 	end.status = worse(end.status, m.status)
 	o.conclude(e, "merge", all, &end)
 	p.end(all, end)
 	return end.status, nil
 }
 
-// read reads the records of a folder.
-func (m *merging) read(dir string) {
+// read reads the records of a folder. One that was read before is an error: whoever gives
+// a folder twice may have meant another.
+func (m *merging) read(dir string) error {
 	names, err := records(dir)
 	if err != nil {
 		m.say("%v", err)
 		m.status = worse(m.status, exitUsage)
 	}
 	for _, name := range names {
-		if slices.ContainsFunc(m.records, func(r *shardRecord) bool { return samePath(r.path, name) }) {
-			continue
+		if i := slices.IndexFunc(m.records, func(r *shardRecord) bool { return samePath(r.path, name) }); i >= 0 {
+			return fmt.Errorf("%s and %s are one record: give each folder once, and none of a folder that is given itself", m.records[i].path, name)
 		}
 		r, err := readRecord(name)
 		if err != nil {
@@ -121,6 +127,7 @@ func (m *merging) read(dir string) {
 		}
 		m.records = append(m.records, r)
 	}
+	return nil
 }
 
 func samePath(a, b string) bool {
@@ -195,6 +202,7 @@ func (m *merging) parts() (parts []*shardRecord, whole bool) {
 		}
 		m.say("shard %s ran twice: %s counts; of %s, %s", r.shard(), old.path, r.path, old.takeFrom(r))
 	}
+	var left []string
 	for _, r := range parts {
 		switch {
 		case r.end == nil:
@@ -204,8 +212,10 @@ func (m *merging) parts() (parts []*shardRecord, whole bool) {
 		default:
 			continue
 		}
+		left = []string{resultInterrupted}
 		m.status, whole = worse(m.status, exitUnexpected), false
 	}
+	shards, gone := 0, 0
 	for _, h := range hunts {
 		of := m.records[slices.IndexFunc(m.records, func(r *shardRecord) bool { return r.hunt() == h })]
 		var missing []string
@@ -214,11 +224,21 @@ func (m *merging) parts() (parts []*shardRecord, whole bool) {
 				missing = append(missing, hunt.Shard{Index: i, Of: of.Of}.String())
 			}
 		}
-		if len(missing) > 0 {
-			m.say("missing: shard %s: its cases were not run; give its folder, or run it", strings.Join(missing, ", "))
-			m.status, whole = worse(m.status, exitUnexpected), false
+		shards, gone = shards+of.Of, gone+len(missing)
+		if len(missing) == 0 {
+			continue
 		}
+		todo := "its cases were not run; give its folder, or run it"
+		if len(missing) > 1 {
+			todo = "their cases were not run; give their folders, or run them"
+		}
+		m.say("missing: %d of %s, %s: %s", len(missing), plural(of.Of, "shard"), strings.Join(missing, ", "), todo)
+		m.status, whole = worse(m.status, exitUnexpected), false
 	}
+	if gone > 0 {
+		left = append(left, fmt.Sprintf("%d of %s missing", gone, plural(shards, "shard")))
+	}
+	m.left = strings.Join(left, ", ")
 	return parts, whole
 }
 

@@ -54,7 +54,7 @@ func TestMergeOfAKilledShard(t *testing.T) {
 			status, out, stderr := call(t, "", "merge", dir)
 			assert.Equal(t, 1, status)
 			assert.Contains(t, stderr, "shard 2/2 died in go/pages")
-			assert.Contains(t, stderr, "missing: shard 1/2: ")
+			assert.Contains(t, stderr, "missing: 1 of 2 shards, 1/2: ")
 			if until != "\n" {
 				assert.Contains(t, out, "caught at case")
 			}

@@ -113,9 +113,19 @@ func TestMergeOfWhatIsLeft(t *testing.T) {
 
 	t.Run("missing", func(t *testing.T) {
 		out, stderr := merge(1, dirs[0], dirs[2])
-		assert.Equal(t, "slidefuzz: merge: missing: shard 2/3: its cases were not run; give its folder, or run it\n", stderr)
+		assert.Equal(t, "slidefuzz: merge: missing: 1 of 3 shards, 2/3: its cases were not run; give its folder, or run it\n", stderr)
 		assert.Contains(t, out, "200 cases")
 		assert.Contains(t, out, "DIVERGED")
+		assert.Regexp(t, `: 1 unexpected: worker/pages-writes-shared \(a sound target diverged\); 1 of 3 shards missing\n$`, out)
+		sound := shards(t, 3, "hunt", "go/ring", "--seed", "7", "--cases", "30")
+		junit := filepath.Join(t.TempDir(), "junit.xml")
+		out, stderr = merge(1, sound[1], "--junit", junit)
+		assert.Equal(t, "slidefuzz: merge: missing: 2 of 3 shards, 1/3, 3/3: their cases were not run; give their folders, or run them\n", stderr)
+		assert.Regexp(t, `(?m)^go/ring +10 cases +2 of 3 shards missing$`, out)
+		assert.Regexp(t, `: 2 of 3 shards missing, nothing unexpected so far\n$`, out)
+		text, err := os.ReadFile(junit)
+		require.NoError(t, err)
+		assert.Contains(t, string(text), `<skipped message="2 of 3 shards missing">`)
 	})
 	t.Run("died", func(t *testing.T) {
 		// In the middle of a line, after its first finding.
@@ -142,6 +152,14 @@ func TestMergeOfWhatIsLeft(t *testing.T) {
 		assert.Contains(t, stderr, "nothing is added")
 		assert.Equal(t, told(t, 1, append([]string{"merge"}, dirs...)...), told(t, 1, "merge", dirs[0], dirs[1], again, dirs[2]))
 		assert.Contains(t, twice, "300 cases")
+	})
+	t.Run("given twice", func(t *testing.T) {
+		out, stderr := merge(2, dirs[0], dirs[1], dirs[2], dirs[1]+"/.")
+		record := filepath.Join(dirs[1], recordName)
+		assert.Equal(t, "slidefuzz: merge: "+record+" and "+record+" are one record: give each folder once, and none of a folder that is given itself\n", stderr)
+		assert.Empty(t, out)
+		_, stderr = merge(2, dirs[1], filepath.Dir(dirs[1]))
+		assert.Contains(t, stderr, "are one record")
 	})
 	t.Run("two versions", func(t *testing.T) {
 		other := change(dirs[1], func(data []byte) []byte {
