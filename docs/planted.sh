@@ -62,7 +62,7 @@ the number of the case that caught each where the same cache is another process,
 slidefuzz hunt --exec 'slidefuzz worker go/NAME' --seed N
 ```
 
-`docs/planted.sh` writes this page. Bugs of updates are served too (`slidefuzz worker
+`docs/planted.sh` writes this page, at COMMIT. Bugs of updates are served too (`slidefuzz worker
 TARGET`), and are not hunted here. `sliding-ignores-strides` cannot show there: the rows of
 a message are dense.
 
@@ -87,4 +87,4 @@ worker TARGET'`). Two show only in an order or in blocks that the worker is told
 |---|---|---|
 END
   lowerings
-} >"$dir/planted.md" && mv "$dir/planted.md" docs/planted.md
+} | sed "s/at COMMIT/at $(git rev-parse --short HEAD)/" >"$dir/planted.md" && mv "$dir/planted.md" docs/planted.md
