@@ -300,8 +300,8 @@ const scriptTimeout = 2 * time.Minute
 
 // seenFrom is a command whose paths are seen from here as one that runs in a
 // folder: a word is a path where there is such a file, and the first, which may
-// also be found in PATH, only with a slash. A command without such a word is left
-// as it was written.
+// also be found in PATH, only with a slash. So is what follows = in another word, as in
+// env PYTHONPATH=lib. A command without a path is left as it was written.
 func seenFrom(dir, command string) string {
 	words, err := splitCommand(command)
 	if err != nil {
@@ -309,14 +309,11 @@ func seenFrom(dir, command string) string {
 	}
 	moved := false
 	for i, w := range words {
-		if filepath.IsAbs(w) || i == 0 && !strings.ContainsRune(w, '/') {
+		if i == 0 && !strings.ContainsRune(w, '/') {
 			continue
 		}
-		if _, err := os.Stat(w); err != nil {
-			continue
-		}
-		if path, err := relative(dir, w); err == nil {
-			words[i], moved = path, true
+		if words[i] = wordFrom(dir, w); words[i] != w {
+			moved = true
 		}
 	}
 	if !moved {
@@ -326,6 +323,33 @@ func seenFrom(dir, command string) string {
 		words[i] = quoteWord(w)
 	}
 	return strings.Join(words, " ")
+}
+
+// wordFrom is a word of a command as seenFrom has it.
+func wordFrom(dir, word string) string {
+	if path, is := pathFrom(dir, word); is {
+		return path
+	}
+	name, value, _ := strings.Cut(word, "=")
+	list, moved := filepath.SplitList(value), false
+	for i, p := range list {
+		if path, is := pathFrom(dir, p); is {
+			list[i], moved = path, true
+		}
+	}
+	if !moved {
+		return word
+	}
+	return name + "=" + strings.Join(list, string(filepath.ListSeparator))
+}
+
+// pathFrom is a relative path of a file that there is, as it is seen from a folder.
+func pathFrom(dir, file string) (path string, is bool) {
+	if _, err := os.Stat(file); err != nil || filepath.IsAbs(file) {
+		return "", false
+	}
+	path, err := relative(dir, file)
+	return path, err == nil
 }
 
 // relative is the path of a file as it is seen from a folder.
