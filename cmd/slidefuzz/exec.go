@@ -235,9 +235,10 @@ type reporter struct {
 	keep   func(*keptReport) // is told of each report, nil where nobody keeps it
 }
 
-// report is the report of a case, for a folder.
-func (r reporter) report(ctx context.Context, dir string, c *corpus.Case, d *corpus.Divergence) *report.Report {
+// report is the report of a case, for a folder; unfinished is report.Report's.
+func (r reporter) report(ctx context.Context, dir string, c *corpus.Case, d *corpus.Divergence, unfinished string) *report.Report {
 	kept := r.kept(ctx, dir, c, d)
+	kept.Report.Unfinished = unfinished
 	if r.keep != nil {
 		r.keep(kept)
 	}

@@ -187,7 +187,7 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 		}
 		if o.out != "" {
 			for _, f := range out.Findings {
-				dir, err := to.write(ctx, o.out, f.Small, f.Divergence)
+				dir, err := to.write(ctx, o.out, f.Small, f.Divergence, unfinished(&f))
 				out.err = errors.Join(out.err, err)
 				out.reports = append(out.reports, dir)
 			}

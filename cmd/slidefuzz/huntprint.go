@@ -131,6 +131,16 @@ func shrunkWords(f *hunt.Finding) string {
 	return "shrunk in " + seconds(f.Shrinking)
 }
 
+// unfinished is what a report says of a finding in somebody else's program that was not
+// shrunk to its end, empty of any other: a race of ours that is left as it was found is no
+// case of that.
+func unfinished(f *hunt.Finding) string {
+	if !f.Stats.Bounded || !others(f.Small.Target) {
+		return ""
+	}
+	return shrunkWords(f)
+}
+
 // perSecond is a rate in three digits, or as many as it has before the point.
 func perSecond(n float64) string {
 	if n >= 1000 {

@@ -23,6 +23,9 @@ func (o *huntOptions) writeIndex(all []*outcome, end huntEnd) error {
 		}
 		for i, f := range out.Findings {
 			x := report.IndexFinding{What: f.Divergence.String(), Case: inWords(f.Small)}
+			if left := unfinished(&f); left != "" {
+				x.Case += "; " + left
+			}
 			if i < len(out.reports) && out.reports[i] != "" {
 				x.Dir = filepath.Base(out.reports[i])
 			}

@@ -390,11 +390,11 @@ func (m *merging) report(j job, f hunt.Finding, dir string) *report.Report {
 		}
 		for _, k := range x.reports {
 			if string(k.Report.Case.Text()) == string(f.Small.Text()) {
-				k.Report.Case, k.Report.Divergence = f.Small, f.Divergence
+				k.Report.Case, k.Report.Divergence, k.Report.Unfinished = f.Small, f.Divergence, unfinished(&f)
 				return k.in(dir)
 			}
 		}
 	}
 	r := m.records[0]
-	return &report.Report{Case: f.Small, Divergence: f.Divergence, Versions: r.Versions, ModuleVersion: moduleVersion(), Limits: r.Limits}
+	return &report.Report{Case: f.Small, Divergence: f.Divergence, Unfinished: unfinished(&f), Versions: r.Versions, ModuleVersion: moduleVersion(), Limits: r.Limits}
 }

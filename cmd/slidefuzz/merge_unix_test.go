@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// huntTime matches the time of a hunt on its index page.
-var huntTime = regexp.MustCompile(`; [0-9.]+s\.</p>`)
+// huntTime matches the time of a hunt on its index page, and that of a shrink.
+var huntTime = regexp.MustCompile(`; [0-9.]+s\.</p>|to its end in [0-9.]+s`)
 
 // told is all that a hunt or a merge writes in a folder of its own, without its times.
 func told(t *testing.T, status int, args ...string) map[string]string {

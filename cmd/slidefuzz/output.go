@@ -91,8 +91,8 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) 
 // write writes a report folder for a finding and returns its path: the
 // first of dir/TARGET-1, dir/TARGET-2 … that does not exist, so that no report
 // is overwritten.
-func (r reporter) write(ctx context.Context, dir string, c *corpus.Case, d *corpus.Divergence) (string, error) {
-	return writeReport(dir, c.Target, func(path string) *report.Report { return r.report(ctx, path, c, d) })
+func (r reporter) write(ctx context.Context, dir string, c *corpus.Case, d *corpus.Divergence, unfinished string) (string, error) {
+	return writeReport(dir, c.Target, func(path string) *report.Report { return r.report(ctx, path, c, d, unfinished) })
 }
 
 // writeReport is write of a report that is made for its folder.

@@ -39,9 +39,9 @@ a new folder, for a bug tracker. Minimize the case first.`,
 			defer w.kill()
 			dir := *out
 			if dir == "" {
-				dir, err = to.write(ctx, "reports", c, d)
+				dir, err = to.write(ctx, "reports", c, d, "")
 			} else {
-				err = to.report(ctx, dir, c, d).WriteDir(dir)
+				err = to.report(ctx, dir, c, d, "").WriteDir(dir)
 			}
 			if err != nil {
 				return 0, err

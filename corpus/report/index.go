@@ -33,7 +33,7 @@ type IndexTarget struct {
 type IndexFinding struct {
 	Dir  string // in the index's folder; empty where none could be written
 	What string // the divergence in a line
-	Case string // its smallest case in a few words
+	Case string // its smallest case in a few words, and whether it was shrunk to its end
 }
 
 //go:embed index.html.tmpl

@@ -28,6 +28,9 @@ type Report struct {
 	// ModuleVersion is that of slidefuzz as its build has it; what a Go test
 	// that calls slidefuzz asks for if it is a released one, else the latest.
 	ModuleVersion string
+	// Unfinished says that shrinking the case did not come to its end, as "not shrunk to its
+	// end in 20.0s", empty where it did or nobody says.
+	Unfinished string
 	// Limits are the flags under which a worker or a device failed, as
 	// "--timeout 5s", empty for those that hold without flags.
 	Limits string

@@ -459,6 +459,10 @@ func TestWorkerReport(t *testing.T) {
 	require.Equal(t, string(sim.Text()), read("sim.txt"))
 	require.Equal(t, "import torch\n", read("repro.py"))
 	require.NoFileExists(t, filepath.Join(dir, "replay_test.go"))
+	require.NotContains(t, read("README.md"), "a smaller one may")
+	r.Unfinished = "not shrunk to its end in 20.0s"
+	require.NoError(t, r.WriteDir(dir))
+	require.Contains(t, read("README.md"), "F32, window 2.\n\nThe case was not shrunk to its end in 20.0s: a smaller one may fail too.\n\n## Why")
 
 	r.Worker = "'/with spaces/python3' worker.py"
 	r.Divergence.Smallest = r.Case.Clone()

@@ -24,7 +24,7 @@ tell() {
   mkdir -p "$dir"
   (cd "$dir" && "$slidefuzz" "$@" --json --junit junit.xml -o out >json 2>/dev/null)
   echo "$?" >"$dir/status"
-  find "$dir" -type f -exec sed -Ei 's/"(elapsed|after|shrinking|running|waited)":[0-9.e+-]+/"\1":T/g; s/ time="[0-9.]+"/ time="T"/g; s/(after|shrunk in) [0-9.]+m?s/\1 T/g; s/; [0-9.]+s\.<\/p>/; T/' {} +
+  find "$dir" -type f -exec sed -Ei 's/"(elapsed|after|shrinking|running|waited)":[0-9.e+-]+/"\1":T/g; s/ time="[0-9.]+"/ time="T"/g; s/(after|shrunk in|to its end in) [0-9.]+m?s/\1 T/g; s/; [0-9.]+s\.<\/p>/; T/' {} +
 }
 rc=0
 one() {
