@@ -29,8 +29,10 @@
 //	    at is the number of the case that found it, seen how many cases
 //	    showed the same failure, case the text of the smallest case, minimal
 //	    that no smaller case of the shrinker's scope fails, runs what
-//	    shrinking took, after how long the hunt had run without shrinking,
-//	    shrinking how long this finding's took, report the folder written
+//	    shrinking took, after how long the hunt had run without shrinking
+//	    when the case was judged (cases are in their order, so that one of
+//	    several workers may have run it long before), shrinking how long this
+//	    finding's took, report the folder written
 //	{"event":"target", "target", "scenario"?, "sound", "result", "cases",
 //	 "findings", "elapsed", "unexpected"?, "error"?, "met"?,
 //	 "operations"?, "variants"?, "steps"?, "undecided"?, "worst"?,

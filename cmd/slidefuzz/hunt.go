@@ -35,7 +35,9 @@ update is run, -o DIR keeps its table for slidefuzz engine table.
 A sound target must agree, a known-bad one must be caught; but a race on a
 device that orders the blocks itself (host, cuda-graph) need not show. The same
 seed gives the same cases. Ctrl-C ends the hunt with what was found. A terminal
-shows how far the hunt is in one line of standard error.
+shows how far the hunt is in one line of standard error. "First at case N after T" is
+when that case was judged, in the order of the cases: with several processes it may
+have run long before.
 
 With --corpus a hunt goes on from earlier ones: what failed is run first, then what
 they kept, and half of the cases after that vary one of those. The folder and the

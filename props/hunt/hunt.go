@@ -58,8 +58,9 @@ type Finding struct {
 	At         int // the number of the case that found it, from 1
 	Seen       int // cases that showed the same failure
 	Stats      shrink.Stats
-	// After is how long the hunt had run before it, the shrinking of earlier
-	// findings left out; Shrinking is how long its own took.
+	// After is how long the hunt had run when the case was judged, the shrinking of earlier
+	// findings left out; Shrinking is how long its own took. Cases are judged in their order,
+	// and those of a batch together: one of several workers may have run it long before.
 	After, Shrinking time.Duration
 }
 
