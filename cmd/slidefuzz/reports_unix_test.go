@@ -75,15 +75,9 @@ func moduleProxy(t *testing.T) []string {
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o644))
 	}
-	out, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE", "GOPROXY").Output()
-	require.NoError(t, err)
-	had := strings.Fields(string(out))
-	cache := filepath.Join(had[0], "cache", "download")
-	// The user's own proxy comes last: the cache has what this module is built with, and not
-	// every go.mod that a user's module reads. -modcacherw, so that the temporary cache can be
-	// removed.
+	// -modcacherw, so that the temporary cache can be removed.
 	return []string{
-		"GOPROXY=file://" + proxy + ",file://" + cache + "," + had[1], "GOSUMDB=off", "GOTOOLCHAIN=local", "GOFLAGS=-modcacherw", "GOMODCACHE=" + t.TempDir(),
+		"GOPROXY=" + proxies(t, proxy), "GOSUMDB=off", "GOTOOLCHAIN=local", "GOFLAGS=-modcacherw", "GOMODCACHE=" + t.TempDir(),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"maps"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,11 +66,8 @@ func newUser(t *testing.T) *user {
 	fill.Dir = root
 	out, err := fill.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	out, err = exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE", "GOPROXY").Output()
-	require.NoError(t, err)
-	had := strings.Fields(string(out))
 	u.env = map[string]string{
-		"GOPROXY": "file://" + proxy + ",file://" + had[0] + "/cache/download," + had[1], "GOSUMDB": "off", "GOWORK": "off",
+		"GOPROXY": proxies(t, proxy), "GOSUMDB": "off", "GOWORK": "off",
 		"GOFLAGS": "-mod=mod -modcacherw", "GOPATH": gopath, "GOMODCACHE": "", "GOBIN": "", "PATH": filepath.Join(gopath, "bin") + ":" + os.Getenv("PATH"),
 		"GITHUB_SHA": "3eee4c0b8fe6afee48a49e885bb3ec31d40a0054", "GITHUB_RUN_ID": "1234567890", "GITHUB_EVENT_NAME": "push",
 		"RUNNER_TEMP": u.temp, "SLIDEFUZZ_CASES": "50", "SLIDEFUZZ_SEED": "",
@@ -77,6 +75,32 @@ func newUser(t *testing.T) *user {
 		"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "url.file://" + root + ".insteadOf", "GIT_CONFIG_VALUE_0": "https://github.com/slidefuzz/slidefuzz",
 	}
 	return u
+}
+
+// proxies is a GOPROXY that asks a folder, then what this machine has downloaded before. The
+// user's own comes last: the cache has what this module is built with, and not every go.mod
+// that a user's module reads.
+func proxies(t *testing.T, proxy string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE", "GOPROXY").Output()
+	require.NoError(t, err)
+	had := strings.Split(string(out), "\n") // a path may have spaces
+	all := ""
+	for _, dir := range []string{proxy, filepath.Join(had[0], "cache", "download")} {
+		file := url.URL{Scheme: "file", Path: dir}
+		all += strings.ReplaceAll(file.String(), ",", "%2C") + ","
+	}
+	return all + had[1]
+}
+
+// The folders of a GOPROXY may have spaces and commas in their names.
+func TestProxiesOfOddFolders(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("has other paths")
+	}
+	t.Setenv("GOMODCACHE", "/a cache, of mine")
+	t.Setenv("GOPROXY", "off")
+	require.Equal(t, "file:///b%20c,file:///a%20cache%2C%20of%20mine/cache/download,off", proxies(t, "/b c"))
 }
 
 func (u *user) write(t *testing.T, name, text string) {
