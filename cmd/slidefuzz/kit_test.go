@@ -15,6 +15,16 @@ import (
 // kit is the folder of the Python package.
 var kit = filepath.Join("..", "..", "impls", "worker", "python")
 
+// readKit reads the folders of the Python package: go test's cache knows of those that the
+// test reads itself, and what is in them, and not of what its Python reads.
+func readKit(t *testing.T) {
+	t.Helper()
+	for _, dir := range []string{kit, filepath.Join(kit, "slidefuzz_worker")} {
+		_, err := os.ReadDir(dir)
+		require.NoError(t, err)
+	}
+}
+
 // lacks skips the test, or fails it where SLIDEFUZZ_REQUIRE names what is missing.
 func lacks(t *testing.T, what, why string) {
 	t.Helper()
@@ -133,6 +143,7 @@ func upwardsWorker(t *testing.T) (python, file string) {
 	if python == "" {
 		lacks(t, "python", "no python3 has numpy; on Debian: apt-get install python3-numpy")
 	}
+	readKit(t)
 	path, err := filepath.Abs(kit)
 	require.NoError(t, err)
 	t.Setenv("PYTHONPATH", path)
@@ -204,6 +215,7 @@ func TestTorchCompilesInItsThreads(t *testing.T) {
 	if err != nil {
 		lacks(t, "python", "no python3")
 	}
+	readKit(t)
 	torch := t.TempDir() // which ends with what it was told
 	text := "import os\nraise SystemExit(os.environ.get('TORCHINDUCTOR_COMPILE_THREADS', 'nothing'))\n"
 	require.NoError(t, os.WriteFile(filepath.Join(torch, "torch.py"), []byte(text), 0o600))

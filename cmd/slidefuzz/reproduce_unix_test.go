@@ -145,7 +145,8 @@ func TestTorchScript(t *testing.T) {
 	if interpreter == "" {
 		t.Skip("NO SCRIPT OF PYTORCH IS RUN: there is no torch here")
 	}
-	w := &worker.Client{Args: []string{interpreter, filepath.Join("..", "..", "impls", "worker", "python", "torch_cache.py"), "--update", "cat"}}
+	readKit(t)
+	w := &worker.Client{Args: []string{interpreter, filepath.Join(kit, "torch_cache.py"), "--update", "cat"}}
 	t.Cleanup(w.Kill)
 	text := "slidefuzz case v1\nshape batch=1 heads=2 window=4 dim=3 dtype=BF16 layout=heads-first\ntarget worker/x\nblock 1\nschedule native\n" +
 		"append 3\nappend 2\nappend 1\nappend 1\nappend 1 dim=5\nreset\nappend 9\nappend 1\n"

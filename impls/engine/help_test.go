@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -17,6 +18,11 @@ func TestHelpOfDrivers(t *testing.T) {
 		needs(t, "python3", err.Error())
 	}
 	folder := filepath.Join("..", "worker", "python")
+	// go test's cache knows of the folders that the test reads itself, and what is in them.
+	for _, dir := range []string{"llamacpp", filepath.Join(folder, "slidefuzz_worker")} {
+		_, err := os.ReadDir(dir)
+		require.NoError(t, err)
+	}
 	drivers := []string{filepath.Join("llamacpp", "serve.py")}
 	for _, pattern := range []string{"*_model.py", "*_generate.py", "*_issue.py", "*_programs.py"} {
 		found, err := filepath.Glob(filepath.Join(folder, pattern))

@@ -56,6 +56,11 @@ func pythonWorker(t *testing.T, args ...string) *Client {
 	}
 	t.Setenv("PYTHONPATH", "python")
 	t.Setenv("PYTHONDONTWRITEBYTECODE", "1")
+	// go test's cache knows of the folders that the test reads itself, and what is in them.
+	for _, dir := range []string{"testdata", "python/slidefuzz_worker"} {
+		_, err := os.ReadDir(dir)
+		require.NoError(t, err)
+	}
 	return started(t, append([]string{python, "testdata/list_cache.py"}, args...)...)
 }
 

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,11 @@ func listCache(t *testing.T, args ...string) *worker.Client {
 	require.NoError(t, err)
 	t.Setenv("PYTHONPATH", filepath.Join(dir, "python"))
 	t.Setenv("PYTHONDONTWRITEBYTECODE", "1")
+	// go test's cache knows of the folders that the test reads itself, and what is in them.
+	for _, part := range []string{"testdata", "python/slidefuzz_worker"} {
+		_, err := os.ReadDir(filepath.Join(dir, part))
+		require.NoError(t, err)
+	}
 	return &worker.Client{Args: append([]string{python, filepath.Join(dir, "testdata", "list_cache.py")}, args...), Timeout: 10 * time.Second}
 }
 
