@@ -85,6 +85,7 @@ func TestJobsShareTheCores(t *testing.T) {
 		"engine, and set": {target: "engine/reference", set: "7", args: []string{"--kind", "visible"}, want: "7", once: true},
 		"one":             {target: "roll/fused/sim", args: []string{"--jobs", "1"}},
 		"engine":          {target: "engine/reference", args: []string{"--kind", "visible"}},
+		"engine, and one": {target: "engine/reference", args: []string{"--kind", "visible", "--jobs", "1"}, once: true},
 		"engine, and two": {target: "engine/reference", args: []string{"--kind", "visible", "--jobs", "2"}, want: half},
 	} {
 		t.Run(name, func(t *testing.T) {
