@@ -139,6 +139,11 @@ func (s *shrinker) greedy(ctx context.Context) {
 		s.simplifyOps(ctx)
 		s.shrinkBlocks(ctx)
 		s.shrinkSchedule(ctx)
+		if s.best == before {
+			// Last: then it must be the very same write that fails in a buffer, and no
+			// other statement whose fault is another.
+			s.bufferStmts(ctx)
+		}
 		if s.best == before || s.stats.Bounded {
 			return
 		}

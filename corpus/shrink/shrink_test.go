@@ -49,6 +49,41 @@ func TestShrinkInlinesSteps(t *testing.T) {
 	}
 }
 
+// What is wrong with a value that the program makes is wrong with a buffer too, which needs
+// no statement: unless it is not.
+func TestShrinkMakesBuffers(t *testing.T) {
+	c := wideProgram(t, "buffer x 3\nbuffer y 2\nu = gather(cat(x[0:3], y[0:2]), [4, 0, 1])\nu[[1, 2]] = u[0:2]\nx[0:3] = u[0:3]\n")
+	writes := func(c *corpus.Case) bool {
+		return slices.ContainsFunc(c.Program.Stmts, func(st inplace.Stmt) bool {
+			return st.Dst == "u" && len(st.Index) == 2 && st.Index[1] == st.Index[0]+1 && st.Src.Op == inplace.OpView && st.Src.Name == "u"
+		})
+	}
+	small, stats := Case(t.Context(), c, writes)
+	require.False(t, stats.Bounded)
+	require.True(t, strings.HasSuffix(string(small.Text()), "ascending\nbuffer u 2\nu[[0, 1]] = u[0:2]\n"), "%s", small.Text())
+
+	small, _ = Case(t.Context(), c, func(c *corpus.Case) bool { return writes(c) && c.Program.Stmts[0].Define })
+	require.Len(t, small.Program.Stmts, 2, "%s", small.Text())
+	require.True(t, small.Program.Stmts[0].Define)
+}
+
+// A buffer in the place of a definition has its rows, and another name where that name is
+// another value's too.
+func TestShrinkBuffersOfNames(t *testing.T) {
+	for _, x := range []struct{ name, program, want string }{
+		{"one", "t = cat(x[0:3], x[1:3])\nt[[4, 0]] = roll(t[1:3], 1)\nx[0:2] = t[0:2]", "buffer t 5\nt[[4, 0]] = roll(t[1:3], 1)\nx[0:2] = t[0:2]"},
+		{"one of one", "t = roll(x[0:3], 1)\nu = cat(t[0:2], t[2:3])\nu[0:2] = u[1:3]", "buffer t 3\nbuffer u 3\nu[0:2] = u[1:3]"},
+		{"a view", "t = x[0:2]\nt[0:1] = t[1:2]", "buffer t 2\nt[0:1] = t[1:2]"},
+		{"two of a name", "t = roll(x[0:3], 1)\nt[0:2] = t[1:3]\nt = cat(t[0:2], t[0:2])\nx[0:2] = t[2:4]", "buffer t2 3\nbuffer t 4\nt2[0:2] = t2[1:3]\nx[0:2] = t[2:4]"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			s := &shrinker{best: wideProgram(t, "buffer x 3\n"+x.program+"\n"), fails: func(*corpus.Case) bool { return true }}
+			s.bufferStmts(t.Context())
+			require.True(t, strings.HasSuffix(string(s.best.Text()), "buffer x 3\n"+x.want+"\n"), "%s", s.best.Text())
+		})
+	}
+}
+
 // Rows that nothing needs go, from either end, with what steps and masks say of them.
 func TestShrinkMovesSteps(t *testing.T) {
 	for _, x := range []struct{ name, program, want string }{

@@ -3,6 +3,7 @@ package shrink
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -53,6 +54,61 @@ func (s *shrinker) inlineStmts(ctx context.Context) {
 		}
 		i++
 	}
+}
+
+// bufferStmts drops a definition and makes its name a buffer of as many rows: what is wrong
+// with a value that the program makes may be so with any.
+func (s *shrinker) bufferStmts(ctx context.Context) {
+	for i := 0; i < len(s.best.Program.Stmts); {
+		c := s.best.Clone()
+		if !c.Program.Stmts[i].Define {
+			i++
+			continue
+		}
+		if c.Program = buffered(c.Program, i); !s.tryAny(ctx, c) {
+			i++
+		}
+	}
+}
+
+// buffered is a program with a buffer in the place of what its statement i defines: under
+// another name, if that one is defined more than once.
+func buffered(p inplace.Program, i int) inplace.Program {
+	def := p.Stmts[i]
+	value := inplace.Program{Buffers: p.Buffers, Stmts: append(slices.Clone(p.Stmts[:i]), inplace.Return(inplace.Plain, def.Src))}.Returns()
+	b := inplace.Buffer{Name: def.Dst, Rows: value[len(value)-1].Rows}
+	p.Stmts = slices.Delete(slices.Clone(p.Stmts), i, i+1)
+	defines := func(st inplace.Stmt) bool { return st.Define && st.Dst == b.Name }
+	for n := 2; slices.ContainsFunc(p.Stmts, defines) || slices.ContainsFunc(p.Buffers, func(x inplace.Buffer) bool { return x.Name == b.Name }); n++ {
+		b.Name = fmt.Sprintf("%s%d", def.Dst, n)
+	}
+	for k := i; k < len(p.Stmts); k++ {
+		st := &p.Stmts[k]
+		if st.Src = renamed(st.Src, def.Dst, b.Name); st.Dst != def.Dst {
+			continue
+		}
+		if st.Define { // another one of this name
+			break
+		}
+		st.Dst = b.Name
+	}
+	p.Buffers = append(slices.Clone(p.Buffers), b)
+	return p
+}
+
+// renamed is e with every view of a name one of another.
+func renamed(e inplace.Expr, name, to string) inplace.Expr {
+	if e.Op == inplace.OpView {
+		if e.Name == name {
+			e.Name = to
+		}
+		return e
+	}
+	e.Args = slices.Clone(e.Args)
+	for i := range e.Args {
+		e.Args[i] = renamed(e.Args[i], name, to)
+	}
+	return e
 }
 
 // through is an assignment to a name that is a view as one to what it views. A mask is
