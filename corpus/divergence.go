@@ -50,6 +50,10 @@ const (
 	FaultProtocol Fault = "protocol"  // a worker answered what its protocol does not allow
 )
 
+// OfProcess reports whether a fault ended or misled what runs the case, so that nothing is
+// known of rows.
+func (f Fault) OfProcess() bool { return f == FaultCrash || f == FaultHang || f == FaultProtocol }
+
 var faults = []Fault{
 	FaultRows, FaultShape, FaultVisible, FaultGrows, FaultAccepted, FaultRefused, FaultChanged, FaultCaller, FaultMoved, FaultPanic, FaultCrash, FaultHang, FaultProtocol,
 	FaultForeign, FaultStale, FaultFuture, FaultPadding, FaultAdded, FaultEmpty, FaultMissing, FaultCounts, FaultKeys, FaultPaired, FaultPosition, FaultLogits,
@@ -166,9 +170,12 @@ const WholeCase = "case"
 // Runs counts the outcomes of repeated runs of one case. The divergence that
 // it belongs to is the first one's.
 type Runs struct {
-	Of, Wrong   int // runs in all, runs that diverged
+	Of, Wrong   int // runs that came to their end, those that diverged
 	Least, Most int // wrong cells of a run that diverged
 	Different   int // different results among those, 0 where nobody compared
+	// Lost counts the runs that said nothing, for the worker ended, hung or answered
+	// nonsense, where the divergence is another one: none of Of.
+	Lost int
 }
 
 // Add counts a run that diverged in that many cells.
@@ -180,10 +187,21 @@ func (r *Runs) Add(cells int) {
 }
 
 func (r *Runs) String() string {
-	if r.Wrong == 0 {
-		return fmt.Sprintf("wrong when it was found, and in none of %d runs since", r.Of)
+	s := r.often()
+	if lost := r.LostText(); lost != "" {
+		s += "; " + lost
 	}
-	if r.Most == 0 { // it failed without a wrong cell
+	return s
+}
+
+// often is String without what was lost.
+func (r *Runs) often() string {
+	switch {
+	case r.Of == 0:
+		return "wrong when it was found, and no run since came to its end"
+	case r.Wrong == 0:
+		return fmt.Sprintf("wrong when it was found, and in none of %d runs since", r.Of)
+	case r.Most == 0: // it failed without a wrong cell
 		return fmt.Sprintf("wrong in %d of %d runs", r.Wrong, r.Of)
 	}
 	wrong := Cells(r.Most)
@@ -195,6 +213,18 @@ func (r *Runs) String() string {
 		s += fmt.Sprintf(", %d different results", r.Different)
 	}
 	return s
+}
+
+// LostText says how many runs were lost, "" if none was.
+func (r *Runs) LostText() string {
+	const how = "lost to a worker that ended, hung or answered nonsense"
+	switch r.Lost {
+	case 0:
+		return ""
+	case 1:
+		return "1 more run was " + how
+	}
+	return fmt.Sprintf("%d more runs were %s", r.Lost, how)
 }
 
 // Cells is a number of cells in words.

@@ -74,11 +74,13 @@ func (r folder) Commands() string {
 func (r Report) outcome() string {
 	d := r.Divergence
 	switch {
+	case d.Runs != nil && d.Runs.Of == 0:
+		return ""
 	case d.Runs != nil && d.Runs.Wrong < sureFailures && !always(d.Runs):
 		return fmt.Sprintf("%d of %d runs failed; the next may all pass", d.Runs.Wrong, d.Runs.Of)
 	case d.Runs != nil:
 		return fmt.Sprintf("%d of %d runs failed", d.Runs.Wrong, d.Runs.Of)
-	case ofProcess(d.Fault) || r.overWorker() || r.inEngine():
+	case d.Fault.OfProcess() || r.overWorker() || r.inEngine():
 		return ""
 	case r.native():
 		return "the device chooses the order"
@@ -98,7 +100,7 @@ func (r Report) shrinkable() bool {
 	switch {
 	case r.overWorker(), r.inEngine():
 		return d.Fault != corpus.FaultHang
-	case ofProcess(d.Fault):
+	case d.Fault.OfProcess():
 		return false
 	}
 	return !r.native() || d.Race == nil && (d.Runs == nil || always(d.Runs))

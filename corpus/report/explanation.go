@@ -11,7 +11,18 @@ import (
 
 // often says in how many runs the case failed.
 func often(r *corpus.Runs) string {
+	text := failedIn(r)
+	if lost := r.LostText(); lost != "" {
+		text += " " + strings.ToUpper(lost[:1]) + lost[1:] + "."
+	}
+	return text
+}
+
+// failedIn is often of the runs that came to their end.
+func failedIn(r *corpus.Runs) string {
 	switch {
+	case r.Of == 0:
+		return "It failed when it was found, and no run since came to its end."
 	case r.Wrong == 0:
 		return fmt.Sprintf("It failed when it was found, and in none of %d runs since.", r.Of)
 	case !always(r):
@@ -66,7 +77,7 @@ func (r Report) Title() string {
 // slidefuzz.
 func (r Report) Explanation() string {
 	d := r.Divergence
-	if ofProcess(d.Fault) {
+	if d.Fault.OfProcess() {
 		if r.inEngine() {
 			return "The engine failed: it, or what drives it here, may be to blame."
 		}

@@ -137,7 +137,7 @@ func (r Report) goTest() (goTest, error) {
 	if r.overWorker() {
 		return goTest{None: "the fault needs the worker; `slidefuzz replay` runs it"}, nil
 	}
-	if ofProcess(d.Fault) {
+	if d.Fault.OfProcess() {
 		return goTest{None: "the fault needs the device, which it takes down; `slidefuzz replay` runs it"}, nil
 	}
 	if race := d.Race; race != nil && r.ordered() {

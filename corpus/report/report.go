@@ -179,12 +179,6 @@ func (r Report) raceCase() *corpus.Case {
 // ordered reports whether the order in which the blocks of the race ran is known.
 func (r Report) ordered() bool { return r.Divergence.Sim != nil || !r.native() }
 
-// ofProcess reports whether a fault ended or misled what runs the case, so that
-// nothing is known of rows.
-func ofProcess(f corpus.Fault) bool {
-	return f == corpus.FaultCrash || f == corpus.FaultHang || f == corpus.FaultProtocol
-}
-
 // always reports whether every run was counted and diverged.
 func always(r *corpus.Runs) bool { return r != nil && r.Of > 0 && r.Wrong == r.Of }
 

@@ -480,6 +480,11 @@ func TestWorkerThatAlwaysFails(t *testing.T) {
 		require.Contains(t, r.Explanation(), want)
 		require.NotContains(t, r.Explanation(), "from run to run")
 	}
+	r.Divergence.Runs = &corpus.Runs{Of: 20, Wrong: 20, Lost: 2}
+	require.Contains(t, r.Explanation(), "It failed in each of 20 runs. 2 more runs were lost to a worker that ended, hung or answered nonsense.")
+	r.Divergence.Runs = &corpus.Runs{Lost: 1}
+	require.Contains(t, r.Explanation(), "It failed when it was found, and no run since came to its end. 1 more run was lost to a worker that ended, hung or answered nonsense.")
+	require.NotContains(t, folder{r, goTest{}}.Commands(), "runs failed")
 	r.Divergence.Runs = nil
 	require.NotContains(t, r.Explanation(), "runs")
 }

@@ -348,6 +348,7 @@ func but(p inplace.Program, gone []bool) []inplace.Stmt {
 func (h *hunter) found(f *Finding, small corpus.Failure) (at int, isNew bool) {
 	if i := h.same(f); i >= 0 {
 		h.result.Findings[i].Seen++ // what was left of it is known
+		alsoLost(&h.result.Findings[i], f)
 		return i, false
 	}
 	has := operatorsOf(f.Small, h.result.Foreign, false)
@@ -359,7 +360,9 @@ func (h *hunter) found(f *Finding, small corpus.Failure) (at int, isNew bool) {
 		replaces := old.Stats.Bounded || len(old.Small.Program.Stmts) <= len(f.Small.Program.Stmts)
 		if replaces && has.within(operatorsOf(old.Small, h.result.Foreign, true)) {
 			f.At, f.After, f.Seen = old.At, old.After, old.Seen+1
+			before := *old
 			*old = *f
+			alsoLost(old, &before)
 			return i, true
 		}
 	}
@@ -367,5 +370,18 @@ func (h *hunter) found(f *Finding, small corpus.Failure) (at int, isNew bool) {
 	return len(h.result.Findings) - 1, true
 }
 
+// alsoLost adds to the runs that a finding lost those of another that it is one with: what
+// ended the worker is told, if only so. A note may have f's divergence: it stays as it is.
+func alsoLost(f, other *Finding) {
+	if f.Divergence.Runs == nil || other.Divergence.Runs == nil {
+		return
+	}
+	d, runs := *f.Divergence, *f.Divergence.Runs
+	runs.Lost += other.Divergence.Runs.Lost
+	d.Runs, f.Divergence = &runs, &d
+}
+
 // notSeenAgain reports whether what was seen once was in none of the runs since.
-func notSeenAgain(d *corpus.Divergence) bool { return d.Runs != nil && d.Runs.Wrong == 0 }
+func notSeenAgain(d *corpus.Divergence) bool {
+	return d.Runs != nil && d.Runs.Of > 0 && d.Runs.Wrong == 0
+}

@@ -75,6 +75,27 @@ func booksOf(t *testing.T, h *hunter, fault corpus.Fault, pairs [][2]*corpus.Cas
 	}
 }
 
+// What ended the worker once, and is wrong in each run since, explains nothing else that
+// ends it.
+func TestLostFindingExplainsNoCrash(t *testing.T) {
+	h := &hunter{result: &Result{}}
+	c := programCase(indexWrite)
+	booksOf(t, h, corpus.FaultCrash, nil)
+	h.o.Cases, h.shrink = 2, func(_ context.Context, c *corpus.Case, n *Note, _ *corpus.Divergence) (*Finding, error) {
+		rows := &corpus.Divergence{Op: 1, OpKind: "statement", Tensor: "x", Fault: corpus.FaultRows, Runs: &corpus.Runs{Of: 20, Wrong: 20, Lost: 1}}
+		return &Finding{Found: c, Small: c, Divergence: rows, At: n.Number, Seen: 1}, nil
+	}
+	d := &corpus.Divergence{Op: 1, OpKind: corpus.WholeCase, Tensor: "-", Fault: corpus.FaultCrash}
+	failure := d.Failure(c.Target)
+	for n := 1; n <= 2; n++ {
+		require.NoError(t, h.failed(t.Context(), c, &Note{Number: n, Failure: &failure}, d))
+		require.Len(t, h.result.Findings, 1)
+		require.Equal(t, n, h.result.Findings[0].Divergence.Runs.Lost)
+		require.Negative(t, h.alike(failure, c))
+	}
+	require.Zero(t, h.alike(h.result.Findings[0].Divergence.Failure(c.Target), c))
+}
+
 // A failure has a finding for each thing that programs do, a smaller one takes the place
 // of one that it explains and that was cut short, and what is refused is one.
 func TestFindingsOfOneFailure(t *testing.T) {

@@ -29,6 +29,11 @@ const (
 	// fail in all: fewer operations are worth more than more failures.
 	keptShare   = 0.5
 	enoughShare = 0.2
+	// mostLost bounds the runs that a count leaves out because the worker ended, hung or
+	// answered nonsense; with the last of them it ends. What kills a worker from outside
+	// does so once or for a while; each such run takes until the time limit and a start,
+	// and more of them in a row tell nothing new of the finding.
+	mostLost = 5
 	// stepsShare is the part of the time that the steps of the shrinker have:
 	// the last count needs some too.
 	stepsShare = 0.8
@@ -57,6 +62,10 @@ type flaky struct {
 	want corpus.Failure
 	last *corpus.Divergence // of the last run that failed as wanted
 	err  error              // of the last run, which then came to nothing
+	// other is how the last run failed otherwise, nil if it did not; always, that of the
+	// first of those counted, if each of them failed so.
+	other, always *corpus.Divergence
+	lost          int // runs that counts left out, the finding's own too
 	// quick: hundreds of runs take no time. most bounds those of a candidate.
 	quick bool
 	most  int
@@ -96,15 +105,16 @@ func (r *Runner) minimizeForeign(ctx context.Context, c *corpus.Case, d *corpus.
 	defer stop()
 	steps, stopSteps := context.WithDeadline(ctx, end.Add(-time.Duration(float64(limit)*(1-stepsShare))))
 	defer stopSteps()
-	return r.shrinkFlaky(whole, steps, c, d, quick)
+	return r.shrinkFlaky(whole, steps, c, d, quick, 0)
 }
 
-// shrinkFlaky shrinks until steps ends, and counts until ctx does.
-func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corpus.Divergence, quick bool) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
+// shrinkFlaky shrinks until steps ends, and counts until ctx does. So many runs were lost
+// before.
+func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corpus.Divergence, quick bool, lost int) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
 	c = c.Clone()
 	all := ctx
 	ctx, steps = context.WithValue(ctx, allTime{}, all), context.WithValue(steps, allTime{}, all)
-	f := &flaky{r: r, want: d.Failure(c.Target), last: d, kept: []keptCase{{c, d}}, quick: quick, most: flakyTries}
+	f := &flaky{r: r, want: d.Failure(c.Target), last: d, kept: []keptCase{{c, d}}, quick: quick, most: flakyTries, lost: lost}
 	backend, err := r.Of(c.Target)
 	if err != nil {
 		return nil, nil, shrink.Stats{}, err
@@ -112,7 +122,11 @@ func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corp
 	f.fitter, _ = backend.(run.Fitter)
 	f.sim, _ = backend.(run.SimMatcher)
 	again := f.count(steps, c, flakyRuns)
-	if quick && again != nil {
+	if f.want.Fault.OfProcess() && f.always != nil && !f.always.Fault.OfProcess() {
+		// The run that found it was lost. What each run since shows is the finding.
+		return r.shrinkFlaky(ctx, steps, c, f.always, quick, f.lost+1)
+	}
+	if quick && again != nil && again.Of > 0 {
 		if again.Wrong == flakyRuns {
 			if small, d, stats := f.sure(ctx, steps, c, d); small != nil {
 				return small, d, stats, nil
@@ -148,7 +162,7 @@ func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corp
 	stats.Runs += again.Of
 	if d.Sim != nil {
 		if c, alone := f.isolate(steps, small, d); alone != nil {
-			return r.shrinkFlaky(ctx, steps, c, alone, quick)
+			return r.shrinkFlaky(ctx, steps, c, alone, quick, f.lost)
 		}
 	}
 	best, runs := f.confirm(ctx)
@@ -163,7 +177,7 @@ func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corp
 // each of confirmRuns; nil if it does not.
 func (f *flaky) sure(ctx, steps context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats) {
 	first := f.last
-	fails := func(c *corpus.Case) bool { return f.offered(c) && f.fails(steps, c) }
+	fails := func(c *corpus.Case) bool { return f.offered(c) && f.failsOrLost(steps, c) }
 	start := c
 	if cut := cutAfter(c, d); shorter(cut, c) && fails(cut) {
 		start = cut
@@ -210,21 +224,36 @@ func ofRuns(ctx context.Context) context.Context {
 // there is time at all: a worker that is cut short is killed, and to start one anew takes
 // as long as the next finding has.
 func (f *flaky) fails(ctx context.Context, c *corpus.Case) bool {
-	if ctx.Err() != nil {
+	if f.other = nil; ctx.Err() != nil {
 		return false
 	}
 	var d *corpus.Divergence
-	if d, f.err = f.r.One(ofRuns(ctx), c); f.err != nil || d == nil || d.Failure(c.Target) != f.want {
+	if d, f.err = f.r.One(ofRuns(ctx), c); f.err != nil || d == nil {
+		return false
+	}
+	if d.Failure(c.Target) != f.want {
+		f.other = d
 		return false
 	}
 	f.last = d
 	return true
 }
 
+// lostRun reports whether the last run came to nothing because the worker ended, hung or
+// answered nonsense. Where the finding is of that kind, it says something.
+func (f *flaky) lostRun() bool {
+	return f.other != nil && f.other.Fault.OfProcess() && !f.want.Fault.OfProcess()
+}
+
+// failsOrLost is fails of a candidate: a run that was lost is done once more.
+func (f *flaky) failsOrLost(ctx context.Context, c *corpus.Case) bool {
+	return f.fails(ctx, c) || f.lostRun() && f.fails(ctx, c)
+}
+
 // count runs a case n times, or as often as there is time for and a run comes to its end:
-// nil if there is none. What fails now at one operation and now at another is counted at the one
-// where it fails most often, for that is what the case will expect; last is then
-// of such a run.
+// nil if there was no run. Those that were lost are none of these, mostLost at most. What
+// fails now at one operation and now at another is counted at the one where it fails most
+// often, for that is what the case will expect; last is then of such a run.
 func (f *flaky) count(ctx context.Context, c *corpus.Case, n int) *corpus.Runs {
 	return f.countUntil(ctx, c, n, n+1)
 }
@@ -242,7 +271,9 @@ func (f *flaky) countUntil(ctx context.Context, c *corpus.Case, n, enough int) *
 	all, best := 0, &corpus.Runs{}
 	at := map[int]*corpus.Runs{} // by operation
 	last := f.last
-	for all < n && (best.Wrong < enough || all < leastRuns) {
+	lost, others := 0, 0
+	f.always = nil
+	for all < n && lost < mostLost && (best.Wrong < enough || all < leastRuns) {
 		if ctx.Err() != nil {
 			break
 		}
@@ -250,8 +281,16 @@ func (f *flaky) countUntil(ctx context.Context, c *corpus.Case, n, enough int) *
 		if f.err != nil || ofRuns(ctx).Err() != nil {
 			break // that run was cut short, or none: a worker may not start again
 		}
+		if f.lostRun() {
+			lost++
+			continue
+		}
 		all++
 		if !failed {
+			if f.other != nil && (f.always == nil || f.other.Failure(c.Target) == f.always.Failure(c.Target)) {
+				f.always = cmp.Or(f.always, f.other)
+				others++
+			}
 			continue
 		}
 		runs := at[f.last.Op]
@@ -263,10 +302,14 @@ func (f *flaky) countUntil(ctx context.Context, c *corpus.Case, n, enough int) *
 			best, last = runs, f.last
 		}
 	}
-	if all == 0 {
+	if others < all {
+		f.always = nil
+	}
+	if all+lost == 0 {
 		return nil
 	}
-	f.last, best.Of = last, all
+	f.lost += lost
+	f.last, best.Of, best.Lost = last, all, f.lost
 	return best
 }
 
@@ -280,7 +323,7 @@ func (f *flaky) try(ctx context.Context, c *corpus.Case) bool {
 	}
 	failed := 0
 	for left := f.tries; left >= f.need-failed; left-- {
-		if f.fails(ctx, c) {
+		if f.failsOrLost(ctx, c) {
 			failed++
 		}
 		if failed == f.need {
@@ -350,6 +393,12 @@ func (f *flaky) confirm(ctx context.Context) (best keptCase, runs int) {
 			break
 		}
 		runs += n.Of
+		if n.Of == 0 { // all of them were lost
+			if best.d.Runs == nil {
+				best.d.Runs = n
+			}
+			break
+		}
 		if n.Wrong == 0 && most == 0 {
 			best = k
 			best.d.Runs = n // seen, and not since

@@ -423,7 +423,8 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 	small := f.Divergence.Failure(failure.Target)
 	i, isNew := h.found(f, small)
 	for _, of := range []corpus.Failure{*n.Failure, failure, small} {
-		if !slices.Contains(h.seen[of], i) {
+		lost := of.Fault.OfProcess() && !small.Fault.OfProcess() // which explains no other that ends the worker
+		if !lost && !slices.Contains(h.seen[of], i) {
 			h.seen[of] = append(h.seen[of], i)
 		}
 	}

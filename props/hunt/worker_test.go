@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -83,6 +84,9 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 	}
 	target := window.Target{Update: "roll", Lowering: inplace.Fused, Device: "sim"}
 	r := rand.New(rand.NewPCG(1, 2)) // the same test each time
+	if kind, killed := strings.CutPrefix(kind, "killed in "); killed {
+		return serveKilled(kind, in, out)
+	}
 	switch kind {
 	case "race in the order of the case":
 		return serveOrdered(inplace.DropWAR, in, out)
@@ -179,6 +183,40 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 			}
 		}
 		return &testCache{c, kind}, nil
+	})
+}
+
+// serveKilled is a worker of programs that is wrong where rows are written by an index of
+// two or more. It kills itself in some of its requests, a comma after each number from 1:
+// requests are counted in a file, as many as its processes.
+func serveKilled(kind string, in io.Reader, out io.Writer) error {
+	requests, file, _ := strings.Cut(kind, " of ")
+	return worker.ServePrograms(context.Background(), in, out, testHello, func(_ string, p inplace.Program, buffers []impls.Tensor) error {
+		f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := f.WriteString("."); err != nil {
+			return err
+		}
+		before, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if strings.Contains(","+requests, fmt.Sprintf(",%d,", len(before))) {
+			self, _ := os.FindProcess(os.Getpid()) // it is there
+			_ = self.Kill()
+			time.Sleep(time.Hour)
+		}
+		err = runTestProgram(p, buffers, inplace.Eager, inplace.Ascending)
+		for _, s := range p.Stmts {
+			if len(s.Index) > 1 && !s.Define {
+				buffers[0].Data[0] ^= 1
+				break
+			}
+		}
+		return err
 	})
 }
 
@@ -510,6 +548,57 @@ func TestCountAtOp(t *testing.T) {
 	require.Equal(t, n, runs.Of)
 	require.Equal(t, 1, f.last.Op, "the operation where most of them crash")
 	require.Less(t, runs.Wrong, n-4, "those that crash there")
+}
+
+// A run that came to nothing because the worker ended says nothing of a fault that always
+// shows: no count and no candidate has it against it, and it is told. Of a worker that ends
+// each time, that is the finding.
+func TestRunsLostToTheWorker(t *testing.T) {
+	t.Parallel()
+	const lost = " lost to a worker that ended, hung or answered nonsense"
+	numbers := func(from, to int) (list string) {
+		for n := from; n <= to; n++ {
+			list += fmt.Sprintf("%d,", n)
+		}
+		return list
+	}
+	const program = "buffer x 4\nbuffer y 2\nx[[2, 0, 1]] = x[1:4]\ny[0:1] = x[1:2]\n"
+	const small, found = "buffer x 2\nx[[0, 1]] = x[0:2]\nexpect op=1 tensor=x hazard=none\n", program + "expect op=2 tensor=x hazard=none\n"
+	for _, x := range []struct {
+		name, requests string // 1 is the finding's, ten follow, then there are candidates, and 20 of the smallest
+		says, small    string
+	}{
+		{"none", "", "; wrong in 20 of 20 runs, 1 cell", small},
+		{"when it is found", "1,", "; wrong in 20 of 20 runs, 1 cell; 1 more run was" + lost, small},
+		{"when it is confirmed", "4,", "; wrong in 20 of 20 runs, 1 cell; 1 more run was" + lost, small},
+		{"for a while", numbers(5, 9), "; wrong in 20 of 20 runs, 1 cell; 5 more runs were" + lost, small},
+		{"from then on", numbers(2, 99), "; wrong when it was found, and no run since came to its end; 5 more runs were" + lost, found},
+		{"with a candidate", "19,", "; wrong in 20 of 20 runs, 1 cell", small},
+		{"in the end", "30,32,", "; wrong in 20 of 20 runs, 1 cell; 2 more runs were" + lost, small},
+		{"each time", numbers(1, 999), "", ""},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
+			all, _, err := backends(t.Context(), testWorker(t, "killed in "+x.requests+" of "+filepath.Join(t.TempDir(), "requests")), nil)
+			require.NoError(t, err)
+			r := &Runner{Backends: all}
+			c, err := corpus.Parse("case", []byte("slidefuzz case v1\nshape batch=1 heads=1 window=1 dim=1 dtype=U8 layout=heads-first\n"+
+				"target program/worker\nblock 1\nschedule native\n"+program), corpus.DefaultLimit)
+			require.NoError(t, err)
+			d, err := r.One(t.Context(), c)
+			require.NoError(t, err)
+			require.NotNil(t, d)
+			small, d, _, err := r.Minimize(t.Context(), c, d)
+			require.NoError(t, err)
+			if x.small == "" {
+				require.Equal(t, corpus.FaultCrash, d.Fault)
+				require.Equal(t, &corpus.Runs{Of: confirmRuns, Wrong: confirmRuns}, d.Runs)
+				return
+			}
+			require.True(t, strings.HasSuffix(d.String(), x.says), "%s", d)
+			require.True(t, strings.HasSuffix(string(small.Text()), x.small), "%s", small.Text())
+		})
+	}
 }
 
 // sim steers the shrinking of a program: the result fails there alike, and the
