@@ -119,13 +119,13 @@ func statusOf(err error) int {
 	var recorded *recordedError
 	var program *subprocess.MissingError
 	var start *engine.NotStartedError
-	var slow *worker.SlowStartError
+	var notStarted *worker.StartError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &missing), errors.As(err, &elsewhere), errors.As(err, &unnamed), errors.As(err, &tool), errors.As(err, &browser), errors.As(err, &program):
 		return exitMissing
-	case errors.As(err, &fault), errors.As(err, &start), errors.As(err, &slow):
+	case errors.As(err, &fault), errors.As(err, &start), errors.As(err, &notStarted):
 		return exitUnexpected
 	case errors.As(err, &recorded):
 		return recorded.status

@@ -40,11 +40,12 @@ func (e *RefusedError) Error() string { return e.Reason }
 // Unwrap makes errors.Is(err, impls.ErrRefused) true.
 func (e *RefusedError) Unwrap() error { return impls.ErrRefused }
 
-// SlowStartError says that a worker did not answer hello in time: nothing had been asked of
-// it yet, so it is an error of the worker and no finding. Its process is gone.
-type SlowStartError struct{ Detail string }
+// StartError says that a worker did not start: it did not answer hello in time, its process
+// ended before it did, or what it answered is none. Nothing had been asked of it yet, so it is
+// an error of the worker and no finding. Its process is gone.
+type StartError struct{ Detail string }
 
-func (e *SlowStartError) Error() string { return e.Detail }
+func (e *StartError) Error() string { return e.Detail }
 
 // DefaultTimeout is how long a worker may take for one reply: a compiler that
 // meets a new shape takes tens of seconds on a small machine.
@@ -105,27 +106,43 @@ func (c *Client) Another() *Client {
 }
 
 // Hello starts the worker, if it does not run, and returns what it said. The error is a
-// SlowStartError where it says nothing in time, which tells what ended the process before:
-// of a batch of cases nobody else may.
+// StartError where it does not start, which tells what ended the process before: of a batch of
+// cases nobody else may.
 func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 	if c.process != nil {
 		return c.hello, nil
 	}
-	before := c.before
+	was, before := c.before, ""
+	if was != "" {
+		before = " (what ended the process before it: " + was + ")"
+	}
 	c.fault = nil
 	if err := c.start(ctx); err != nil {
+		return nil, fmt.Errorf("%w%s", err, before)
+	}
+	h, err := c.sayHello(ctx)
+	if err == nil {
+		c.hello, c.before = h, ""
+		return h, nil
+	}
+	failed := c.fault
+	if failed == nil {
 		return nil, err
 	}
-	limit := c.startTimeout()
-	reply, err := c.askWithin(ctx, limit, "hello", map[string]string{"protocol": "1"})
-	if c.fault != nil && c.fault.Kind == Hang {
-		c.fault, c.before = nil, before
-		detail := fmt.Sprintf("starting the worker: no reply to hello in %s, and slidefuzz killed its process; --start-timeout gives it more", limit)
-		if before != "" {
-			detail += " (what ended the process before it: " + before + ")"
-		}
-		return nil, &SlowStartError{detail}
+	c.fault, c.before = nil, was
+	detail := failed.Detail
+	switch {
+	case failed.Kind == Hang:
+		detail = fmt.Sprintf("starting the worker: no reply to hello in %s, and slidefuzz killed its process; --start-timeout gives it more", c.startTimeout())
+	case c.hello != nil:
+		detail = "the worker does not start again: " + detail
 	}
+	return nil, &StartError{detail + before}
+}
+
+// sayHello asks a process that has just started what it can do.
+func (c *Client) sayHello(ctx context.Context) (*Hello, error) {
+	reply, err := c.askWithin(ctx, c.startTimeout(), "hello", map[string]string{"protocol": "1"})
 	var refused *RefusedError
 	if errors.As(err, &refused) {
 		return nil, c.fail(Nonsense, "hello was refused: %s", refused.Reason) // it is no worker
@@ -137,7 +154,6 @@ func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 	if err != nil {
 		return nil, c.fail(Nonsense, "hello: %v", err)
 	}
-	c.hello, c.before = h, ""
 	return h, nil
 }
 

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,9 +55,9 @@ func TestRefusedHello(t *testing.T) {
 	c := Client{Args: []string{"sh", "-c", "head -c 8 >/dev/null; cat " + no + "; sleep 60"}}
 	defer c.Kill()
 	_, err := c.Hello(t.Context())
-	var fault *ProcessError
-	require.True(t, errors.As(err, &fault), "%v", err)
-	require.Equal(t, "hello was refused: not today", fault.Detail)
+	var failed *StartError
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, "hello was refused: not today", failed.Detail)
 }
 
 // A worker that starts slowly has not hung, and one that starts too slowly has done so at no
@@ -75,7 +74,7 @@ func TestSlowStart(t *testing.T) {
 	c.Kill()
 	c.Args, c.StartTimeout = []string{"sleep", "60"}, 100*time.Millisecond
 	_, err = c.Hello(t.Context())
-	var slow *SlowStartError
+	var slow *StartError
 	require.ErrorAs(t, err, &slow)
 	require.Equal(t, "starting the worker: no reply to hello in 100ms, and slidefuzz killed its process; --start-timeout gives it more", slow.Detail)
 	require.Nil(t, c.Ended())
@@ -96,8 +95,30 @@ func TestSlowStartAfterCrash(t *testing.T) {
 	c.Args, c.StartTimeout = []string{"sleep", "60"}, 100*time.Millisecond
 	for range 2 {
 		err := c.New(t.Context(), s)
-		var slow *SlowStartError
+		var slow *StartError
 		require.ErrorAs(t, err, &slow)
 		require.ErrorContains(t, err, "--start-timeout gives it more (what ended the process before it: in reply to new: its process ended (exit status 3): no more)")
+	}
+}
+
+// A worker that does not start again is no crash of what it is asked next: the error tells what
+// ended it first, each time.
+func TestNoStartAfterCrash(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no sh")
+	}
+	hello, _ := encoded(t, map[string]string{"name": "a", "version": "1", "contract": "chunks", "dtypes": "U8", "device": "cpu"})
+	c := Client{Args: []string{"sh", "-c", "head -c 8 >/dev/null; cat " + hello + "; head -c 60 >/dev/null; echo no more >&2; exit 3"}}
+	defer c.Kill()
+	s := impls.Shape{Batch: 1, Heads: 1, Window: 1, Dim: 1, DType: impls.U8}
+	_ = c.New(t.Context(), s)
+	require.NotNil(t, c.Ended())
+	c.Args = []string{"sh", "-c", "echo no such device >&2; exit 4"}
+	for range 2 {
+		err := c.New(t.Context(), s)
+		var failed *StartError
+		require.ErrorAs(t, err, &failed)
+		require.Regexp(t, `^the worker does not start again: (before|in reply to) hello: its process ended \(exit status 4\): no such device \(what ended the process before it: in reply to new: its process ended \(exit status 3\): no more\)$`, failed.Detail)
+		require.Nil(t, c.Ended())
 	}
 }

@@ -5,5 +5,6 @@
 // A [Client] starts a worker and drives its cache; [Serve] is the other side, for
 // a cache in Go; a [Message] is a request or a reply. [Hello] is what a worker can
 // do, and its limits. Whatever a worker does instead of answering becomes a
-// [ProcessError]: the process is ended, and the next case gets a fresh one.
+// [ProcessError]: the process is ended, and the next case gets a fresh one. If that does not
+// start it is a [StartError], and no case is to blame.
 package worker
