@@ -167,6 +167,10 @@ type Attended struct {
 // WholeCase is the OpKind of a fault that no one operation is to blame for.
 const WholeCase = "case"
 
+// AmongOthers is the OpKind of a fault of several programs that ran together, which none of
+// them shows alone as far as anybody has looked: the divergence is given to one of them.
+const AmongOthers = "programs together"
+
 // Runs counts the outcomes of repeated runs of one case. The divergence that
 // it belongs to is the first one's.
 type Runs struct {
@@ -313,8 +317,15 @@ func (f Failure) String() string {
 
 // String says what is wrong in one sentence, without the schedule's jargon.
 func (d *Divergence) String() string {
-	if d.OpKind == WholeCase {
+	switch d.OpKind {
+	case WholeCase:
 		return fmt.Sprintf("%s: %s", d.Fault, d.Detail)
+	case AmongOthers:
+		s := fmt.Sprintf("%s: %s", d.Fault, d.Detail)
+		if r := d.Runs; r != nil && r.Of > 1 {
+			s += fmt.Sprintf("; alone it was so in %d of %d runs", r.Wrong, r.Of)
+		}
+		return s
 	}
 	at := fmt.Sprintf("op %d (%s), %s", d.Op, d.OpKind, d.Tensor)
 	if d.Fault != FaultRows {

@@ -46,8 +46,10 @@
 //	    refuse some (a worker, go/NAME), has {"accepted", "refused"} for each
 //	    operation by its name, as in {"append":{"accepted":120,"refused":7}}:
 //	    those of the hunt's cases, without what the shrinker asked. variants,
-//	    of a worker that runs programs, has {"cases", "wrong", "skipped",
-//	    "elapsed"} for each of its variants by name, "" where it has none.
+//	    of a worker that runs programs, has {"cases", "wrong",
+//	    "wrong_among_others", "skipped", "elapsed"} for each of its variants
+//	    by name, "" where it has none: wrong_among_others are programs that
+//	    were wrong in a request with others and right alone, no findings.
 //	    Of an engine: steps are forwards whose logits were judged, undecided
 //	    those that could not be told, worst how far from whole numbers the
 //	    counts of the others were at most; requests are the messages to the

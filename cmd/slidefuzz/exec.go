@@ -260,9 +260,12 @@ func (r reporter) kept(ctx context.Context, dir string, c *corpus.Case, d *corpu
 	rep.Worker = seenFrom(dir, r.flags.exec)
 	if h, err := r.client.Hello(ctx); err == nil {
 		rep.Versions = append(rep.Versions, aboutWorker(h))
-		// A worker that cannot print a script leaves the case file.
-		if s, err := r.client.Reproducer(ctx, c.Text(), c.Program, c.Target.Variant); err == nil {
-			rep.ScriptName, rep.Script = s.Name, s.Text
+		// A worker that cannot print a script leaves the case file, as does a fault that the
+		// program of the script does not show alone.
+		if d == nil || d.OpKind != corpus.AmongOthers {
+			if s, err := r.client.Reproducer(ctx, c.Text(), c.Program, c.Target.Variant); err == nil {
+				rep.ScriptName, rep.Script = s.Name, s.Text
+			}
 		}
 		if len(rep.Script) == 0 {
 			seconds := int(cmp.Or(r.flags.timeout, scriptTimeout).Seconds())

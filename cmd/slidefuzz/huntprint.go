@@ -113,6 +113,9 @@ func variantText(name string, v hunt.Variant) string {
 		fmt.Fprintf(&b, "variant %s: ", name)
 	}
 	fmt.Fprintf(&b, "%s, %d wrong", plural(v.Cases, "program"), v.Wrong)
+	if v.Among > 0 {
+		fmt.Fprintf(&b, ", %d wrong only among others", v.Among)
+	}
 	if v.Skipped > 0 {
 		fmt.Fprintf(&b, ", %d skipped by a documented limit", v.Skipped)
 	}
@@ -152,7 +155,7 @@ func perSecond(n float64) string {
 // casesNotRun is how many cases of a target that could not be judged were not
 // run, and why; empty where it was judged.
 func (o *outcome) casesNotRun() string {
-	if o.Ended == "" {
+	if o.Ended == "" || o.bound > 0 && o.Cases >= o.bound {
 		return ""
 	}
 	left := "the rest"
@@ -297,6 +300,7 @@ type targetEvent struct {
 type variant struct {
 	Cases   int     `json:"cases"`
 	Wrong   int     `json:"wrong"`
+	Among   int     `json:"wrong_among_others"`
 	Skipped int     `json:"skipped"`
 	Elapsed float64 `json:"elapsed"`
 }
@@ -324,13 +328,13 @@ func (p *jsonPrinter) target(o *outcome) {
 		if v.Operations == nil {
 			v.Operations = map[string]operations{}
 		}
-		v.Operations[name] = operations(n)
+		v.Operations[name] = operations{n.Accepted, n.Refused}
 	}
 	for name, x := range o.Variants {
 		if v.Variants == nil {
 			v.Variants = map[string]variant{}
 		}
-		v.Variants[name] = variant{x.Cases, x.Wrong, x.Skipped, x.Running.Seconds()}
+		v.Variants[name] = variant{x.Cases, x.Wrong, x.Among, x.Skipped, x.Running.Seconds()}
 	}
 	if (o.Ended != "" || o.Interrupted || o.notRun) && o.bound > 0 {
 		v.NotRun = o.bound - o.Cases

@@ -69,3 +69,20 @@ func TestShrunkWords(t *testing.T) {
 	f.Stats.Bounded = true
 	assert.Equal(t, "not shrunk to its end in 24.8s", shrunkWords(&f))
 }
+
+// What was wrong only among others stands beside what was wrong.
+func TestVariantText(t *testing.T) {
+	v := hunt.Variant{Cases: 1168, Wrong: 13, Among: 2, Skipped: 3, Running: 556 * time.Second}
+	assert.Equal(t, "variant jit: 1168 programs, 13 wrong, 2 wrong only among others, 3 skipped by a documented limit, 2.1 a second", variantText("jit", v))
+	assert.Equal(t, "1 program, 0 wrong", variantText("", hunt.Variant{Cases: 1}))
+}
+
+// A hunt that ended with its last case left none.
+func TestCasesNotRun(t *testing.T) {
+	o := &outcome{bound: 4, Result: hunt.Result{Cases: 3, Ended: "it hung at 3 programs"}}
+	assert.Equal(t, "1, for it hung at 3 programs", o.casesNotRun())
+	o.Cases = 4
+	assert.Empty(t, o.casesNotRun())
+	o.bound = 0
+	assert.Equal(t, "the rest, for it hung at 3 programs", o.casesNotRun())
+}

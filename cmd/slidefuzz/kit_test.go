@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -151,6 +153,30 @@ func upwardsWorker(t *testing.T) (python, file string) {
 	file = filepath.Join(t.TempDir(), "upwards.py")
 	require.NoError(t, os.WriteFile(file, []byte(upwards), 0o644))
 	return python, file
+}
+
+// What dies among others alone has a report without a script, which would show nothing.
+func TestKitDiesAmongOthers(t *testing.T) {
+	python, file := upwardsWorker(t)
+	text := strings.Replace(upwards, "    functions = ", "    if len(programs) > 5: sys.exit(9)\n    functions = ", 1)
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+	dir := t.TempDir()
+	status, stdout, _ := call(t, "", "hunt", "--exec", python+" "+file+" 1", "--seed", "1", "--cases", "8", "--jobs", "1", "--shape", "dtype=U8", "-o", dir)
+	require.Equal(t, exitUnexpected, status, stdout)
+	require.Regexp(t, `crash: .*\(exit status 9\).*; among \d programs run together, of which this is number \d: neither half of them did so when it ran apart; alone it was so in 0 of 10 runs\n`, stdout)
+	pages, err := filepath.Glob(filepath.Join(dir, "*", "README.md"))
+	require.NoError(t, err)
+	scripts := map[bool]int{}
+	for _, name := range pages {
+		page, err := os.ReadFile(name)
+		require.NoError(t, err)
+		_, err = os.Stat(filepath.Join(filepath.Dir(name), "repro.py"))
+		among := strings.Contains(string(page), "# program/worker: programs together (crash)")
+		require.Equal(t, among, errors.Is(err, fs.ErrNotExist), "%s", page)
+		scripts[among]++
+	}
+	require.Equal(t, 1, scripts[true])
+	require.Positive(t, scripts[false], "what is wrong alone has one")
 }
 
 // Programs of one text have other buffers: what was compiled for one is not run for the other.

@@ -499,6 +499,8 @@ func TestReportCommands(t *testing.T) {
 	require.Equal(t, "slidefuzz replay case.txt\n", commands(r))
 	r.Worker = "./w"
 	require.Contains(t, commands(r), "minimize", "a worker that crashes can be asked again")
+	r.Divergence.OpKind = corpus.AmongOthers
+	require.NotContains(t, commands(r), "minimize", "alone it does nothing")
 	r.Divergence.Fault = corpus.FaultHang
 	require.NotContains(t, commands(r), "minimize")
 	r = raced(t)

@@ -163,35 +163,32 @@ func (h *hunter) another(n *Note) bool {
 // unexplained is what of a failed case shows what no finding does, and how it fails: the
 // case, or a part of it. explained is the finding that does what the whole does. Where
 // shows is false there is nothing, or it was shrunk often enough: then its failure is known.
-func (h *hunter) unexplained(ctx context.Context, failure corpus.Failure, c *corpus.Case, n *Note, d *corpus.Divergence, explained int) (part *corpus.Case, of *corpus.Divergence, shows bool, err error) {
+func (h *hunter) unexplained(ctx context.Context, failure corpus.Failure, c *corpus.Case, n *Note, d *corpus.Divergence, explained int) (part *corpus.Case, of *corpus.Divergence, shows bool) {
 	known, apart := len(h.seen[failure]) > 0, h.comesApart(failure, c)
 	switch {
 	case explained >= 0 && h.otherInIt(n):
-		return c, d, true, nil
+		return c, d, true
 	case explained >= 0 && (!apart || h.parts >= fewParts+n.Number/partsEvery):
-		return nil, nil, false, nil
+		return nil, nil, false
 	case explained >= 0:
 		h.parts++
 	case known && !h.another(n):
-		return nil, nil, false, nil
+		return nil, nil, false
 	}
 	if !apart {
-		return c, d, true, nil
+		return c, d, true
 	}
-	part, of, err = h.part(ctx, c, d)
-	switch {
-	case err != nil && ctx.Err() == nil:
-		return nil, nil, false, err
-	case err != nil: // it was cut short: the case stands for itself
+	part, of, err := h.part(ctx, c, d)
+	if err != nil { // it was cut short, or a worker does not start again: the case stands for itself
 		part = nil
 	}
 	switch {
 	case part == nil && !known:
-		return c, d, true, nil
+		return c, d, true
 	case part == nil, explained >= 0 && !h.another(n):
-		return nil, nil, false, nil
+		return nil, nil, false
 	}
-	return part, of, true, nil
+	return part, of, true
 }
 
 // part is the part of a wrong program that shows what no finding does, and how it fails:

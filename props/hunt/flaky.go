@@ -112,9 +112,13 @@ func (r *Runner) minimizeForeign(ctx context.Context, c *corpus.Case, d *corpus.
 // before.
 func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corpus.Divergence, quick bool, lost int) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
 	c = c.Clone()
+	want := d.Failure(c.Target)
+	if d.OpKind == corpus.AmongOthers {
+		want.OpKind = corpus.WholeCase // what it would be of this one alone
+	}
 	all := ctx
 	ctx, steps = context.WithValue(ctx, allTime{}, all), context.WithValue(steps, allTime{}, all)
-	f := &flaky{r: r, want: d.Failure(c.Target), last: d, kept: []keptCase{{c, d}}, quick: quick, most: flakyTries, lost: lost}
+	f := &flaky{r: r, want: want, last: d, kept: []keptCase{{c, d}}, quick: quick, most: flakyTries, lost: lost}
 	backend, err := r.Of(c.Target)
 	if err != nil {
 		return nil, nil, shrink.Stats{}, err

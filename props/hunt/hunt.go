@@ -1,6 +1,7 @@
 package hunt
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -155,6 +156,7 @@ type hunter struct {
 	shrinking time.Duration
 	seen      map[corpus.Failure][]int // the indices of its findings
 	hangs     map[string]int           // by kind of operation
+	hung      string                   // that it did so maxHangs times at one kind, in words; "" before
 	unshrunk  map[corpus.Failure]bool
 	shrinks   int       // of cases whose failure was known
 	parts     int       // programs taken apart whose failure a finding explains
@@ -216,7 +218,7 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 		}
 		h.noteBatch(x)
 		if len(x.found) < len(x.cases) && timed.Err() == nil {
-			result.Ended = "the device failed too often"
+			result.Ended = cmp.Or(result.Ended, h.hung, "the device failed too often")
 		}
 	}
 	if err := h.kept.end(); err != nil {
@@ -383,18 +385,18 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 	result, failure := h.result, *n.Failure
 	if failure.Fault == corpus.FaultHang {
 		kind := failure.OpKind
-		if h.hangs[kind]++; h.hangs[kind] == maxHangs && (h.o.Cases <= 0 || n.Number < h.o.Cases) {
-			result.Ended = fmt.Sprintf("it hung %d times at %s", maxHangs, kind)
+		if h.hangs[kind]++; h.hangs[kind] == maxHangs {
+			h.hung = hangsText(kind)
+			if h.o.Cases <= 0 || n.Last < h.o.Cases { // else there is nothing left to end
+				result.Ended = h.hung
+			}
 		}
 	}
 	if result.Foreign && failure.Target.IsProgram() {
 		n.Case, n.Divergence = c, d // a merge tells it from others by what it does
 	}
 	drawn, explained := c, h.alike(failure, c)
-	part, of, shows, err := h.unexplained(ctx, failure, c, n, d, explained)
-	if err != nil {
-		return err
-	}
+	part, of, shows := h.unexplained(ctx, failure, c, n, d, explained)
 	if !shows {
 		if explained < 0 {
 			explained = h.seen[failure][0]
@@ -432,6 +434,17 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 		return nil
 	}
 	return h.kept.failed(&result.Findings[i])
+}
+
+// hangsText says at what kind of operation a target hung maxHangs times.
+func hangsText(kind string) string {
+	switch kind {
+	case corpus.WholeCase:
+		return fmt.Sprintf("it hung at %d programs", maxHangs)
+	case corpus.AmongOthers:
+		return fmt.Sprintf("it hung %d times at several programs together", maxHangs)
+	}
+	return fmt.Sprintf("it hung %d times at %s", maxHangs, kind)
 }
 
 // minimize shrinks a new failure.

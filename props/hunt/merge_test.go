@@ -95,6 +95,24 @@ func bookkept(t *testing.T, r Result) string {
 	return string(data)
 }
 
+// A hunt that hangs for the third time in its last batch has run all its cases, and is not
+// said to have ended before.
+func TestHangsInTheLastBatch(t *testing.T) {
+	target := window.Target{Update: "roll", Lowering: inplace.Fused, Device: "host"}
+	hunt := func(cases int) Result {
+		all := run.Local()
+		all.ByDevice[target.Device] = &planted{rarity: 1 << 31, hangs: 40}
+		r, err := Hunt(t.Context(), all, target, Options{Seed: 3, Cases: cases, ShrinkTime: 1})
+		require.NoError(t, err)
+		return r
+	}
+	r := hunt(1000)
+	require.Equal(t, "it hung 3 times at append", r.Ended)
+	r = hunt(r.Cases)
+	require.Equal(t, 3, r.Findings[0].Seen)
+	require.Empty(t, r.Ended)
+}
+
 // The books of shards, merged, are those of the whole hunt: where more failures are
 // found than are shrunk, where the target ends the hunt by hanging, in a variant too, and
 // where it is known to be bad and ends it once caught; and those of several backends at once are too.

@@ -21,6 +21,8 @@ import (
 //     crash asked for again and again.
 //   - What fails in somebody else's program is shrunk as what may fail sometimes,
 //     unless its runs are quick and it fails in each of them.
+//   - What several programs did together is looked for in the one that has it, and if that
+//     never does so alone it is left as it was found.
 //   - What a backend cannot be asked is not tried: see run.Fitter.
 //   - A case that fails on sim alike is shrunk there, and run again in the end.
 func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {

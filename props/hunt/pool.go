@@ -168,6 +168,7 @@ func addCounts(all, to, from map[string]judge.Count) {
 		sum, was := all[name], from[name]
 		sum.Accepted += n.Accepted - was.Accepted
 		sum.Refused += n.Refused - was.Refused
+		sum.Among += n.Among - was.Among
 		if sum != (judge.Count{}) {
 			all[name] = sum
 		}

@@ -5,6 +5,9 @@ import "time"
 // Variant is what came of the programs that a worker ran in one of its variants.
 type Variant struct {
 	Cases, Wrong int
+	// Among is how many were wrong in a request with others, or refused, and right alone.
+	// They are no findings, and not counted as wrong.
+	Among int
 	// Skipped is how many of them the worker need not run, by its documentation.
 	Skipped int
 	// Running is how long they ran, those that were run again to be sure counted in,
@@ -48,14 +51,14 @@ func (h *hunter) timed(x *batch) {
 	}
 }
 
-// skipped puts how many programs of each variant need not be run in its place: the
-// backend counts them as what was refused.
+// skipped puts how many programs of each variant need not be run in its place, where the
+// backend counts them as what was refused, and how many were wrong only among others.
 func (r *Result) skipped() {
 	if r.Variants == nil {
 		return
 	}
 	for name, v := range r.Variants {
-		v.Skipped = r.Counts[name].Refused
+		v.Skipped, v.Among = r.Counts[name].Refused, r.Counts[name].Among
 		r.Variants[name] = v
 	}
 	r.Counts = nil
@@ -70,6 +73,7 @@ func (r *Result) addVariants(more map[string]Variant) {
 		v := r.Variants[name]
 		v.Cases += m.Cases
 		v.Wrong += m.Wrong
+		v.Among += m.Among
 		v.Skipped += m.Skipped
 		v.Running += m.Running
 		r.Variants[name] = v

@@ -87,6 +87,9 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 	if kind, killed := strings.CutPrefix(kind, "killed in "); killed {
 		return serveKilled(kind, in, out)
 	}
+	if serves, err := serveAmong(kind, in, out); serves {
+		return err
+	}
 	switch kind {
 	case "race in the order of the case":
 		return serveOrdered(inplace.DropWAR, in, out)

@@ -9,7 +9,11 @@ import (
 
 // Count is how often an operation was asked of caches that can do it, and what they
 // said.
-type Count struct{ Accepted, Refused int }
+type Count struct {
+	Accepted, Refused int
+	// Among is, of programs, how many were wrong only among others.
+	Among int `json:",omitempty"`
+}
 
 // CountsText says how many operations were accepted and refused, by name. All of one
 // refused may be a mistake of the cache, or of the limits that it declares.

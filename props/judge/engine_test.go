@@ -154,7 +154,7 @@ func TestEngineSound(t *testing.T) {
 		j.All = all
 		require.Nil(t, judged(t, j, &fake{}, everything))
 		require.Equal(t, EngineCounts{Steps: 6}, j.EngineCounts)
-		require.Equal(t, map[string]Count{"forward": {6, 0}, "crop": {1, 0}, "fork": {1, 0}, "drop": {1, 0}}, j.Done)
+		require.Equal(t, map[string]Count{"forward": {Accepted: 6}, "crop": {Accepted: 1}, "fork": {Accepted: 1}, "drop": {Accepted: 1}}, j.Done)
 	}
 }
 

@@ -18,6 +18,27 @@ import (
 // confirmRuns is how often a program is run alone that was wrong among others.
 const confirmRuns = 10
 
+// maxHangs is how often a worker may hang within one batch: at the whole batch, and at three
+// of its programs, which are as many as a hunt waits for. What is left of the batch then does
+// not run.
+const maxHangs = 4
+
+// search is the look for what is to blame within one batch of programs.
+type search struct {
+	hangs   int                   // requests that hung
+	failed  int                   // programs, or parts of the batch, that are told to have ended the worker
+	refused int                   // those that were refused and are told, or counted
+	among   map[*corpus.Case]bool // those that are counted as wrong only among others
+}
+
+// blamed is how many were, for a fault of this kind.
+func (s *search) blamed(f corpus.Fault) *int {
+	if f == corpus.FaultRefused {
+		return &s.refused
+	}
+	return &s.failed
+}
+
 // runPrograms runs cases of programs on the worker, together. A program that
 // the worker cannot run is a divergence of its own; skipped says why it need not run
 // one, by its documentation.
@@ -39,6 +60,9 @@ func (b *Backend) runPrograms(ctx context.Context, cases []*corpus.Case, program
 				return nil, nil, err
 			}
 			f, detail = corpus.FaultRefused, refused.Reason
+		}
+		if f == corpus.FaultHang {
+			b.search.hangs++
 		}
 		for i, c := range cases {
 			found[i] = &corpus.Divergence{Op: max(1, len(c.Program.Stmts)), OpKind: corpus.WholeCase, Tensor: "-", Fault: f, Detail: detail}
@@ -118,7 +142,7 @@ func outcome(j *worker.Job, all []*judge.Values) *corpus.Divergence {
 }
 
 // together runs a batch of programs on the worker, together, and each that
-// went wrong alone.
+// went wrong alone. There are fewer results than cases where it hung too often.
 func (b *Backend) together(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
 	all := make([]*corpus.Divergence, 0, len(cases))
 	programs := make([]inplace.Program, len(cases))
@@ -130,30 +154,115 @@ func (b *Backend) together(ctx context.Context, cases []*corpus.Case) ([]*corpus
 		return nil, err
 	}
 	if len(cases) > 1 && together[0] != nil && together[0].OpKind == corpus.WholeCase {
-		// The whole batch came to nothing: look for the program to blame.
-		half := len(cases) / 2
-		for _, part := range [][]*corpus.Case{cases[:half], cases[half:]} {
-			found, err := b.together(ctx, part)
-			all = append(all, found...)
-			if err != nil {
-				return all, err
-			}
-		}
-		return all, nil
+		return b.apart(ctx, cases, together[0])
 	}
 	for i, d := range together {
 		skip := skipped[i] != ""
 		if d != nil && len(cases) > 1 {
+			if b.search.hangs >= maxHangs {
+				return all, nil
+			}
 			d, err = b.alone(ctx, cases[i])
 			var not *run.SkippedError
 			if skip = errors.As(err, &not); err != nil && !skip {
 				return all, err
 			}
+			if d == nil && !skip {
+				b.countAmong(cases[i])
+			}
+		}
+		if d != nil && d.Fault != corpus.FaultRows {
+			*b.search.blamed(d.Fault)++
 		}
 		b.count(cases[i], skip)
 		all, b.skipped = append(all, d), append(b.skipped, skip)
 	}
 	return all, nil
+}
+
+// apart looks for the program to blame for what a whole batch came to, nothing: in its
+// halves, and where it hung, which takes the whole time limit each time, in each program
+// alone. Where no part comes to nothing the batch is to blame: that the worker ended is told
+// of one of its programs, that it refused them is counted.
+func (b *Backend) apart(ctx context.Context, cases []*corpus.Case, d *corpus.Divergence) ([]*corpus.Divergence, error) {
+	size := (len(cases) + 1) / 2
+	if d.Fault == corpus.FaultHang {
+		size = 1
+	}
+	var all []*corpus.Divergence
+	var err error
+	first, before := len(b.skipped), *b.search.blamed(d.Fault)
+	for part := range slices.Chunk(cases, size) {
+		if b.search.hangs >= maxHangs {
+			break
+		}
+		var found []*corpus.Divergence
+		found, err = b.together(ctx, part)
+		if all = append(all, found...); err != nil || len(found) < len(part) {
+			break
+		}
+	}
+	blamed := b.search.blamed(d.Fault)
+	if *blamed > before {
+		return all, err
+	}
+	if d.Fault == corpus.FaultRefused {
+		if len(all) == len(cases) {
+			*blamed++
+			for i, c := range cases {
+				if all[i] == nil && !b.skipped[first+i] {
+					b.countAmong(c)
+				}
+			}
+		}
+		return all, err
+	}
+	looked := "none of them did so alone"
+	switch {
+	case ctx.Err() != nil:
+		looked = "the time was up before it was known whether one of them does so alone"
+	case err != nil:
+		looked = "whether one of them does so alone could not be tried"
+	case len(all) < len(cases):
+		looked = fmt.Sprintf("whether one of them does so alone is not known, for the worker had hung %d times in this batch, and the rest of it did not run", maxHangs)
+	case size > 1:
+		looked = "neither half of them did so when it ran apart"
+	}
+	*blamed++
+	return b.tell(cases, all, first, d, looked), err
+}
+
+// tell gives what a batch came to, d, to one of its programs, whose results so far are all,
+// the first of them having this index in skipped: to the last that ran and has no finding of
+// its own, or to one that did not run.
+func (b *Backend) tell(cases []*corpus.Case, all []*corpus.Divergence, first int, d *corpus.Divergence, looked string) []*corpus.Divergence {
+	at := len(all) - 1
+	for at >= 0 && (all[at] != nil || b.skipped[first+at]) {
+		at--
+	}
+	if at < 0 && len(all) < len(cases) {
+		b.count(cases[len(all)], false)
+		all, b.skipped = append(all, nil), append(b.skipped, false)
+	}
+	if at < 0 {
+		at = len(all) - 1
+	}
+	one := *d
+	one.Op, one.OpKind = max(1, len(cases[at].Program.Stmts)), corpus.AmongOthers
+	one.Detail = fmt.Sprintf("%s; among %d programs run together, of which this is number %d: %s", d.Detail, len(cases), at+1, looked)
+	all[at], b.skipped[first+at] = &one, false
+	return all
+}
+
+// countAmong adds a program that was wrong only among others, once.
+func (b *Backend) countAmong(c *corpus.Case) {
+	if b.search.among[c] {
+		return
+	}
+	b.search.among[c] = true
+	n := b.programs[c.Target.Variant]
+	n.Among++
+	b.programs[c.Target.Variant] = n
 }
 
 // alone runs a program that was wrong among others alone, and more than once: a race need

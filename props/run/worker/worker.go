@@ -35,6 +35,7 @@ type Backend struct {
 
 	programs map[string]judge.Count // by variant, empty where the worker has none
 	skipped  []bool                 // programs of the last Run that the worker need not run
+	search   search                 // within the batch of programs under way
 }
 
 // New starts a worker, if it does not run, and is its backend.
@@ -52,8 +53,8 @@ func New(ctx context.Context, client *worker.Client) (*Backend, error) {
 }
 
 // Counts says what became of each operation that the cache was asked: see
-// judge.Judge. Of a worker that runs programs it says, by variant, how many ran, and
-// how many it need not run.
+// judge.Judge. Of a worker that runs programs it says, by variant, how many ran, how many it
+// need not run, and how many were wrong only among others.
 func (b *Backend) Counts() map[string]judge.Count {
 	if b.hello.Programs {
 		return maps.Clone(b.programs)
@@ -113,6 +114,7 @@ func (b *Backend) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Dive
 		if n < 0 {
 			n = len(cases)
 		}
+		b.search = search{among: map[*corpus.Case]bool{}}
 		found, err := b.together(ctx, cases[:n])
 		all = append(all, found...)
 		if err != nil || len(found) < n {

@@ -1,0 +1,319 @@
+package hunt
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
+	"github.com/slidefuzz/slidefuzz/impls/window"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
+)
+
+// startsOnce begins the kind of a worker that does not start again: the name of a file
+// follows, which is there once it has started.
+const startsOnce = "starts once: "
+
+// wrongAndDies begins the kind of one that is wrong until it is asked for two programs, and
+// then dies for good.
+const wrongAndDies = "wrong, and "
+
+// serveAmong is a compiler of 32 programs at once that is sound but for what it does to some
+// numbers of programs in one request. It reports whether it is one of that kind.
+func serveAmong(kind string, in io.Reader, out io.Writer) (serves bool, err error) {
+	var at func(request, count int, m *worker.Message)
+	var among atomic.Bool
+	rest, wrong := strings.CutPrefix(kind, wrongAndDies)
+	marker, once := strings.CutPrefix(rest, startsOnce)
+	switch kind {
+	case "dies of six programs together":
+		at = func(_, count int, _ *worker.Message) {
+			if count >= 6 {
+				os.Exit(9)
+			}
+		}
+	case "dies of six programs together and often of one":
+		at = func(_, count int, _ *worker.Message) {
+			if count >= 6 || count == 1 && rand.IntN(4) > 0 {
+				os.Exit(9)
+			}
+		}
+	case "dies, and then is silent":
+		at = func(_, count int, _ *worker.Message) {
+			if count == 32 {
+				os.Exit(9)
+			}
+			time.Sleep(time.Hour)
+		}
+	case "dies of several, is wrong at one, silent at a wide one":
+		at = func(_, count int, m *worker.Message) {
+			if among.Store(true); count > 1 {
+				os.Exit(9)
+			}
+			if m.Tensors[0].Shape[1] > 2 {
+				time.Sleep(time.Hour)
+			}
+		}
+	case "hangs at programs":
+		at = func(int, int, *worker.Message) { time.Sleep(time.Hour) }
+	case "hangs at several programs":
+		at = func(_, count int, _ *worker.Message) {
+			if count > 1 {
+				time.Sleep(time.Hour)
+			}
+		}
+	case "hangs at a wide program":
+		at = func(_, _ int, m *worker.Message) {
+			for i := range m.Tensors {
+				if m.Tensors[i].Shape[1] > 2 {
+					time.Sleep(time.Hour)
+				}
+			}
+		}
+	case "wrong among others":
+		at = func(_, count int, _ *worker.Message) { among.Store(count > 1) }
+	case "refuses four programs, wrong among others":
+		at = func(_, count int, m *worker.Message) {
+			if among.Store(count > 1); count > 3 {
+				m.Meta["count"] = "too many"
+			}
+		}
+	case "refuses several programs":
+		at = func(_, count int, m *worker.Message) {
+			if count > 1 {
+				m.Meta["count"] = "too many"
+			}
+		}
+	default:
+		if !once {
+			return false, nil
+		}
+		if _, err := os.Stat(marker); err == nil {
+			return true, errors.New("no such device")
+		}
+		if err := os.WriteFile(marker, nil, 0o600); err != nil {
+			return true, err
+		}
+		at = func(request, count int, _ *worker.Message) {
+			if among.Store(wrong); wrong && count == 2 || !wrong && request == 2 {
+				os.Exit(9)
+			}
+		}
+	}
+	r, w := io.Pipe()
+	go func() {
+		from := bufio.NewReader(in)
+		for request := 0; ; {
+			m, err := worker.Read(from)
+			if err != nil {
+				_ = w.CloseWithError(io.EOF)
+				return
+			}
+			if count, err := strconv.Atoi(m.Meta["count"]); err == nil {
+				request++
+				at(request, count, m)
+			}
+			_ = m.Write(w)
+		}
+	}()
+	return true, worker.ServePrograms(context.Background(), r, out, testHello, func(_ string, p inplace.Program, buffers []impls.Tensor) error {
+		err := runTestProgram(p, buffers, inplace.Eager, inplace.Ascending)
+		if among.Load() && len(p.Stmts) == 2 {
+			buffers[0].Data[0] ^= 1
+		}
+		if among.Load() && len(p.Stmts) == 3 {
+			return errors.New("three statements")
+		}
+		return err
+	})
+}
+
+func programTarget() window.Target { return window.Target{Update: "program", Device: window.Worker} }
+
+// What the worker does at several programs and at none of them alone is a finding, of the
+// fewest that do it, and is not shrunk as if it were one program's.
+func TestDiesAmongOthers(t *testing.T) {
+	t.Parallel()
+	r, err := huntIn(t.Context(), testWorker(t, "dies of six programs together"), programTarget(), nil, Options{Seed: 1, Cases: 64})
+	require.NoError(t, err)
+	require.Equal(t, 64, r.Cases)
+	require.Len(t, r.Findings, 1)
+	require.NotEmpty(t, r.Unexpected())
+	f := r.Findings[0]
+	require.Equal(t, 8, f.Seen, "each eight of them")
+	require.Equal(t, 8, f.At, "the last of the first eight")
+	require.Equal(t, corpus.FaultCrash, f.Divergence.Fault)
+	require.Regexp(t, `^crash: (before|in reply to) programs: its process ended \(exit status 9\); among 8 programs run together, of which this is number 8: neither half of them did so when it ran apart; alone it was so in 0 of 10 runs$`, f.Divergence.String())
+	require.Equal(t, corpus.Rate{Wrong: 1, Of: 11}, f.Small.Expect.Rate)
+	require.Equal(t, f.Found.Program, f.Small.Program)
+	require.Equal(t, 8, r.Variants[""].Wrong)
+}
+
+// What the program that has it then does alone too is its own, and shrunk.
+func TestDiesAmongOthersAndAlone(t *testing.T) {
+	t.Parallel()
+	r, err := huntIn(t.Context(), testWorker(t, "dies of six programs together and often of one"), programTarget(), nil, Options{Seed: 1, Cases: 8, ShrinkTime: 2 * time.Second})
+	require.NoError(t, err)
+	require.Len(t, r.Findings, 1)
+	d := r.Findings[0].Divergence
+	require.Equal(t, corpus.WholeCase, d.OpKind)
+	require.NotContains(t, d.String(), "among")
+	require.NotNil(t, d.Runs)
+	require.Positive(t, d.Runs.Wrong)
+}
+
+// A death is told though the time was up before its cause was looked for.
+func TestDiesBeforeTheTimeIsUp(t *testing.T) {
+	t.Parallel()
+	r, err := huntIn(t.Context(), testWorker(t, "dies, and then is silent"), programTarget(), nil, Options{Seed: 1, Time: time.Second, ShrinkTime: 200 * time.Millisecond})
+	require.NoError(t, err)
+	require.Len(t, r.Findings, 1)
+	require.Contains(t, r.Findings[0].Divergence.String(), "(exit status 9); among 32 programs run together, of which this is number 1: the time was up before it was known whether one of them does so alone")
+}
+
+// A worker that hangs at each program ends the hunt after four hangs, and what was not run
+// is not said to be nothing.
+func TestHangsAtPrograms(t *testing.T) {
+	t.Parallel()
+	for kind, x := range map[string]struct {
+		ended        string
+		cases, start int
+		says         string
+	}{
+		"hangs at programs":         {"it hung at 3 programs", 3, 4, ""},
+		"hangs at several programs": {"it hung 3 times at several programs together", 96, 4, "among 32 programs run together, of which this is number 32: none of them did so alone"},
+	} {
+		client := testWorker(t, kind)
+		client.Timeout = 300 * time.Millisecond
+		r, err := huntIn(t.Context(), client, programTarget(), nil, Options{Seed: 1, Cases: 320})
+		require.NoError(t, err)
+		require.Equal(t, x.ended, r.Ended)
+		require.Equal(t, x.cases, r.Cases, kind)
+		require.Len(t, r.Findings, 1)
+		require.Equal(t, corpus.FaultHang, r.Findings[0].Divergence.Fault)
+		require.Contains(t, r.Findings[0].Divergence.String(), x.says)
+		require.LessOrEqual(t, client.Starts(), x.start, kind)
+	}
+}
+
+// wideCases are programs of two statements, of three heads where wide has a 1.
+func wideCases(t *testing.T, wide string) (cases []*corpus.Case) {
+	t.Helper()
+	for _, w := range wide {
+		c, err := corpus.Parse("case", fmt.Appendf(nil, "slidefuzz case v1\nshape batch=1 heads=%d window=1 dim=1 dtype=U8 layout=heads-first\n"+
+			"target program/worker\nblock 1\nschedule native\nbuffer x 2\nx[[1, 0]] = x[0:2]\nx[0:1] = x[1:2]\n", 1+2*(w-'0')), corpus.DefaultLimit)
+		require.NoError(t, err)
+		cases = append(cases, c)
+	}
+	return cases
+}
+
+// What is told of a batch takes no other finding's place.
+func TestDeathBesideAFinding(t *testing.T) {
+	t.Parallel()
+	b, _, err := backends(t.Context(), testWorker(t, "dies of several, is wrong at one, silent at a wide one"), nil)
+	require.NoError(t, err)
+	ctx, stop := context.WithTimeout(t.Context(), time.Second)
+	defer stop()
+	found, err := b.Run(ctx, wideCases(t, "01"))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Len(t, found, 2)
+	require.Equal(t, corpus.FaultRows, found[0].Fault)
+	require.Equal(t, []any{corpus.AmongOthers, corpus.FaultCrash}, []any{found[1].OpKind, found[1].Fault})
+}
+
+// One of many programs that hangs is found by two hangs, and all others run. What is left of
+// a batch in which three do does not.
+func TestHangsAtSomePrograms(t *testing.T) {
+	t.Parallel()
+	for hang, ran := range map[string]int{"00001000": 8, "01010110": 6} {
+		client := testWorker(t, "hangs at a wide program")
+		client.Timeout = time.Second
+		b, _, err := backends(t.Context(), client, nil)
+		require.NoError(t, err)
+		found, err := b.Run(t.Context(), wideCases(t, hang))
+		require.NoError(t, err)
+		require.Len(t, found, ran)
+		for i, d := range found {
+			require.Equal(t, hang[i] == '1', d != nil)
+			if d != nil {
+				require.Equal(t, []any{corpus.WholeCase, corpus.FaultHang}, []any{d.OpKind, d.Fault}, "alone")
+			}
+		}
+		require.LessOrEqual(t, client.Starts(), 2+strings.Count(hang, "1"))
+	}
+	client := testWorker(t, "hangs at a wide program")
+	client.Timeout = time.Second
+	r, err := huntIn(t.Context(), client, programTarget(), nil, Options{Seed: 1, Cases: 32})
+	require.NoError(t, err)
+	require.Len(t, r.Findings, 1)
+	require.Equal(t, "it hung at 3 programs", r.Ended, "in its last batch too, of which some are left")
+	require.Less(t, r.Cases, 32)
+}
+
+// What is wrong, or refused, only among others is no finding, and counted, in shards too.
+func TestWrongAmongOthers(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"wrong among others", "refuses several programs", "refuses four programs, wrong among others"} {
+		o := Options{Seed: 1, Cases: 64}
+		r, err := huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, o)
+		require.NoError(t, err)
+		require.Empty(t, r.Findings)
+		require.Empty(t, r.Unexpected())
+		v := r.Variants[""]
+		require.Equal(t, 64, v.Cases)
+		require.Zero(t, v.Wrong)
+		require.Positive(t, v.Among)
+		if kind == "wrong among others" {
+			require.Less(t, v.Among, 64)
+		} else {
+			require.Equal(t, 64, v.Among, "each once")
+		}
+		parts := make([]Part, 2)
+		for i := range parts {
+			o := o
+			o.Shard, o.Note = Shard{i, 2}, func(n Note) { parts[i].Notes = append(parts[i].Notes, n) }
+			parts[i].Result, err = huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, o)
+			require.NoError(t, err)
+		}
+		merged, err := Merge(programTarget(), o, parts, true)
+		require.NoError(t, err)
+		require.Equal(t, v.Among, merged.Variants[""].Among)
+	}
+}
+
+// A worker that does not start again is no list of crashes: the error says what ended it
+// first, which is a finding of the batch.
+func TestDoesNotStartAgain(t *testing.T) {
+	t.Parallel()
+	r, err := huntIn(t.Context(), testWorker(t, startsOnce+t.TempDir()+"/started"), programTarget(), nil, Options{Seed: 1, Cases: 320})
+	var failed *worker.StartError
+	require.ErrorAs(t, err, &failed)
+	require.Regexp(t, `^cases 33 to 64 of seed 1: the worker does not start again: .*\(exit status 1\): no such device \(what ended the process before it: .*its process ended \(exit status 9\)\)$`, err.Error())
+	require.Equal(t, 33, r.Cases)
+	require.Len(t, r.Findings, 1)
+	require.Regexp(t, `^crash: .*\(exit status 9\); among 32 programs run together, of which this is number 1: whether one of them does so alone could not be tried$`, r.Findings[0].Divergence.String())
+}
+
+// What was wrong before is told too, though nothing more of it can be tried.
+func TestWrongAndDoesNotStartAgain(t *testing.T) {
+	t.Parallel()
+	r, err := huntIn(t.Context(), testWorker(t, wrongAndDies+startsOnce+t.TempDir()+"/started"), programTarget(), nil, Options{Seed: 1, Cases: 320})
+	require.ErrorContains(t, err, "the worker does not start again: ")
+	require.Equal(t, 32, r.Cases)
+	require.NotEmpty(t, r.Findings)
+	require.Positive(t, r.Variants[""].Wrong)
+}
