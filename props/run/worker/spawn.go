@@ -2,9 +2,7 @@ package worker
 
 import (
 	"context"
-	"errors"
 
-	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props/judge"
 	"github.com/slidefuzz/slidefuzz/props/run"
 )
@@ -18,13 +16,8 @@ func (b *Backend) Spawn() (run.Backend, func()) {
 	}, c.Kill
 }
 
-// Start implements run.Starter. What a worker does instead of starting Run tells, of a
-// case.
+// Start implements run.Starter.
 func (b *Backend) Start(ctx context.Context) error {
 	_, err := b.client.Hello(ctx)
-	var ended *worker.ProcessError
-	if errors.As(err, &ended) {
-		return nil
-	}
 	return err
 }
