@@ -80,45 +80,32 @@ func TestSlowStart(t *testing.T) {
 	require.Nil(t, c.Ended())
 }
 
-// What ended the process before one that starts too slowly is told: in a batch of programs
-// it is nobody's finding yet.
-func TestSlowStartAfterCrash(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("no sh")
-	}
-	hello, _ := encoded(t, map[string]string{"name": "a", "version": "1", "contract": "chunks", "dtypes": "U8", "device": "cpu"})
-	c := Client{Args: []string{"sh", "-c", "head -c 8 >/dev/null; cat " + hello + "; head -c 60 >/dev/null; echo no more >&2; exit 3"}}
-	defer c.Kill()
-	s := impls.Shape{Batch: 1, Heads: 1, Window: 1, Dim: 1, DType: impls.U8}
-	_ = c.New(t.Context(), s)
-	require.NotNil(t, c.Ended())
-	c.Args, c.StartTimeout = []string{"sleep", "60"}, 100*time.Millisecond
-	for range 2 {
-		err := c.New(t.Context(), s)
-		var slow *StartError
-		require.ErrorAs(t, err, &slow)
-		require.ErrorContains(t, err, "--start-timeout gives it more (what ended the process before it: in reply to new: its process ended (exit status 3): no more)")
-	}
-}
-
 // A worker that does not start again is no crash of what it is asked next: the error tells what
-// ended it first, each time.
+// ended it first, each time, for in a batch of programs that is nobody's finding yet.
 func TestNoStartAfterCrash(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no sh")
 	}
 	hello, _ := encoded(t, map[string]string{"name": "a", "version": "1", "contract": "chunks", "dtypes": "U8", "device": "cpu"})
-	c := Client{Args: []string{"sh", "-c", "head -c 8 >/dev/null; cat " + hello + "; head -c 60 >/dev/null; echo no more >&2; exit 3"}}
-	defer c.Kill()
 	s := impls.Shape{Batch: 1, Heads: 1, Window: 1, Dim: 1, DType: impls.U8}
-	_ = c.New(t.Context(), s)
-	require.NotNil(t, c.Ended())
-	c.Args = []string{"sh", "-c", "echo no such device >&2; exit 4"}
-	for range 2 {
-		err := c.New(t.Context(), s)
-		var failed *StartError
-		require.ErrorAs(t, err, &failed)
-		require.Regexp(t, `^the worker does not start again: (before|in reply to) hello: its process ended \(exit status 4\): no such device \(what ended the process before it: in reply to new: its process ended \(exit status 3\): no more\)$`, failed.Detail)
-		require.Nil(t, c.Ended())
+	for again, want := range map[string]struct {
+		limit time.Duration
+		text  string
+	}{
+		"sleep 60":                        {100 * time.Millisecond, `^starting the worker: no reply to hello in 100ms, .*--start-timeout gives it more`},
+		"echo no such device >&2; exit 4": {0, `^the worker does not start again: (before|in reply to) hello: its process ended \(exit status 4\): no such device`},
+	} {
+		c := Client{Args: []string{"sh", "-c", "head -c 8 >/dev/null; cat " + hello + "; head -c 60 >/dev/null; echo no more >&2; exit 3"}}
+		t.Cleanup(c.Kill)
+		_ = c.New(t.Context(), s)
+		require.NotNil(t, c.Ended())
+		c.Args, c.StartTimeout = []string{"sh", "-c", again}, want.limit
+		for range 2 {
+			err := c.New(t.Context(), s)
+			var failed *StartError
+			require.ErrorAs(t, err, &failed)
+			require.Regexp(t, want.text+` \(what ended the process before it: in reply to new: its process ended \(exit status 3\): no more\)$`, failed.Detail)
+			require.Nil(t, c.Ended())
+		}
 	}
 }

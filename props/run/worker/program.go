@@ -18,10 +18,10 @@ import (
 // confirmRuns is how often a program is run alone that was wrong among others.
 const confirmRuns = 10
 
-// maxHangs is how often a worker may hang within one batch: at the whole batch, and at three
+// batchHangs is how often a worker may hang within one batch: at the whole batch, and at three
 // of its programs, which are as many as a hunt waits for. What is left of the batch then does
 // not run.
-const maxHangs = 4
+const batchHangs = 4
 
 // search is the look for what is to blame within one batch of programs.
 type search struct {
@@ -159,7 +159,7 @@ func (b *Backend) together(ctx context.Context, cases []*corpus.Case) ([]*corpus
 	for i, d := range together {
 		skip := skipped[i] != ""
 		if d != nil && len(cases) > 1 {
-			if b.search.hangs >= maxHangs {
+			if b.search.hangs >= batchHangs {
 				return all, nil
 			}
 			d, err = b.alone(ctx, cases[i])
@@ -193,7 +193,7 @@ func (b *Backend) apart(ctx context.Context, cases []*corpus.Case, d *corpus.Div
 	var err error
 	first, before := len(b.skipped), *b.search.blamed(d.Fault)
 	for part := range slices.Chunk(cases, size) {
-		if b.search.hangs >= maxHangs {
+		if b.search.hangs >= batchHangs {
 			break
 		}
 		var found []*corpus.Divergence
@@ -224,7 +224,7 @@ func (b *Backend) apart(ctx context.Context, cases []*corpus.Case, d *corpus.Div
 	case err != nil:
 		looked = "whether one of them does so alone could not be tried"
 	case len(all) < len(cases):
-		looked = fmt.Sprintf("whether one of them does so alone is not known, for the worker had hung %d times in this batch, and the rest of it did not run", maxHangs)
+		looked = fmt.Sprintf("whether one of them does so alone is not known, for the worker had hung %d times in this batch, and the rest of it did not run", batchHangs)
 	case size > 1:
 		looked = "neither half of them did so when it ran apart"
 	}
