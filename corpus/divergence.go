@@ -319,7 +319,11 @@ func (f Failure) String() string {
 func (d *Divergence) String() string {
 	switch d.OpKind {
 	case WholeCase:
-		return fmt.Sprintf("%s: %s", d.Fault, d.Detail)
+		s := fmt.Sprintf("%s: %s", d.Fault, d.Detail)
+		if d.Runs != nil {
+			s += "; " + d.Runs.String()
+		}
+		return s
 	case AmongOthers:
 		s := fmt.Sprintf("%s: %s", d.Fault, d.Detail)
 		if r := d.Runs; r != nil && r.Of > 1 {

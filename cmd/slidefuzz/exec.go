@@ -38,7 +38,12 @@ type workerFlags struct {
 
 func execFlags(fs *flag.FlagSet) *workerFlags {
 	w := &workerFlags{}
-	fs.StringVar(&w.exec, "exec", "", "the worker: `'COMMAND ARG …'`, split at spaces outside quotes")
+	fs.Func("exec", "the worker: `'COMMAND ARG …'`, split at spaces outside quotes", func(command string) error {
+		if w.exec = command; strings.TrimSpace(command) == "" {
+			return errors.New("want a command") // a variable that is not set would hunt in all that is built in
+		}
+		return nil
+	})
 	w.engine.add(fs)
 	fs.Var(&w.memory, "worker-memory", "`SIZE` that a worker may hold in memory (default 8GiB)")
 	durationVar(fs, &w.timeout, "timeout", "a device or worker that does not answer for `DURATION` has hung (default 1m, workers 2m)")

@@ -106,8 +106,17 @@ func thousands(n int) string {
 	return text
 }
 
-// variantText is what came of a variant of a worker that runs programs.
+// variantText is what came of a variant of a worker that runs programs, and how fast.
 func variantText(name string, v hunt.Variant) string {
+	s := variantCounts(name, v)
+	if v.Running > 0 {
+		s += ", " + perSecond(float64(v.Cases)/v.Running.Seconds())
+	}
+	return s
+}
+
+// variantCounts is variantText without the time.
+func variantCounts(name string, v hunt.Variant) string {
 	var b strings.Builder
 	if name != "" {
 		fmt.Fprintf(&b, "variant %s: ", name)
@@ -118,9 +127,6 @@ func variantText(name string, v hunt.Variant) string {
 	}
 	if v.Skipped > 0 {
 		fmt.Fprintf(&b, ", %d skipped by a documented limit", v.Skipped)
-	}
-	if v.Running > 0 {
-		b.WriteString(", " + perSecond(float64(v.Cases)/v.Running.Seconds()))
 	}
 	return b.String()
 }
@@ -336,7 +342,7 @@ func (p *jsonPrinter) target(o *outcome) {
 		}
 		v.Variants[name] = variant{x.Cases, x.Wrong, x.Among, x.Skipped, x.Running.Seconds()}
 	}
-	if (o.Ended != "" || o.Interrupted || o.notRun) && o.bound > 0 {
+	if (o.Ended != "" || o.Interrupted || o.notRun || o.err != nil) && o.bound > 0 {
 		v.NotRun = o.bound - o.Cases
 	}
 	if o.err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -145,6 +146,27 @@ func (o *outcome) words() string {
 	default:
 		return r
 	}
+}
+
+// inFull is words, and after it why cases were not run and what ended the hunt.
+func (o *outcome) inFull() string {
+	s := o.words()
+	if left := o.casesNotRun(); left != "" {
+		s += "; not run: " + left
+	}
+	if o.err != nil && o.result() != resultError {
+		s += "; ERROR: " + o.err.Error()
+	}
+	return s
+}
+
+// variants is what came of each variant of a worker that runs programs, a line each, without
+// the times: those of merged shards are others.
+func (o *outcome) variants() (lines []string) {
+	for _, name := range slices.Sorted(maps.Keys(o.Variants)) {
+		lines = append(lines, variantCounts(name, o.Variants[name]))
+	}
+	return lines
 }
 
 func smallWords(f *hunt.Finding) string {

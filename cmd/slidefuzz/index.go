@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus/report"
 	"github.com/slidefuzz/slidefuzz/props/judge"
@@ -12,14 +13,17 @@ import (
 func (o *huntOptions) writeIndex(all []*outcome, end huntEnd) error {
 	x := report.Index{
 		Title: fmt.Sprintf("A hunt in %s, seed %d", plural(len(all), "target"), o.seed),
-		Summary: fmt.Sprintf("%s in %s, %s, %d unexpected, %d not run; %s.",
-			plural(end.Cases, "case"), plural(end.Targets, "target"), plural(end.Findings, "finding"), end.Unexpected, end.NotRun, seconds(end.elapsed)),
+		Summary: fmt.Sprintf("%s in %s, %s, %s, %d unexpected, %s not run; %s.",
+			plural(end.Cases, "case"), plural(end.Targets, "target"), plural(end.Findings, "finding"), plural(end.Errors, "error"), end.Unexpected, plural(end.NotRun, "target"), seconds(end.elapsed)),
 		Versions: versions(),
 	}
 	for _, out := range all {
-		t := report.IndexTarget{Name: out.name(), Result: out.words(), Cases: out.Cases, Bad: out.unexpected != "" || out.err != nil}
+		t := report.IndexTarget{Name: out.name(), Result: out.inFull(), Cases: out.Cases, Bad: out.unexpected != "" || out.err != nil}
 		if len(out.Counts) > 0 {
 			t.Operations = judge.CountsText(out.Counts)
+		}
+		if lines := out.variants(); len(lines) > 0 {
+			t.Operations = strings.Join(lines, "; ")
 		}
 		for i, f := range out.Findings {
 			x := report.IndexFinding{What: f.Divergence.String(), Case: inWords(f.Small)}

@@ -68,6 +68,9 @@ func writeJUnit(path string, seed uint64, all []*outcome, end huntEnd) error {
 		if len(o.Counts) > 0 {
 			fmt.Fprintf(&text, "%s\n", judge.CountsText(o.Counts))
 		}
+		for _, line := range o.variants() {
+			fmt.Fprintf(&text, "%s\n", line)
+		}
 		for _, f := range o.Findings {
 			fmt.Fprintf(&text, "%s\n%s\n", f.Divergence, f.Small.Text())
 		}
@@ -76,7 +79,7 @@ func writeJUnit(path string, seed uint64, all []*outcome, end huntEnd) error {
 		}
 		switch r := o.result(); {
 		case o.unexpected != "":
-			c.Failure = &junitMessage{o.unexpected, text.String()}
+			c.Failure = &junitMessage{o.unexpected, o.inFull() + "\n" + text.String()}
 			s.Failures++
 		case o.err != nil:
 			c.Error = &junitMessage{o.err.Error(), text.String()}

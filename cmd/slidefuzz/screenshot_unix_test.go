@@ -141,7 +141,7 @@ func TestScreenshots(t *testing.T) {
 	}
 	// The index of a folder of reports.
 	index := report.Index{
-		Title: "A hunt in 2 targets, seed 1", Summary: "4000 cases in 2 targets, 1 finding, 1 unexpected, 0 not run; 2.5s.",
+		Title: "A hunt in 2 targets, seed 1", Summary: "4000 cases in 2 targets, 1 finding, 0 errors, 1 unexpected, 0 targets not run; 2.5s.",
 		Targets: []report.IndexTarget{
 			{Name: "roll/fused/sim", Result: "ok", Cases: 2000},
 			{

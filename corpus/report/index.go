@@ -25,7 +25,7 @@ type IndexTarget struct {
 	Name, Result string
 	Bad          bool // the result is none that was expected
 	Cases        int
-	Operations   string // accepted and refused, where a cache may refuse; else empty
+	Operations   string // accepted and refused, where a cache may refuse; of programs, what came of them; else empty
 	Findings     []IndexFinding
 }
 

@@ -31,12 +31,16 @@ const startsOnce = "starts once: "
 // then dies for good.
 const wrongAndDies = "wrong, and "
 
+// diesShrunk begins the kind of one that is wrong as that is, and dies in its 30th request.
+const diesShrunk = "dies as it is shrunk, "
+
 // serveAmong is a compiler of 32 programs at once that is sound but for what it does to some
 // numbers of programs in one request. It reports whether it is one of that kind.
 func serveAmong(kind string, in io.Reader, out io.Writer) (serves bool, err error) {
 	var at func(request, count int, m *worker.Message)
 	var among atomic.Bool
 	rest, wrong := strings.CutPrefix(kind, wrongAndDies)
+	rest, later := strings.CutPrefix(rest, diesShrunk)
 	marker, once := strings.CutPrefix(rest, startsOnce)
 	switch kind {
 	case "dies of six programs together":
@@ -108,7 +112,7 @@ func serveAmong(kind string, in io.Reader, out io.Writer) (serves bool, err erro
 			return true, err
 		}
 		at = func(request, count int, _ *worker.Message) {
-			if among.Store(wrong); wrong && count == 2 || !wrong && request == 2 {
+			if among.Store(wrong || later); later && request == 30 || wrong && count == 2 || !wrong && !later && request == 2 {
 				os.Exit(9)
 			}
 		}
@@ -316,4 +320,24 @@ func TestWrongAndDoesNotStartAgain(t *testing.T) {
 	require.Equal(t, 32, r.Cases)
 	require.NotEmpty(t, r.Findings)
 	require.Positive(t, r.Variants[""].Wrong)
+}
+
+// What a worker does not start again for was not shrunk to its end.
+func TestDoesNotStartAgainWhileShrunk(t *testing.T) {
+	t.Parallel()
+	all, b, err := backends(t.Context(), testWorker(t, diesShrunk+startsOnce+t.TempDir()+"/started"), nil)
+	require.NoError(t, err)
+	draw := draws(b, programTarget(), 1)
+	c := draw()
+	for len(c.Program.Stmts) < 2 {
+		c = draw()
+	}
+	c.Program.Stmts = c.Program.Stmts[:2]
+	r := &Runner{Backends: all, ShrinkTime: time.Minute}
+	d, err := r.One(t.Context(), c)
+	require.NoError(t, err)
+	require.NotNil(t, d)
+	_, _, stats, err := r.Minimize(t.Context(), c, d)
+	require.NoError(t, err)
+	require.True(t, stats.Bounded)
 }

@@ -3,6 +3,7 @@ package hunt
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -66,6 +67,9 @@ type flaky struct {
 	// first of those counted, if each of them failed so.
 	other, always *corpus.Divergence
 	lost          int // runs that counts left out, the finding's own too
+	// stopped: a run could not be made, or was cut short, as where a worker does not start
+	// again. What was not tried then may be smaller.
+	stopped bool
 	// quick: hundreds of runs take no time. most bounds those of a candidate.
 	quick bool
 	most  int
@@ -164,6 +168,7 @@ func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corp
 	// A candidate that failed too rarely in hundreds of runs is not asked for again.
 	small, stats := shrink.Steps(steps, start, f.quick || f.need == f.tries, fails)
 	stats.Runs += again.Of
+	stats.Bounded = stats.Bounded || f.stopped
 	if d.Sim != nil {
 		if c, alone := f.isolate(steps, small, d); alone != nil {
 			return r.shrinkFlaky(ctx, steps, c, alone, quick, f.lost)
@@ -187,6 +192,7 @@ func (f *flaky) sure(ctx, steps context.Context, c *corpus.Case, d *corpus.Diver
 		start = cut
 	}
 	small, stats := shrink.Case(steps, start, fails)
+	stats.Bounded = stats.Bounded || f.stopped
 	runs := f.count(ctx, small, confirmRuns)
 	stats.Runs += flakyRuns
 	if runs != nil {
@@ -232,7 +238,10 @@ func (f *flaky) fails(ctx context.Context, c *corpus.Case) bool {
 		return false
 	}
 	var d *corpus.Divergence
-	if d, f.err = f.r.One(ofRuns(ctx), c); f.err != nil || d == nil {
+	d, f.err = f.r.One(ofRuns(ctx), c)
+	var skipped *run.SkippedError
+	f.stopped = f.stopped || f.err != nil && !errors.As(f.err, &skipped)
+	if f.err != nil || d == nil {
 		return false
 	}
 	if d.Failure(c.Target) != f.want {

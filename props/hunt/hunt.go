@@ -451,7 +451,9 @@ func hangsText(kind string) string {
 func (h *hunter) minimize(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error) {
 	f := &Finding{Found: c, At: n.Number, Seen: 1, After: time.Since(h.start) - h.shrinking}
 	from := time.Now()
-	defer h.alone()()
+	if d.Fault != corpus.FaultHang { // which is not run again, so that no backend is waited for
+		defer h.alone()()
+	}
 	var err error
 	f.Small, f.Divergence, f.Stats, err = h.r.Minimize(ctx, c, d)
 	if err != nil && ctx.Err() != nil { // it was cut short: what was found stands
