@@ -10,6 +10,7 @@ import (
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/corpus/shrink"
+	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
@@ -372,14 +373,15 @@ func (f *flaky) startOnSim(ctx context.Context, c *corpus.Case, d *corpus.Diverg
 	return c
 }
 
-// isolate looks for a statement without which the worker still fails and sim does
-// not. The two then failed for different reasons, each for the sake of its own
-// statements: what is left are two faults, and the worker's is the finding.
+// isolate looks for a part of a program that the worker fails in and sim does not: what is
+// left without a statement, or a statement alone. The two then failed for different reasons,
+// each for the sake of its own statements: what is left are two faults, and the worker's is
+// the finding.
 func (f *flaky) isolate(ctx context.Context, small *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence) {
-	for i := range small.Program.Stmts {
+	for _, stmts := range partsOf(small.Program.Stmts) {
 		c := small.Clone()
-		c.Program.Stmts = slices.Delete(c.Program.Stmts, i, i+1)
-		for k := 0; k < f.tries && len(c.Program.Stmts) > 0 && c.Check(corpus.DefaultLimit) == nil; k++ {
+		c.Program.Stmts = stmts
+		for k := 0; k < f.tries && len(stmts) > 0 && c.Check(corpus.DefaultLimit) == nil; k++ {
 			if ctx.Err() != nil {
 				return nil, nil
 			}
@@ -390,6 +392,20 @@ func (f *flaky) isolate(ctx context.Context, small *corpus.Case, d *corpus.Diver
 		}
 	}
 	return nil, nil
+}
+
+// partsOf is the statements without each of them, then each alone with the definitions of
+// what it reads: sim may fail for two of the others, and then it does without either.
+func partsOf(stmts []inplace.Stmt) (parts [][]inplace.Stmt) {
+	for i := range stmts {
+		parts = append(parts, slices.Delete(slices.Clone(stmts), i, i+1))
+	}
+	for i, s := range stmts {
+		if !s.Define && len(stmts) > 2 { // of two each is alone without the other
+			parts = append(parts, withDefinitions(stmts[:i], s))
+		}
+	}
+	return parts
 }
 
 // confirm runs the smallest case of those kept, and larger ones until one fails

@@ -320,6 +320,29 @@ func TestShrinkCoincidence(t *testing.T) {
 	require.Greater(t, r.Findings[0].Seen, 1)
 }
 
+// Each two statements of these three are right on the worker, or wrong on sim too. The one
+// that is wrong alone is the finding, and not the race that sim has in the last.
+func TestShrinkCoincidenceOfThree(t *testing.T) {
+	t.Parallel()
+	all, _, err := backends(t.Context(), testWorker(t, "index writes row by row"), nil)
+	require.NoError(t, err)
+	write := inplace.AssignIndex("x", []int{2, 0}, inplace.View("x", 1, 3))
+	c := programCase(
+		write,
+		inplace.Assign("x", 0, 2, inplace.Roll(inplace.View("x", 0, 2), -1)),
+		inplace.Assign("x", 0, 2, inplace.View("x", 1, 3)),
+	)
+	r := &Runner{Backends: all, ShrinkTime: time.Minute}
+	d, err := r.One(t.Context(), c)
+	require.NoError(t, err)
+	require.NotNil(t, d)
+	require.NotNil(t, d.Sim, "sim is wrong here too")
+	small, d, _, err := r.Minimize(t.Context(), c, d)
+	require.NoError(t, err)
+	require.Nil(t, d.Sim)
+	require.Equal(t, []inplace.Stmt{write}, small.Program.Stmts, "%s", small.Text())
+}
+
 // Ctrl-C ends a hunt in a worker that is silent within a second, and is not taken
 // for a hang. What an honest worker has done until then is kept.
 func TestInterruptedWorker(t *testing.T) {
