@@ -265,9 +265,9 @@ func (r reporter) kept(ctx context.Context, dir string, c *corpus.Case, d *corpu
 	rep.Worker = seenFrom(dir, r.flags.exec)
 	if h, err := r.client.Hello(ctx); err == nil {
 		rep.Versions = append(rep.Versions, aboutWorker(h))
-		// A worker that cannot print a script leaves the case file, as does a fault that the
-		// program of the script does not show alone.
-		if d == nil || d.OpKind != corpus.AmongOthers {
+		// A worker that cannot print a script leaves the case file, as does a fault of several
+		// programs: a script has one.
+		if len(c.Beside) == 0 {
 			if s, err := r.client.Reproducer(ctx, c.Text(), c.Program, c.Target.Variant); err == nil {
 				rep.ScriptName, rep.Script = s.Name, s.Text
 			}

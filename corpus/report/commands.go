@@ -94,13 +94,12 @@ const sureFailures = 7
 
 // shrinkable reports whether there is a point in minimizing the case. A hang
 // takes too long, and so does a device that crashes; a race in an order that the
-// device chose cannot be asked twice, and is left as it was found, as is what a program
-// does among others alone.
+// device chose cannot be asked twice, and is left as it was found.
 func (r Report) shrinkable() bool {
 	d := r.Divergence
 	switch {
 	case r.overWorker(), r.inEngine():
-		return d.Fault != corpus.FaultHang && d.OpKind != corpus.AmongOthers
+		return d.Fault != corpus.FaultHang
 	case d.Fault.OfProcess():
 		return false
 	}
