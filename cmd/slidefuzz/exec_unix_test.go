@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
+	client "github.com/slidefuzz/slidefuzz/impls/worker"
 )
 
 // The folder of a report and that of its worker's command are seen from each other.
@@ -80,6 +84,38 @@ exec slidefuzz worker "$1"
 			require.Contains(t, out, "slidefuzz case v1")
 		})
 	}
+}
+
+// A report of a shard has the variables of the shard, and the folder as it is seen from where
+// the merge writes it.
+func TestReportOfShardElsewhere(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, name := range workerEnvNames {
+		t.Setenv(name, "") // so that it is what it was afterwards
+		require.NoError(t, os.Unsetenv(name))
+	}
+	t.Setenv("XLA_FLAGS", "--a --b")
+	c, err := corpus.Parse("case", []byte("slidefuzz case v1\nshape batch=1 heads=1 window=2 dim=1 dtype=F32 layout=heads-first\ntarget worker/x\nblock 1\nschedule native\nappend 2\n"), 0)
+	require.NoError(t, err)
+	d := &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "keys", Fault: corpus.FaultRows}
+	flags := &workerFlags{exec: slidefuzzCommand(t) + " worker roll/drop-war/sim"}
+	args, err := splitCommand(flags.exec)
+	require.NoError(t, err)
+	to := reporter{client: &client.Client{Args: args}, flags: flags}
+	defer to.client.Kill()
+	text, err := json.Marshal(to.kept(t.Context(), "shard/one", c, d))
+	require.NoError(t, err)
+	t.Setenv("XLA_FLAGS", "another")
+	var kept keptReport
+	require.NoError(t, json.Unmarshal(text, &kept))
+	require.NoError(t, kept.in("merged").WriteDir("merged"))
+	page, err := os.ReadFile(filepath.Join("merged", "README.md"))
+	require.NoError(t, err)
+	require.Contains(t, string(page), "\n(cd .. && XLA_FLAGS='--a --b' slidefuzz replay --exec '"+flags.exec+"' merged/case.txt)")
+	script, err := os.ReadFile(filepath.Join("merged", "reproduce.py"))
+	require.NoError(t, err)
+	require.Contains(t, string(script), "\nFOLDER = \"..\"  #")
+	require.Contains(t, string(script), "\nENV = {\"XLA_FLAGS\":\"--a --b\"}  #")
 }
 
 // The page on workers lists the variables that a report's commands carry.

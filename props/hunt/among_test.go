@@ -476,6 +476,31 @@ func TestReplaySaysWhichIsWrong(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, v.OK)
 	}
+	small, d, _, err := (&Runner{Backends: all}).Minimize(t.Context(), c, v.Divergence)
+	require.NoError(t, err)
+	require.Len(t, small.Each(), 2)
+	require.Equal(t, &corpus.Runs{Of: 20, Wrong: 20, Least: 1, Most: 1}, d.Runs)
+}
+
+// Of several programs of which one is wrong alone that one is left, and shrunk.
+func TestMinimizeToTheOneThatIsWrong(t *testing.T) {
+	t.Parallel()
+	cases := wideCases(t, "000")
+	for _, c := range cases[:2] {
+		c.Program.Stmts = c.Program.Stmts[1:]
+	}
+	c := corpus.Batch(cases)
+	all, _, err := backends(t.Context(), testWorker(t, "index writes"), nil)
+	require.NoError(t, err)
+	r := &Runner{Backends: all}
+	d, err := r.One(t.Context(), c)
+	require.NoError(t, err)
+	require.Equal(t, "stored of program 3 of 3 run together", d.Where)
+	small, d, _, err := r.Minimize(t.Context(), c, d)
+	require.NoError(t, err)
+	require.Equal(t, "stored", d.Where)
+	require.Len(t, small.Each(), 1)
+	require.Len(t, small.Program.Stmts, 1)
 }
 
 // A worker that does not start again is no list of crashes: the error says what ended it
