@@ -28,6 +28,7 @@ type Case struct {
 	Orders   []Order
 	Ops      []Op
 	Program  inplace.Program // where Target.Update is "program"
+	Beside   []Beside        // programs that run in one request with it, of a worker
 	Engine   *EngineCase     // where Target.Device is "engine"; of Shape it has the window alone
 	Expect   *Expect
 
@@ -42,8 +43,7 @@ func (c *Case) Clone() *Case {
 	d := *c
 	d.Ops = slices.Clone(c.Ops)
 	d.Orders = slices.Clone(c.Orders)
-	d.Program.Buffers = slices.Clone(c.Program.Buffers)
-	d.Program.Stmts = slices.Clone(c.Program.Stmts)
+	d.Program, d.Beside = cloneProgram(c.Program), cloneBeside(c.Beside)
 	d.Engine = c.Engine.Clone()
 	return &d
 }
@@ -122,8 +122,8 @@ const DefaultLimit = 256 << 20
 // Bytes is the memory of the case: the history of every token appended, and
 // of those that snapshots hold and that a select or a restore moves, the cache's buffers
 // with two temporaries for what a lowering materialises, and the longest chunk, of which the
-// judge has a copy; for a program its buffers, four times over. -1 is more
-// than any machine has.
+// judge has a copy; for a program its buffers, four times over, and those of the programs
+// beside it. -1 is more than any machine has.
 func (c *Case) Bytes() int64 {
 	if c.Engine != nil {
 		return c.Engine.bytes()
@@ -179,11 +179,11 @@ func (c *Case) Bytes() int64 {
 			s.DType = impls.F32
 		}
 	}
-	n := s.Bytes(int(rows))
-	if n < 0 || names > 1<<40/int64(max(1, s.Batch)) {
+	n, beside := s.Bytes(int(rows)), c.besideBytes()
+	if n < 0 || beside < 0 || names > 1<<40/int64(max(1, s.Batch)) {
 		return -1
 	}
-	return n + nameBytes*names*int64(s.Batch)
+	return n + beside + nameBytes*names*int64(s.Batch)
 }
 
 // nameBytes is what the history takes for each token of an entry to know it by.
@@ -240,6 +240,9 @@ func (c *Case) Check(limit int64) error {
 	} else if len(c.Program.Buffers)+len(c.Program.Stmts) > 0 {
 		return fmt.Errorf("buffers and statements belong to a target program/…, not to %s", c.Target)
 	}
+	if err := c.checkBeside(limit); err != nil {
+		return err
+	}
 	if c.Target.IsProgram() && len(c.Ops) > 0 {
 		return fmt.Errorf("%s is a program: it runs once and takes no operations", c.Target)
 	}
@@ -287,13 +290,16 @@ func (c *Case) Blocks() int {
 	return (c.Shape.Lanes()*rows*c.Shape.Dim + c.Block - 1) / c.Block
 }
 
-// Compare orders cases by size: fewer operations first, then fewer tokens, a
+// Compare orders cases by size: fewer programs beside it first, then fewer operations, then fewer tokens, a
 // smaller window, fewer lanes, a smaller dim, smaller elements, fewer blocks,
 // then the schedule. What is left is settled by the text, so that only equal
 // cases compare as 0.
 func Compare(a, b *Case) int {
 	if a.Engine != nil && b.Engine != nil {
 		return compareEngine(a, b)
+	}
+	if d := cmp.Compare(len(a.Beside), len(b.Beside)); d != 0 {
+		return d
 	}
 	// These two settle most comparisons of a shrink.
 	if d := cmp.Compare(len(a.Ops)+len(a.Program.Stmts), len(b.Ops)+len(b.Program.Stmts)); d != 0 {

@@ -134,6 +134,9 @@ type Divergence struct {
 	// Smallest is, of a worker, the smallest case that failed, where that failed
 	// too rarely to be the one reported. Nil where it is the one reported.
 	Smallest *Case
+	// Batch is, of a fault of several programs that ran together, all of them as a case.
+	// Nil where the case of the divergence has them.
+	Batch *Case
 }
 
 // like is the lowering under which sim fails too, Eager where none does.
@@ -168,7 +171,8 @@ type Attended struct {
 const WholeCase = "case"
 
 // AmongOthers is the OpKind of a fault of several programs that ran together, which none of
-// them shows alone as far as anybody has looked: the divergence is given to one of them.
+// them shows alone as far as anybody has looked. It is of a case that has them all, or is
+// given to one of them, and has them in Batch.
 const AmongOthers = "programs together"
 
 // Runs counts the outcomes of repeated runs of one case. The divergence that
@@ -318,16 +322,10 @@ func (f Failure) String() string {
 // String says what is wrong in one sentence, without the schedule's jargon.
 func (d *Divergence) String() string {
 	switch d.OpKind {
-	case WholeCase:
+	case WholeCase, AmongOthers:
 		s := fmt.Sprintf("%s: %s", d.Fault, d.Detail)
 		if d.Runs != nil {
 			s += "; " + d.Runs.String()
-		}
-		return s
-	case AmongOthers:
-		s := fmt.Sprintf("%s: %s", d.Fault, d.Detail)
-		if r := d.Runs; r != nil && r.Of > 1 {
-			s += fmt.Sprintf("; alone it was so in %d of %d runs", r.Wrong, r.Of)
 		}
 		return s
 	}

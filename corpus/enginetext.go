@@ -50,7 +50,7 @@ func (p *parser) engineDirective(word, rest, line string) error {
 		o, err = p.forward(line)
 	}
 	e.Ops = append(e.Ops, o)
-	p.at = append(p.at, p.line)
+	p.noteLine()
 	return err
 }
 
@@ -224,7 +224,7 @@ func (p *parser) finishEngine() error {
 			return fmt.Errorf("an engine case has no line %q", word)
 		}
 	}
-	if len(p.c.Ops)+len(p.c.Orders)+len(p.c.Program.Buffers)+len(p.c.Program.Stmts) > 0 {
+	if len(p.c.Ops)+len(p.c.Orders)+len(p.c.Program.Buffers)+len(p.c.Program.Stmts)+len(p.c.Beside) > 0 {
 		return errors.New("operations of a cache or a program: an engine case has prompt, chunk, decode, crop, fork, drop and pad, each with a request")
 	}
 	return nil

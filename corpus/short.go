@@ -50,7 +50,7 @@ func ParseShort(name, text string, limit int64) (*Case, error) {
 	if len(text) > MaxText {
 		return nil, &SyntaxError{name, 1, fmt.Errorf("the text has more than %d bytes", MaxText)}
 	}
-	p := &parser{seen: map[string]bool{header: true}}
+	p := &parser{seen: map[string]bool{header: true}, at: [][]int{nil}}
 	p.c.Target, p.c.Block = window.CacheTarget(), 1
 	for i, line := range strings.Split(text, "\n") {
 		p.line = i + 1

@@ -33,20 +33,19 @@ func (c *Case) format() []byte {
 		return c.formatEngine()
 	}
 	var b bytes.Buffer
-	s := c.Shape
 	fmt.Fprintf(&b, "%s\n", header)
-	fmt.Fprintf(&b, "shape batch=%d heads=%d window=%d dim=%d dtype=%s layout=%s\n", s.Batch, s.Heads, s.Window, s.Dim, s.DType, s.Layout)
+	formatShape(&b, c.Shape)
 	fmt.Fprintf(&b, "target %s\n", c.Target)
 	fmt.Fprintf(&b, "block %d\n", c.Block)
 	fmt.Fprintf(&b, "schedule %s\n", c.Schedule)
 	for _, o := range c.Orders {
 		fmt.Fprintf(&b, "order %d %s %d: %s\n", o.Op, o.Tensor, o.Kernel, o.Schedule)
 	}
-	for _, x := range c.Program.Buffers {
-		fmt.Fprintf(&b, "buffer %s %d\n", x.Name, x.Rows)
-	}
-	for _, x := range c.Program.Stmts {
-		fmt.Fprintf(&b, "%s\n", x)
+	formatProgram(&b, c.Program)
+	for _, x := range c.Beside {
+		fmt.Fprintln(&b, besideWord)
+		formatShape(&b, x.Shape)
+		formatProgram(&b, x.Program)
 	}
 	for _, o := range c.Ops {
 		fmt.Fprintf(&b, "%s\n", o)
@@ -79,7 +78,7 @@ func Parse(name string, text []byte, limit int64) (*Case, error) {
 	if limit == 0 {
 		limit = DefaultLimit
 	}
-	p := &parser{seen: map[string]bool{}}
+	p := &parser{seen: map[string]bool{}, at: [][]int{nil}}
 	if len(text) > MaxText {
 		return nil, &SyntaxError{name, 1, fmt.Errorf("the file has more than %d bytes", MaxText)}
 	}
@@ -171,7 +170,7 @@ type parser struct {
 	c    Case
 	line int
 	seen map[string]bool
-	at   []int // line of each operation or statement
+	at   [][]int // line of each operation or statement: of the case, and of each program beside it
 
 	// Of an engine case: padding whose prompt has not come, and the line of a shape that
 	// is a window alone, 0 without.
@@ -181,7 +180,11 @@ type parser struct {
 
 // lineOf finds the line that an error of Check is about.
 func (p *parser) lineOf(err error) int {
-	n := 0
+	n, at := 0, p.at[0]
+	var beside *BesideError
+	if errors.As(err, &beside) {
+		at = p.at[beside.N]
+	}
 	var op *OpError
 	var stmt *inplace.StmtError
 	switch {
@@ -190,10 +193,16 @@ func (p *parser) lineOf(err error) int {
 	case errors.As(err, &stmt):
 		n = stmt.Stmt
 	}
-	if n < 1 || n > len(p.at) {
+	if n < 1 || n > len(at) {
 		return p.line
 	}
-	return p.at[n-1]
+	return at[n-1]
+}
+
+// noteLine notes the line of an operation or a statement.
+func (p *parser) noteLine() {
+	last := len(p.at) - 1
+	p.at[last] = append(p.at[last], p.line)
 }
 
 func (p *parser) directive(line string) error {
@@ -205,6 +214,15 @@ func (p *parser) directive(line string) error {
 		return nil
 	}
 	word, rest, _ := strings.Cut(line, " ")
+	if line == besideWord {
+		p.c.Beside, p.at = append(p.c.Beside, Beside{}), append(p.at, nil)
+		return nil
+	}
+	if x := p.beside(); word == "shape" && x != nil && x.Shape == (impls.Shape{}) {
+		var err error
+		x.Shape, err = parseShape(rest)
+		return err
+	}
 	switch word {
 	case "shape", "target", "block", "schedule", "expect":
 		if p.seen[word] {
@@ -243,7 +261,8 @@ func (p *parser) directive(line string) error {
 		name, rows, _ := strings.Cut(rest, " ")
 		b := inplace.Buffer{Name: name}
 		b.Rows, err = number(rows)
-		p.c.Program.Buffers = append(p.c.Program.Buffers, b)
+		of := p.program()
+		of.Buffers = append(of.Buffers, b)
 		return err
 	case "expect":
 		p.c.Expect, err = parseExpect(rest)
@@ -253,20 +272,21 @@ func (p *parser) directive(line string) error {
 		o := Op{Kind: k}
 		err := k.Operation().Parse(&o, rest)
 		p.c.Ops = append(p.c.Ops, o)
-		p.at = append(p.at, p.line)
+		p.noteLine()
 		return err
 	}
 	if strings.Contains(line, "=") || word == "return" {
 		s, err := inplace.ParseStmt(line)
-		p.c.Program.Stmts = append(p.c.Program.Stmts, s)
-		p.at = append(p.at, p.line)
+		of := p.program()
+		of.Stmts = append(of.Stmts, s)
+		p.noteLine()
 		return err
 	}
 	names := make([]string, len(operations))
 	for k, x := range operations {
 		names[k] = x.Name()
 	}
-	return fmt.Errorf("unknown word %q: want shape, target, block, schedule, order, buffer, %s, expect or an assignment", word, strings.Join(names, ", "))
+	return fmt.Errorf("unknown word %q: want shape, target, block, schedule, order, buffer, beside, %s, expect or an assignment", word, strings.Join(names, ", "))
 }
 
 // number reads a number as strconv prints it, so that printing gives the same
@@ -299,11 +319,15 @@ func fields(text string, keys []string, set func(key, value string) error) error
 	return nil
 }
 
-func (p *parser) shape(rest string) error {
-	s := &p.c.Shape
+func (p *parser) shape(rest string) (err error) {
+	p.c.Shape, err = parseShape(rest)
+	return err
+}
+
+func parseShape(rest string) (s impls.Shape, err error) {
 	count := 0
 	keys := []string{"batch", "heads", "window", "dim", "dtype", "layout"}
-	err := fields(rest, keys, func(key, value string) (err error) {
+	err = fields(rest, keys, func(key, value string) (err error) {
 		count++
 		switch key {
 		case "dtype":
@@ -327,7 +351,7 @@ func (p *parser) shape(rest string) error {
 	if err == nil {
 		err = s.Check()
 	}
-	return err
+	return s, err
 }
 
 func (p *parser) order(rest string) error {

@@ -255,19 +255,21 @@ func (r reporter) kept(ctx context.Context, dir string, c *corpus.Case, d *corpu
 	kept := &keptReport{Report: rep, Exec: r.flags.exec}
 	if r.client == nil {
 		if b := r.flags.engine.backend; b != nil && r.flags.exec != "" { // a server, behind a driver of ours
-			rep.Engine, rep.Worker = r.flags.engine.name, seenFrom(dir, r.flags.exec)
+			rep.Engine, rep.Worker, rep.Env = r.flags.engine.name, r.flags.exec, workerEnv()
+			rep.Folder, rep.Here = folders(dir)
 			if v := b.Version(); v != "" {
 				rep.Versions = append(rep.Versions, rep.Engine+" "+v)
 			}
 		}
 		return kept
 	}
-	rep.Worker = seenFrom(dir, r.flags.exec)
+	rep.Worker, rep.Env = r.flags.exec, workerEnv()
+	rep.Folder, rep.Here = folders(dir)
 	if h, err := r.client.Hello(ctx); err == nil {
 		rep.Versions = append(rep.Versions, aboutWorker(h))
-		// A worker that cannot print a script leaves the case file, as does a fault that the
-		// program of the script does not show alone.
-		if d == nil || d.OpKind != corpus.AmongOthers {
+		// A worker that cannot print a script leaves the case file, as does a fault of several
+		// programs: a script has one.
+		if len(c.Beside) == 0 {
 			if s, err := r.client.Reproducer(ctx, c.Text(), c.Program, c.Target.Variant); err == nil {
 				rep.ScriptName, rep.Script = s.Name, s.Text
 			}
@@ -293,10 +295,12 @@ func (k *keptReport) python() {
 	}
 }
 
-// in is the report for another folder, from where paths look otherwise.
+// in is the report for another folder. The worker's command is run in the current one, where
+// that of a shard is taken to have been run.
 func (k *keptReport) in(dir string) *report.Report {
 	if k.Exec != "" {
-		k.Report.Worker = seenFrom(dir, k.Exec)
+		k.Report.Worker = k.Exec
+		k.Report.Folder, k.Report.Here = folders(dir)
 		if k.Foreign != nil {
 			k.python()
 		}
@@ -307,58 +311,39 @@ func (k *keptReport) in(dir string) *report.Report {
 // scriptTimeout is that of workers.
 const scriptTimeout = 2 * time.Minute
 
-// seenFrom is a command whose paths are seen from here as one that runs in a
-// folder: a word is a path where there is such a file, and the first, which may
-// also be found in PATH, only with a slash. So is what follows = in another word, as in
-// env PYTHONPATH=lib. A command without a path is left as it was written.
-func seenFrom(dir, command string) string {
-	words, err := splitCommand(command)
-	if err != nil {
-		return command
+// folders are the current folder, in which a worker's command runs, as it is seen from the
+// folder of a report, and that as it is seen from here. A command may name files in ways
+// that nobody knows, in a script for a shell or in a variable, so it is run again where it
+// was, and never changed.
+func folders(dir string) (folder, here string) {
+	folder, err := relative(dir, ".")
+	if err == nil {
+		here, err = relative(".", dir)
 	}
-	moved := false
-	for i, w := range words {
-		if i == 0 && !strings.ContainsRune(w, '/') {
-			continue
-		}
-		if words[i] = wordFrom(dir, w); words[i] != w {
-			moved = true
-		}
+	if err != nil { // on another volume
+		folder, _ = filepath.Abs(".")
+		here, _ = filepath.Abs(dir)
 	}
-	if !moved {
-		return command
-	}
-	for i, w := range words {
-		words[i] = quoteWord(w)
-	}
-	return strings.Join(words, " ")
+	return folder, here
 }
 
-// wordFrom is a word of a command as seenFrom has it.
-func wordFrom(dir, word string) string {
-	if path, is := pathFrom(dir, word); is {
-		return path
-	}
-	name, value, _ := strings.Cut(word, "=")
-	list, moved := filepath.SplitList(value), false
-	for i, p := range list {
-		if path, is := pathFrom(dir, p); is {
-			list[i], moved = path, true
-		}
-	}
-	if !moved {
-		return word
-	}
-	return name + "=" + strings.Join(list, string(filepath.ListSeparator))
+// workerEnvNames are the variables that the workers and engines of this repository, their
+// scripts or docs speak of. What else a worker needs of its environment nobody knows, and not
+// everything in one is for others to read.
+var workerEnvNames = []string{
+	"NUMBA_OPT", "OLLAMA_FLASH_ATTENTION", "OLLAMA_KV_CACHE_TYPE", "OLLAMA_NEW_ENGINE", "OLLAMA_NUM_PARALLEL", "OMP_NUM_THREADS", "PYTHONPATH",
+	"TORCHDYNAMO_DISABLE", "TORCHINDUCTOR_COMPILE_THREADS", "VLLM_CPU_KVCACHE_SPACE", "VLLM_ENABLE_V1_MULTIPROCESSING", "XLA_FLAGS",
 }
 
-// pathFrom is a relative path of a file that there is, as it is seen from a folder.
-func pathFrom(dir, file string) (path string, is bool) {
-	if _, err := os.Stat(file); err != nil || filepath.IsAbs(file) {
-		return "", false
+// workerEnv is those of workerEnvNames that are set.
+func workerEnv() []string {
+	var env []string
+	for _, name := range workerEnvNames {
+		if value, set := os.LookupEnv(name); set {
+			env = append(env, name+"="+value)
+		}
 	}
-	path, err := relative(dir, file)
-	return path, err == nil
+	return env
 }
 
 // relative is the path of a file as it is seen from a folder.

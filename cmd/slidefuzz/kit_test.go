@@ -155,15 +155,17 @@ func upwardsWorker(t *testing.T) (python, file string) {
 	return python, file
 }
 
-// What dies among others alone has a report without a script, which would show nothing.
+// What dies among others alone has a report whose case has all of them, and which replays
+// as expected. It has no script, which would show nothing.
 func TestKitDiesAmongOthers(t *testing.T) {
 	python, file := upwardsWorker(t)
 	text := strings.Replace(upwards, "    functions = ", "    if len(programs) > 5: sys.exit(9)\n    functions = ", 1)
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
 	dir := t.TempDir()
-	status, stdout, _ := call(t, "", "hunt", "--exec", python+" "+file+" 1", "--seed", "1", "--cases", "8", "--jobs", "1", "--shape", "dtype=U8", "-o", dir)
+	worker := python + " " + file + " 1"
+	status, stdout, _ := call(t, "", "hunt", "--exec", worker, "--seed", "1", "--cases", "8", "--jobs", "1", "--shape", "dtype=U8", "-o", dir)
 	require.Equal(t, exitUnexpected, status, stdout)
-	require.Regexp(t, `crash: .*\(exit status 9\).*; among \d programs run together, of which this is number \d: neither half of them did so when it ran apart; alone it was so in 0 of 10 runs\n`, stdout)
+	require.Regexp(t, `crash: .*\(exit status 9\).*; among 6 programs run together: without any one of them it was not seen; wrong in 20 of 20 runs\n`, stdout)
 	pages, err := filepath.Glob(filepath.Join(dir, "*", "README.md"))
 	require.NoError(t, err)
 	scripts := map[bool]int{}
@@ -174,6 +176,23 @@ func TestKitDiesAmongOthers(t *testing.T) {
 		among := strings.Contains(string(page), "# program/worker: programs together (crash)")
 		require.Equal(t, among, errors.Is(err, fs.ErrNotExist), "%s", page)
 		scripts[among]++
+		if among {
+			require.Contains(t, string(page), "# 20 of 20 runs failed\n")
+			require.Contains(t, string(page), "The smallest shape at which it was seen to fail: 6 programs together, the first of them with ")
+			require.Contains(t, string(page), "The worker failed at 6 programs that it was given in one request")
+			file := filepath.Join(filepath.Dir(name), "case.txt")
+			status, stdout, _ := call(t, "", "replay", "--exec", worker, "--times", "3", file)
+			require.Equal(t, exitOK, status, stdout)
+			require.Contains(t, stdout, "; as expected (3 of 3 runs diverged)\n")
+			status, stdout, stderr := call(t, "", "minimize", "--exec", worker, "--shrink-time", "10s", file)
+			require.Equal(t, exitOK, status, stderr)
+			require.Equal(t, 5, strings.Count(stdout, "\nbeside\n"), stdout)
+			require.Contains(t, stderr, "6 programs together, the first: buffer ")
+			again := t.TempDir()
+			status, stdout, _ = call(t, "", "report", "--exec", worker, "-o", again, file)
+			require.Equal(t, exitOK, status, stdout)
+			require.NoFileExists(t, filepath.Join(again, "repro.py"))
+		}
 	}
 	require.Equal(t, 1, scripts[true])
 	require.Positive(t, scripts[false], "what is wrong alone has one")

@@ -40,6 +40,9 @@ func plural(n int, word string) string {
 
 // inWords is a case in a few words.
 func inWords(c *corpus.Case) string {
+	if n := len(c.Beside) + 1; n > 1 {
+		return fmt.Sprintf("%d programs together, the first: %s", n, inWords(c.Each()[0]))
+	}
 	s := c.Shape
 	if e := c.Engine; e != nil {
 		return fmt.Sprintf("window %d, %s %s, %s, %s, %s", s.Window, e.Model.Arch, e.Model.Kind,

@@ -115,6 +115,7 @@ var hunts = []struct{ name, hunt string }{
 	{"host", "slidefuzz hunt --device host"},
 	{"opencl", "slidefuzz hunt --cases 500 roll/drop-war/opencl cat/drop-war/opencl up-shift/drop-clone/opencl down-shift/drop-war/opencl program/drop-war/opencl"},
 	{"worker", "slidefuzz hunt --exec './slidefuzz-worker roll/drop-war/sim' --cases 500 --shrink-time 5s"},
+	{"worker in a shell", `slidefuzz hunt --exec "sh -c 'exec ./slidefuzz-worker roll/drop-war/sim'" --cases 500 --shrink-time 5s`},
 	{"bookkeeping of a worker", "slidefuzz hunt --exec 'slidefuzz worker reset-length/fused/sim' --cases 500 --shrink-time 5s"},
 	{"programs", "slidefuzz hunt --exec 'slidefuzz worker program/drop-war/sim' --cases 320 --shrink-time 5s"},
 }
@@ -210,7 +211,12 @@ func (x tester) report(t *testing.T, dir string) (kind string) {
 	for line := range strings.Lines(commands) {
 		line = strings.TrimSpace(line)
 		status, out := x.run(t, dir, line)
-		switch words := strings.Fields(line); words[0] + " " + words[1] {
+		// A worker's runs in the folder of the hunt.
+		_, command, found := strings.Cut(line, "&& ")
+		if !found {
+			command = line
+		}
+		switch words := strings.Fields(command); words[0] + " " + words[1] {
 		case "slidefuzz replay":
 			if strings.HasSuffix(line, "the next may all pass") {
 				assert.LessOrEqual(t, status, 1, "%s: %s", line, out)

@@ -2,7 +2,9 @@ package report
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
@@ -30,7 +32,7 @@ func (r folder) Commands() string {
 	if r.Limits != "" {
 		of += " " + r.Limits
 	}
-	add("slidefuzz replay"+of+memoryArg(r.Case)+" case.txt", r.outcome())
+	add(r.inFolder("slidefuzz replay"+of+memoryArg(r.Case), "case.txt"), r.outcome())
 	if r.replays() {
 		note := "without slidefuzz: exits with 1"
 		if d.Runs != nil && !always(d.Runs) {
@@ -39,7 +41,7 @@ func (r folder) Commands() string {
 		add("python3 "+ReproduceName, note)
 	}
 	if r.shrinkable() {
-		add("slidefuzz minimize"+of+memoryArg(r.Case)+" case.txt", "is there a smaller one?")
+		add(r.inFolder("slidefuzz minimize"+of+memoryArg(r.Case), "case.txt"), "is there a smaller one?")
 	}
 	if d.Sim != nil {
 		note := "the same race in a fixed order: fails every time"
@@ -70,6 +72,27 @@ func (r folder) Commands() string {
 	return text
 }
 
+// inFolder is a command with a file of the report, run in the folder and with the variables
+// that the worker's command had. A shell of its own leaves the reader's where it is.
+func (r Report) inFolder(command, file string) string {
+	for _, set := range slices.Backward(r.Env) {
+		name, value, _ := strings.Cut(set, "=")
+		command = name + "=" + shellWord(value) + " " + command
+	}
+	if r.Worker == "" || r.Folder == "" || r.Folder == "." {
+		return command + " " + file
+	}
+	return "(cd " + shellWord(noFlag(filepath.ToSlash(r.Folder))) + " && " + command + " " + shellWord(noFlag(filepath.ToSlash(filepath.Join(r.Here, file)))) + ")"
+}
+
+// noFlag is a path that no command takes for a flag.
+func noFlag(path string) string {
+	if strings.HasPrefix(path, "-") {
+		return "./" + path
+	}
+	return path
+}
+
 // outcome is what replaying the case comes to, in a few words.
 func (r Report) outcome() string {
 	d := r.Divergence
@@ -94,13 +117,12 @@ const sureFailures = 7
 
 // shrinkable reports whether there is a point in minimizing the case. A hang
 // takes too long, and so does a device that crashes; a race in an order that the
-// device chose cannot be asked twice, and is left as it was found, as is what a program
-// does among others alone.
+// device chose cannot be asked twice, and is left as it was found.
 func (r Report) shrinkable() bool {
 	d := r.Divergence
 	switch {
 	case r.overWorker(), r.inEngine():
-		return d.Fault != corpus.FaultHang && d.OpKind != corpus.AmongOthers
+		return d.Fault != corpus.FaultHang
 	case d.Fault.OfProcess():
 		return false
 	}

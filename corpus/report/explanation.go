@@ -45,6 +45,10 @@ func (r Report) Extent() string {
 
 func extent(c *corpus.Case) string {
 	s := c.Shape
+	if n := len(c.Beside) + 1; n > 1 {
+		one := c.Each()[0]
+		return fmt.Sprintf("%d programs together, the first of them with %s", n, extent(one))
+	}
 	if e := c.Engine; e != nil {
 		return fmt.Sprintf("window %d, %s, requests %d, tokens %d", s.Window, e.Model, len(e.Requests()), e.Tokens())
 	}
@@ -80,6 +84,9 @@ func (r Report) Explanation() string {
 	if d.Fault.OfProcess() {
 		if r.inEngine() {
 			return "The engine failed: it, or what drives it here, may be to blame."
+		}
+		if n := len(r.Case.Beside) + 1; n > 1 {
+			return fmt.Sprintf("The worker failed at %d programs that it was given in one request, none of which needs another: the compiler that it drives may be to blame, or the worker, which puts them together. The case holds all of them, a line `beside` before each but the first, and a replay gives them to the worker in one request.", n)
 		}
 		if r.overWorker() {
 			return "The worker failed: the cache that it drives may be to blame, or the worker itself."

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -74,6 +75,17 @@ func fenced(v any) string {
 	text := lines(v)
 	ticks := strings.Repeat("`", max(3, longestRun(text)+1))
 	return ticks + "\n" + text + ticks
+}
+
+// plainWord matches words that a shell takes as they are.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./,:@%+-]+$`)
+
+// shellWord is text as one argument of a shell, in quotes where it needs them.
+func shellWord(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return shellArg(text)
 }
 
 // shellArg is text as one argument of a shell.

@@ -2,8 +2,11 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
 
@@ -55,8 +58,15 @@ func (r Report) Python(w Foreign) []byte {
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "\"\"\"%s\n\nA finding of slidefuzz in the cache that COMMAND serves. This script needs nothing but\nPython: it starts the command, replays the operations and exits with 1 where a reply\nis wrong, with 0 where none is. It speaks version 1 of slidefuzz's worker protocol.\n\"\"\"\n\n", docText(d.String()))
-	b.WriteString("import json\nimport struct\nimport subprocess\nimport sys\nimport threading\n\n")
-	fmt.Fprintf(&b, "COMMAND = %s  # paths as seen from this folder\n", literal(w.Command))
+	b.WriteString("import json\nimport os\nimport struct\nimport subprocess\nimport sys\nimport threading\n\n")
+	fmt.Fprintf(&b, "COMMAND = %s\n", literal(w.Command))
+	fmt.Fprintf(&b, "FOLDER = %s  # where it runs, as seen from the folder of this script\n", literal(cmp.Or(filepath.ToSlash(r.Folder), ".")))
+	env := map[string]string{}
+	for _, set := range r.Env {
+		name, value, _ := strings.Cut(set, "=")
+		env[name] = value
+	}
+	fmt.Fprintf(&b, "ENV = %s  # beside what is set already\n", literal(env))
 	fmt.Fprintf(&b, "TIMEOUT = %d  # seconds for a reply\n", w.Seconds)
 	runs := 1
 	if d.Runs != nil && !always(d.Runs) {

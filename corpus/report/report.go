@@ -41,9 +41,14 @@ type Report struct {
 	// Engine is what --engine names where the case's engine needs that, "" otherwise. Its
 	// command, if it has one, is Worker.
 	Engine string
-	// Of a case that a worker ran: its command, and a script that shows the
-	// fault without slidefuzz, if there is one.
+	// Of a case that a worker ran: its command, the folder in which that runs as it is seen
+	// from the report's, and the report's as it is seen from there, both empty for the same;
+	// variables of its environment, as NAME=VALUE; and a script that shows the fault without
+	// slidefuzz, if there is one.
 	Worker     string
+	Folder     string
+	Here       string
+	Env        []string
 	ScriptName string
 	Script     []byte
 }

@@ -464,6 +464,15 @@ func TestWorkerReport(t *testing.T) {
 	require.NoError(t, r.WriteDir(dir))
 	require.Contains(t, read("README.md"), "F32, window 2.\n\nThe case was not shrunk to its end in 20.0s: a smaller one may fail too.\n\n## Why")
 
+	r.Folder, r.Here, r.Env = "../..", "reports/-one's", []string{"PYTHONPATH=lib:.", "XLA_FLAGS=--a --b"}
+	require.NoError(t, r.WriteDir(dir))
+	require.Contains(t, read("README.md"), "\n(cd ../.. && PYTHONPATH=lib:. XLA_FLAGS='--a --b' slidefuzz replay --exec 'python3 worker.py' \"reports/-one's/case.txt\")  # 7 of 20")
+	require.Contains(t, read("README.md"), "\nslidefuzz replay sim.txt ")
+	r.Here = "-one"
+	require.NoError(t, r.WriteDir(dir))
+	require.Contains(t, read("README.md"), " ./-one/case.txt)  # 7 of 20")
+	r.Folder, r.Here, r.Env = "", "", nil
+
 	r.Worker = "'/with spaces/python3' worker.py"
 	r.Divergence.Smallest = r.Case.Clone()
 	r.Divergence.Smallest.Shape.Heads = 7
@@ -500,7 +509,7 @@ func TestReportCommands(t *testing.T) {
 	r.Worker = "./w"
 	require.Contains(t, commands(r), "minimize", "a worker that crashes can be asked again")
 	r.Divergence.OpKind = corpus.AmongOthers
-	require.NotContains(t, commands(r), "minimize", "alone it does nothing")
+	require.Contains(t, commands(r), "minimize", "of several programs some may be left out")
 	r.Divergence.Fault = corpus.FaultHang
 	require.NotContains(t, commands(r), "minimize")
 	r = raced(t)

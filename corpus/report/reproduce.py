@@ -49,7 +49,7 @@ class Worker:
     """The worker's process, and the messages to and from it."""
 
     def __init__(self):
-        self.process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(COMMAND, env={**os.environ, **ENV}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.ask("hello", protocol="1")
 
     def ask(self, op, tensors=None, **meta):
@@ -233,6 +233,9 @@ class Case:
 
 
 def main():
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), FOLDER)
+    if os.path.isdir(folder):  # a script that was moved alone runs the command where it is called
+        os.chdir(folder)
     worker = Worker()
     try:
         for run in range(RUNS):

@@ -234,7 +234,7 @@ func (h *hunter) part(ctx context.Context, c *corpus.Case, d *corpus.Divergence)
 // of a program of several statements with wrong rows, while there is time.
 func (h *hunter) comesApart(failure corpus.Failure, c *corpus.Case) bool {
 	return h.result.Foreign && failure.Target.IsProgram() && failure.Fault == corpus.FaultRows && h.r != nil &&
-		len(c.Program.Stmts) > 1 && (h.until.IsZero() || time.Now().Before(h.until))
+		len(c.Program.Stmts) > 1 && len(c.Beside) == 0 && (h.until.IsZero() || time.Now().Before(h.until))
 }
 
 // eachAlone runs each statement of a case as a program of its own, but for the definitions

@@ -3,11 +3,13 @@ package hunt
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -17,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/evolve"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -53,6 +56,31 @@ func serveAmong(kind string, in io.Reader, out io.Writer) (serves bool, err erro
 		at = func(_, count int, _ *worker.Message) {
 			if count >= 6 || count == 1 && rand.IntN(4) > 0 {
 				os.Exit(9)
+			}
+		}
+	case "dies in half of six programs together":
+		at = func(_, count int, _ *worker.Message) {
+			if count >= 6 && rand.IntN(2) > 0 {
+				os.Exit(9)
+			}
+		}
+	case "dies of two wide programs together":
+		at = func(_, count int, m *worker.Message) {
+			wide := map[string]bool{}
+			for i := range m.Tensors {
+				if m.Tensors[i].Shape[1] > 2 {
+					program, _, _ := strings.Cut(m.Tensors[i].Name, ".")
+					wide[program] = true
+				}
+			}
+			if len(wide) > 1 {
+				os.Exit(9)
+			}
+		}
+	case "chatters at six programs together":
+		at = func(_, count int, _ *worker.Message) {
+			if count >= 6 {
+				_, _ = os.Stdout.WriteString("Compiling, please wait\n")
 			}
 		}
 	case "dies, and then is silent":
@@ -147,8 +175,25 @@ func serveAmong(kind string, in io.Reader, out io.Writer) (serves bool, err erro
 
 func programTarget() window.Target { return window.Target{Update: "program", Device: window.Worker} }
 
+// replaysTogether reads the case of a finding as its file has it and runs it in a fresh
+// worker, which must do as expected.
+func replaysTogether(t *testing.T, client *worker.Client, f *Finding, programs int) Verdict {
+	t.Helper()
+	require.Nil(t, f.Divergence.Batch)
+	c, err := corpus.Parse("case.txt", f.Small.Text(), 0)
+	require.NoError(t, err)
+	require.Len(t, c.Each(), programs)
+	all, _, err := backends(t.Context(), client, nil)
+	require.NoError(t, err)
+	v, err := (&Runner{Backends: all}).Replay(t.Context(), c, 0)
+	require.NoError(t, err)
+	require.True(t, v.OK, "%s", v)
+	require.Contains(t, v.String(), "; as expected")
+	return v
+}
+
 // What the worker does at several programs and at none of them alone is a finding, of the
-// fewest that do it, and is not shrunk as if it were one program's.
+// fewest that do it, whose case has all of them.
 func TestDiesAmongOthers(t *testing.T) {
 	t.Parallel()
 	r, err := huntIn(t.Context(), testWorker(t, "dies of six programs together"), programTarget(), nil, Options{Seed: 1, Cases: 64})
@@ -160,10 +205,102 @@ func TestDiesAmongOthers(t *testing.T) {
 	require.Equal(t, 8, f.Seen, "each eight of them")
 	require.Equal(t, 8, f.At, "the last of the first eight")
 	require.Equal(t, corpus.FaultCrash, f.Divergence.Fault)
-	require.Regexp(t, `^crash: (before|in reply to) programs: its process ended \(exit status 9\); among 8 programs run together, of which this is number 8: neither half of them did so when it ran apart; alone it was so in 0 of 10 runs$`, f.Divergence.String())
-	require.Equal(t, corpus.Rate{Wrong: 1, Of: 11}, f.Small.Expect.Rate)
-	require.Equal(t, f.Found.Program, f.Small.Program)
+	require.Regexp(t, `^crash: (before|in reply to) programs: its process ended \(exit status 9\); among 6 programs run together: without any one of them it was not seen; wrong in 20 of 20 runs$`, f.Divergence.String())
+	require.False(t, f.Stats.Bounded)
+	require.Zero(t, f.Small.Expect.Rate)
 	require.Equal(t, 8, r.Variants[""].Wrong)
+	v := replaysTogether(t, testWorker(t, "dies of six programs together"), &f, 6)
+	require.Equal(t, corpus.Runs{Of: 1, Wrong: 1}, v.Runs)
+}
+
+// The programs that do it together are found, wherever they are in a batch.
+func TestDiesOfTwoAmongOthers(t *testing.T) {
+	t.Parallel()
+	cases := wideCases(t, "0010000001")
+	for i, c := range cases {
+		c.Program.Buffers[0].Rows = 2 + i // so that they can be told apart
+	}
+	all, b, err := backends(t.Context(), testWorker(t, "dies of two wide programs together"), nil)
+	require.NoError(t, err)
+	found, err := b.Run(t.Context(), cases)
+	require.NoError(t, err)
+	require.Len(t, found, 10)
+	at := slices.IndexFunc(found, func(d *corpus.Divergence) bool { return d != nil })
+	require.Equal(t, corpus.AmongOthers, found[at].OpKind)
+	require.Len(t, found[at].Batch.Each(), 10)
+	all.Limit = cases[9].Bytes() // of the largest: a batch may take more
+	require.Greater(t, found[at].Batch.Bytes(), all.Limit)
+	small, d, stats, err := (&Runner{Backends: all}).Minimize(t.Context(), cases[at], found[at])
+	require.NoError(t, err)
+	require.False(t, stats.Bounded)
+	require.Equal(t, &corpus.Runs{Of: 20, Wrong: 20}, d.Runs)
+	left := small.Each()
+	require.Len(t, left, 2)
+	require.Equal(t, []int{4, 11}, []int{left[0].Program.Buffers[0].Rows, left[1].Program.Buffers[0].Rows})
+	// Of the case alone it is the same.
+	again, _, _, err := (&Runner{Backends: all}).Minimize(t.Context(), corpus.Batch(cases), d)
+	require.NoError(t, err)
+	require.Equal(t, string(small.Text()), string(again.Text()))
+}
+
+// A hunt that goes on from a corpus begins with what several programs did together.
+func TestDiesAmongOthersIsKept(t *testing.T) {
+	t.Parallel()
+	const kind = "dies of six programs together"
+	s := &shelf{}
+	_, err := huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, Options{Seed: 1, Cases: 32, Corpus: s})
+	require.NoError(t, err)
+	require.Len(t, s.failed, 1)
+	s = &shelf{was: evolve.Kept{Failures: s.failed}}
+	r, err := huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, Options{Seed: 2, Cases: 3, Corpus: s})
+	require.NoError(t, err)
+	require.Len(t, r.Findings, 1)
+	require.Equal(t, 1, r.Findings[0].At)
+	require.Len(t, r.Findings[0].Small.Each(), 6)
+}
+
+// What several programs do together in some runs alone has a rate, and replay counts it.
+func TestDiesAtTimesAmongOthers(t *testing.T) {
+	t.Parallel()
+	const kind = "dies in half of six programs together"
+	r, err := huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, Options{Seed: 1, Cases: 64})
+	require.NoError(t, err)
+	require.Len(t, r.Findings, 1)
+	f := &r.Findings[0]
+	rate := f.Small.Expect.Rate
+	require.Positive(t, rate.Wrong)
+	require.Less(t, rate.Wrong, rate.Of)
+	require.Equal(t, 20, rate.Of)
+	v := replaysTogether(t, testWorker(t, kind), f, len(f.Small.Beside)+1)
+	require.Equal(t, 20, v.Runs.Of)
+	require.Positive(t, v.Runs.Wrong)
+	require.Zero(t, v.Others)
+}
+
+// Nonsense among others is told and replayed as a crash is, in shards too.
+func TestChattersAmongOthers(t *testing.T) {
+	t.Parallel()
+	const kind = "chatters at six programs together"
+	o := Options{Seed: 1, Cases: 64}
+	parts := make([]Part, 2)
+	for i := range parts {
+		o := o
+		o.Shard, o.Note = Shard{i, 2}, func(n Note) {
+			text, err := json.Marshal(n)
+			require.NoError(t, err)
+			var kept Note
+			require.NoError(t, json.Unmarshal(text, &kept))
+			parts[i].Notes = append(parts[i].Notes, kept)
+		}
+		var err error
+		parts[i].Result, err = huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, o)
+		require.NoError(t, err)
+	}
+	merged, err := Merge(programTarget(), o, parts, true)
+	require.NoError(t, err)
+	require.Len(t, merged.Findings, 1)
+	require.Equal(t, corpus.FaultProtocol, merged.Findings[0].Divergence.Fault)
+	replaysTogether(t, testWorker(t, kind), &merged.Findings[0], 6)
 }
 
 // What the program that has it then does alone too is its own, and shrunk.
@@ -185,7 +322,7 @@ func TestDiesBeforeTheTimeIsUp(t *testing.T) {
 	r, err := huntIn(t.Context(), testWorker(t, "dies, and then is silent"), programTarget(), nil, Options{Seed: 1, Time: time.Second, ShrinkTime: 200 * time.Millisecond})
 	require.NoError(t, err)
 	require.Len(t, r.Findings, 1)
-	require.Contains(t, r.Findings[0].Divergence.String(), "(exit status 9); among 32 programs run together, of which this is number 1: the time was up before it was known whether one of them does so alone")
+	require.Contains(t, r.Findings[0].Divergence.String(), "(exit status 9); among 32 programs run together: the time was up before it was known whether one of them does so alone")
 }
 
 // A worker that hangs at each program ends the hunt after four hangs, and what was not run
@@ -197,8 +334,10 @@ func TestHangsAtPrograms(t *testing.T) {
 		cases, start int
 		says         string
 	}{
-		"hangs at programs":         {"it hung at 3 programs", 3, 4, ""},
-		"hangs at several programs": {"it hung 3 times at several programs together", 96, 4, "among 32 programs run together, of which this is number 32: none of them did so alone"},
+		"hangs at programs": {"it hung at 3 programs", 3, 4, ""},
+		// Three batches, and the first anew: itself once, halves of it four times, and three
+		// times what is left.
+		"hangs at several programs": {"it hung 3 times at several programs together", 96, 4 + 8, "among 2 programs run together: without any one of them it was not seen; wrong in 3 of 3 runs"},
 	} {
 		client := testWorker(t, kind)
 		client.Timeout = 300 * time.Millisecond
@@ -210,7 +349,27 @@ func TestHangsAtPrograms(t *testing.T) {
 		require.Equal(t, corpus.FaultHang, r.Findings[0].Divergence.Fault)
 		require.Contains(t, r.Findings[0].Divergence.String(), x.says)
 		require.LessOrEqual(t, client.Starts(), x.start, kind)
+		if x.says != "" {
+			again := testWorker(t, kind)
+			again.Timeout = client.Timeout
+			replaysTogether(t, again, &r.Findings[0], 2)
+		}
 	}
+}
+
+// A batch that hangs is run again, if only once, where there is no time for more.
+func TestHangAmongOthersTakesLong(t *testing.T) {
+	t.Parallel()
+	client := testWorker(t, "hangs at several programs")
+	client.Timeout = time.Second
+	r, err := huntIn(t.Context(), client, programTarget(), nil, Options{Seed: 1, Cases: 32, ShrinkTime: 500 * time.Millisecond})
+	require.NoError(t, err)
+	require.Len(t, r.Findings, 1)
+	f := &r.Findings[0]
+	require.True(t, f.Stats.Bounded)
+	require.Contains(t, f.Divergence.String(), "among 32 programs run together: none of them did so alone; wrong in 1 of 1 runs")
+	require.LessOrEqual(t, client.Starts(), 3)
+	require.Len(t, f.Small.Each(), 32)
 }
 
 // wideCases are programs of two statements, of three heads where wide has a 1.
@@ -299,6 +458,51 @@ func TestWrongAmongOthers(t *testing.T) {
 	}
 }
 
+// A case of several programs says which of them is wrong together with the others.
+func TestReplaySaysWhichIsWrong(t *testing.T) {
+	t.Parallel()
+	cases := wideCases(t, "00")
+	cases[0].Program.Stmts = cases[0].Program.Stmts[:1]
+	c, err := corpus.Parse("case.txt", corpus.Batch(cases).Text(), 0)
+	require.NoError(t, err)
+	all, _, err := backends(t.Context(), testWorker(t, "wrong among others"), nil)
+	require.NoError(t, err)
+	v, err := (&Runner{Backends: all}).Replay(t.Context(), c, 3)
+	require.NoError(t, err)
+	require.Contains(t, v.String(), "diverges: op 2 (statement), x stored of program 2 of 2 run together: lane 0 row 0 holds ")
+	require.Contains(t, v.String(), "(3 of 3 runs diverged)")
+	for _, one := range c.Each() {
+		v, err := (&Runner{Backends: all}).Replay(t.Context(), one, 0)
+		require.NoError(t, err)
+		require.True(t, v.OK)
+	}
+	small, d, _, err := (&Runner{Backends: all}).Minimize(t.Context(), c, v.Divergence)
+	require.NoError(t, err)
+	require.Len(t, small.Each(), 2)
+	require.Equal(t, &corpus.Runs{Of: 20, Wrong: 20, Least: 1, Most: 1}, d.Runs)
+}
+
+// Of several programs of which one is wrong alone that one is left, and shrunk.
+func TestMinimizeToTheOneThatIsWrong(t *testing.T) {
+	t.Parallel()
+	cases := wideCases(t, "000")
+	for _, c := range cases[:2] {
+		c.Program.Stmts = c.Program.Stmts[1:]
+	}
+	c := corpus.Batch(cases)
+	all, _, err := backends(t.Context(), testWorker(t, "index writes"), nil)
+	require.NoError(t, err)
+	r := &Runner{Backends: all}
+	d, err := r.One(t.Context(), c)
+	require.NoError(t, err)
+	require.Equal(t, "stored of program 3 of 3 run together", d.Where)
+	small, d, _, err := r.Minimize(t.Context(), c, d)
+	require.NoError(t, err)
+	require.Equal(t, "stored", d.Where)
+	require.Len(t, small.Each(), 1)
+	require.Len(t, small.Program.Stmts, 1)
+}
+
 // A worker that does not start again is no list of crashes: the error says what ended it
 // first, which is a finding of the batch.
 func TestDoesNotStartAgain(t *testing.T) {
@@ -309,7 +513,7 @@ func TestDoesNotStartAgain(t *testing.T) {
 	require.Regexp(t, `^cases 33 to 64 of seed 1: the worker does not start again: .*\(exit status 1\): no such device \(what ended the process before it: .*its process ended \(exit status 9\)\)$`, err.Error())
 	require.Equal(t, 33, r.Cases)
 	require.Len(t, r.Findings, 1)
-	require.Regexp(t, `^crash: .*\(exit status 9\); among 32 programs run together, of which this is number 1: whether one of them does so alone could not be tried$`, r.Findings[0].Divergence.String())
+	require.Regexp(t, `^crash: .*\(exit status 9\); among 32 programs run together: whether one of them does so alone could not be tried$`, r.Findings[0].Divergence.String())
 }
 
 // What was wrong before is told too, though nothing more of it can be tried.

@@ -71,6 +71,10 @@ type flaky struct {
 	// stopped: a run could not be made, or was cut short, as where a worker does not start
 	// again. What was not tried then may be smaller.
 	stopped bool
+	// hangs: a run that fails takes the whole time limit. None is begun to be counted after
+	// end, but for the first.
+	hangs bool
+	end   time.Time
 	// quick: hundreds of runs take no time. most bounds those of a candidate.
 	quick bool
 	most  int
@@ -118,9 +122,6 @@ func (r *Runner) minimizeForeign(ctx context.Context, c *corpus.Case, d *corpus.
 func (r *Runner) shrinkFlaky(ctx, steps context.Context, c *corpus.Case, d *corpus.Divergence, quick bool, lost int) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
 	c = c.Clone()
 	want := d.Failure(c.Target)
-	if d.OpKind == corpus.AmongOthers {
-		want.OpKind = corpus.WholeCase // what it would be of this one alone
-	}
 	all := ctx
 	ctx, steps = context.WithValue(ctx, allTime{}, all), context.WithValue(steps, allTime{}, all)
 	f := &flaky{r: r, want: want, last: d, kept: []keptCase{{c, d}}, quick: quick, most: flakyTries, lost: lost}
@@ -449,7 +450,10 @@ func (f *flaky) confirm(ctx context.Context) (best keptCase, runs int) {
 
 // confirmCount is the count that is reported of a case.
 func (f *flaky) confirmCount(ctx context.Context, c *corpus.Case) *corpus.Runs {
-	if f.quick {
+	switch {
+	case f.hangs:
+		return f.countHangs(ctx, c, hangRuns)
+	case f.quick:
 		return f.countQuick(ctx, c)
 	}
 	return f.count(ctx, c, confirmRuns)

@@ -451,7 +451,7 @@ func hangsText(kind string) string {
 func (h *hunter) minimize(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error) {
 	f := &Finding{Found: c, At: n.Number, Seen: 1, After: time.Since(h.start) - h.shrinking}
 	from := time.Now()
-	if d.Fault != corpus.FaultHang { // which is not run again, so that no backend is waited for
+	if d.Fault != corpus.FaultHang || d.Batch != nil { // a hang of one is not run again, so that no backend is waited for
 		defer h.alone()()
 	}
 	var err error

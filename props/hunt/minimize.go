@@ -22,7 +22,7 @@ import (
 //   - What fails in somebody else's program is shrunk as what may fail sometimes,
 //     unless its runs are quick and it fails in each of them.
 //   - What several programs did together is looked for in the one that has it, and if that
-//     never does so alone it is left as it was found.
+//     never does so alone programs are left out: the result has all that are left.
 //   - What a backend cannot be asked is not tried: see run.Fitter.
 //   - A case that fails on sim alike is shrunk there, and run again in the end.
 func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
@@ -32,6 +32,8 @@ func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Diverge
 	}
 	traits := backend.Traits(c.Target)
 	switch {
+	case d.Batch != nil, len(c.Beside) > 0:
+		return r.minimizeBatch(ctx, c, d)
 	case d.Fault == corpus.FaultHang, d.Fault == corpus.FaultCrash && !traits.Foreign:
 		small := cutAfter(c, d)
 		small.Expect = d.Expect()
@@ -105,8 +107,12 @@ func (r *Runner) minimizeOrdered(ctx context.Context, c *corpus.Case, d *corpus.
 	return small, last, stats
 }
 
-// cutAfter is the case without the operations after the one that went wrong.
+// cutAfter is the case without the operations after the one that went wrong, or all the
+// programs that went wrong together.
 func cutAfter(c *corpus.Case, d *corpus.Divergence) *corpus.Case {
+	if d.Batch != nil {
+		return d.Batch.Clone()
+	}
 	cut := c.Clone()
 	if c.Engine != nil {
 		if d.Op < len(cut.Engine.Ops) {

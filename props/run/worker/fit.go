@@ -105,6 +105,9 @@ const outsideShare = 32
 // Takes implements run.Fitter: a worker has no blocks and no order, unless it offers
 // to follow one, and not every element type; what it does not offer is not asked, and what is left out stays out.
 func (b *Backend) Takes(c *corpus.Case) bool {
+	if len(c.Beside) > 0 {
+		return !slices.ContainsFunc(c.Each(), func(one *corpus.Case) bool { return !b.Takes(one) })
+	}
 	if c.Target.IsProgram() && (len(c.Program.Stmts) == 0 || c.Program.Grammar() > b.grammar()) {
 		return false // the one says nothing of a worker, the other is not asked
 	}

@@ -247,11 +247,51 @@ func (b *Backend) tell(cases []*corpus.Case, all []*corpus.Divergence, first int
 	if at < 0 {
 		at = len(all) - 1
 	}
-	one := *d
-	one.Op, one.OpKind = max(1, len(cases[at].Program.Stmts)), corpus.AmongOthers
-	one.Detail = fmt.Sprintf("%s; among %d programs run together, of which this is number %d: %s", d.Detail, len(cases), at+1, looked)
-	all[at], b.skipped[first+at] = &one, false
+	one := among(cases, d)
+	one.Detail += ": " + looked
+	one.Batch = corpus.Batch(cases)
+	all[at], b.skipped[first+at] = one, false
 	return all
+}
+
+// among is what a batch came to, d, as the divergence of a case of all of it.
+func among(cases []*corpus.Case, d *corpus.Divergence) *corpus.Divergence {
+	of := *d
+	of.Op, of.OpKind = max(1, len(cases[0].Program.Stmts)), corpus.AmongOthers
+	of.Detail = fmt.Sprintf("%s; among %d programs run together", d.Detail, len(cases))
+	return &of
+}
+
+// batch runs a case of several programs, in one request.
+func (b *Backend) batch(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
+	cases := c.Each()
+	programs := make([]inplace.Program, len(cases))
+	for i := range cases {
+		programs[i] = cases[i].Program
+	}
+	found, skipped, err := b.runPrograms(ctx, cases, programs)
+	if err != nil {
+		return nil, err
+	}
+	if found[0] != nil && found[0].OpKind == corpus.WholeCase {
+		return among(cases, found[0]), nil
+	}
+	for i, d := range found {
+		if d == nil {
+			continue
+		}
+		which := fmt.Sprintf("program %d of %d run together", i+1, len(cases))
+		if d.Fault == corpus.FaultRows {
+			d.Where += " of " + which
+		} else {
+			d.Detail = which + ": " + d.Detail
+		}
+		return d, nil
+	}
+	if !slices.Contains(skipped, "") {
+		return nil, &run.SkippedError{Reason: skipped[0]}
+	}
+	return nil, nil
 }
 
 // countAmong adds a program that was wrong only among others, once.

@@ -107,6 +107,9 @@ func (b *Backend) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Dive
 		}
 		return found, err
 	}
+	if slices.ContainsFunc(cases, func(c *corpus.Case) bool { return len(c.Beside) > 0 }) {
+		return nil, errors.New("a case of several programs is a request of its own, and not run with others")
+	}
 	// A request has one variant.
 	all := make([]*corpus.Divergence, 0, len(cases))
 	for len(cases) > 0 {
@@ -140,6 +143,9 @@ func (b *Backend) count(c *corpus.Case, skipped bool) {
 // one runs a case on the worker, which gets a fresh process where the one before
 // is gone.
 func (b *Backend) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, error) {
+	if len(c.Beside) > 0 {
+		return b.batch(ctx, c)
+	}
 	if p, ok := c.TheProgram(); ok {
 		all, skipped, err := b.runPrograms(ctx, []*corpus.Case{c}, []inplace.Program{p})
 		if err != nil {
