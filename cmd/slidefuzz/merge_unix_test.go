@@ -87,20 +87,18 @@ func TestMergeIsTheWholeHunt(t *testing.T) {
 			assert.Contains(t, whole, filepath.Join("out", "index.html"))
 		})
 	}
-	for _, fault := range []string{"late-return", "read-early", "drop-war"} {
+	for _, fault := range []string{"late-return", "read-early"} {
 		for _, seed := range []string{"1", "2", "3"} {
 			t.Run(fault+" "+seed, func(t *testing.T) {
-				if testing.Short() && (fault == "drop-war" || seed != "2") {
+				if testing.Short() && seed != "2" {
 					t.Skip("the others go the same ways")
 				}
 				worker := []string{"--exec", slidefuzz + " worker program/" + fault + "/sim"}
 				args := append([]string{"hunt", "--seed", seed, "--cases", "300"}, worker...)
 				whole := told(t, 1, args...)
 				require.Greater(t, strings.Count(whole["json"], `"event":"finding"`), 1)
-				for _, of := range []int{2, 4} {
-					merged := told(t, 1, append(append([]string{"merge"}, worker...), shards(t, of, args...)...)...)
-					assert.Equal(t, whole, merged, "%d shards", of)
-				}
+				merged := told(t, 1, append(append([]string{"merge"}, worker...), shards(t, 4, args...)...)...)
+				assert.Equal(t, whole, merged)
 			})
 		}
 	}
