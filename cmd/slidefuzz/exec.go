@@ -37,6 +37,13 @@ type workerFlags struct {
 }
 
 func execFlags(fs *flag.FlagSet) *workerFlags {
+	w := workerAloneFlags(fs)
+	w.engine.add(fs)
+	return w
+}
+
+// workerAloneFlags are those of a worker, without those of an engine.
+func workerAloneFlags(fs *flag.FlagSet) *workerFlags {
 	w := &workerFlags{}
 	fs.Func("exec", "the worker: `'COMMAND ARG …'`, split at spaces outside quotes", func(command string) error {
 		if w.exec = command; strings.TrimSpace(command) == "" {
@@ -44,7 +51,6 @@ func execFlags(fs *flag.FlagSet) *workerFlags {
 		}
 		return nil
 	})
-	w.engine.add(fs)
 	fs.Var(&w.memory, "worker-memory", "`SIZE` that a worker may hold in memory (default 8GiB)")
 	durationVar(fs, &w.timeout, "timeout", "a device or worker that does not answer for `DURATION` has hung (default 1m, workers 2m)")
 	startTimeoutFlag(fs, &w.start)

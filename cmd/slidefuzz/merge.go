@@ -27,7 +27,11 @@ Makes one result of those of the shards of a hunt: each DIR is the -o of a hunt
 --shard, or a folder of such folders. Findings that are one failure are one, counts
 and times add up, and output, JUnit XML and reports are those of one hunt. Of all
 shards of a hunt with a number of cases, in targets that are deterministic, they
-are those of the hunt without --shard, but for the times.
+are those of the hunt without --shard, but for the times. Of a worker of programs
+with several faults that takes --exec, the worker of the shards: what the whole hunt
+would have run of a wrong program is run in it, and what no shard has shrunk is
+shrunk. Without it nothing is run, and one fault may be told twice, or be counted
+with another.
 
 A folder that is given twice is refused. A shard that is missing, that died or was interrupted, one that ran twice, two
 versions of slidefuzz, and a folder without a hunt are told on standard error, and
@@ -38,15 +42,15 @@ none or two versions.`,
 }
 
 func mergeFlags(fs *flag.FlagSet) action {
-	o := huntOptions{}
+	o := huntOptions{worker: workerAloneFlags(fs)}
 	fs.StringVar(&o.out, "o", "", "write a report folder for each finding under `DIR`, and DIR/index.html")
 	fs.StringVar(&o.junit, "junit", "", "write the results to `FILE` as JUnit XML")
 	fs.BoolVar(&o.json, "json", false, "print one object a line, as hunt --json does")
-	return func(_ context.Context, e *env, args []string) (int, error) {
+	return func(ctx context.Context, e *env, args []string) (int, error) {
 		if len(args) == 0 {
 			return 0, errors.New("want the folders of the shards")
 		}
-		return o.merge(e, args)
+		return o.merge(ctx, e, args)
 	}
 }
 
@@ -59,7 +63,7 @@ type merging struct {
 }
 
 // merge reads the shards in folders and tells what they came to together.
-func (o *huntOptions) merge(e *env, dirs []string) (int, error) {
+func (o *huntOptions) merge(ctx context.Context, e *env, dirs []string) (int, error) {
 	if err := o.checkOutput(); err != nil {
 		return 0, err
 	}
@@ -79,15 +83,22 @@ func (o *huntOptions) merge(e *env, dirs []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer o.worker.kill()
+	if err := o.mergeWorker(ctx, m, jobs, whole); err != nil {
+		return 0, err
+	}
 	p := o.printer(e)
 	p.start(*o, jobs)
 	var all []*outcome
 	for _, j := range jobs {
-		out := o.mergeJob(j, parts, whole)
+		out := o.mergeJob(ctx, j, parts, whole)
 		out.left = m.left
+		if whole && o.backends == nil && len(out.Findings) > 1 && ofPrograms(j) {
+			m.say("%s: nothing was run, so that one fault may be told twice, or be counted with another; with --exec, the worker of the shards, it is as the whole hunt tells it", j.name())
+		}
 		if o.out != "" {
 			for _, f := range out.Findings {
-				dir, err := writeReport(o.out, f.Small.Target, func(path string) *report.Report { return m.report(j, f, path) })
+				dir, err := writeReport(o.out, f.Small.Target, func(path string) *report.Report { return m.report(ctx, o.worker, j, f, path) })
 				out.err = errors.Join(out.err, err)
 				out.reports = append(out.reports, dir)
 			}
@@ -99,12 +110,53 @@ func (o *huntOptions) merge(e *env, dirs []string) (int, error) {
 	for _, r := range parts {
 		elapsed += r.elapsed()
 	}
-	end := summarize(all, m.status == exitUnexpected, elapsed) // which says that cases are missing
+	// A worker was not asked for all, or, as the status says, cases are missing.
+	cut := o.backends != nil && ctx.Err() != nil
+	end := summarize(all, cut || m.status == exitUnexpected, elapsed)
 	end.left = m.left
 	end.status = worse(end.status, m.status)
 	o.conclude(e, "merge", all, &end)
+	if s, ended := endedBy(ctx); ended && cut {
+		end.status = s
+	}
 	p.end(all, end)
 	return end.status, nil
+}
+
+// ofPrograms reports whether a job is a hunt in a worker of programs.
+func ofPrograms(j job) bool {
+	return j.target.IsProgram() && j.target.Device == window.Worker && j.scenario == nil
+}
+
+// mergeWorker starts the worker of the command line, if there is one and what the shards
+// found takes one. It is that of the shards, or an error.
+func (o *huntOptions) mergeWorker(ctx context.Context, m *merging, jobs []job, whole bool) error {
+	switch {
+	case o.worker.exec == "":
+		return nil
+	case !slices.ContainsFunc(jobs, ofPrograms):
+		m.say("--exec: nothing is run, for no shard is of a worker of programs")
+		return nil
+	case !whole:
+		m.say("--exec: nothing is run, for these are not all the shards of one hunt with a number of cases, each at its end")
+		return nil
+	}
+	b, err := o.worker.backend(ctx)
+	if err != nil {
+		return err
+	}
+	first, about := m.records[0], "another one"
+	if o.worker.client != nil {
+		if h, err := o.worker.client.Hello(ctx); err == nil {
+			about = aboutWorker(h)
+		}
+	}
+	if b == nil || !strings.HasPrefix(first.About, about+" ") {
+		return fmt.Errorf("--exec: want the worker of the shards, whose record says %q; this is %s", first.About, about)
+	}
+	b.Without = first.Without
+	o.backends, o.shrink = o.worker.backends(0, b), &first.Shrink
+	return nil
 }
 
 // read reads the records of a folder. One that was read before is an error: whoever gives
@@ -139,7 +191,7 @@ func samePath(a, b string) bool {
 // hunt tells the hunts apart that records are of.
 func (s *shardRecord) hunt() string {
 	head := s.recordHead
-	head.Index, head.Versions, head.Limits = 0, nil, ""
+	head.Index, head.Versions, head.Limits, head.Shrink = 0, nil, "", 0
 	data, err := json.Marshal(head)
 	if err != nil {
 		return err.Error() // no field of it can fail
@@ -314,7 +366,7 @@ func (s *shardRecord) of(j job) *recordedJob {
 }
 
 // mergeJob is what the shards came to in one job.
-func (o *huntOptions) mergeJob(j job, records []*shardRecord, whole bool) *outcome {
+func (o *huntOptions) mergeJob(ctx context.Context, j job, records []*shardRecord, whole bool) *outcome {
 	out := &outcome{job: j, bound: o.bound(j)}
 	var parts []hunt.Part
 	notRun := 0
@@ -339,7 +391,10 @@ func (o *huntOptions) mergeJob(j job, records []*shardRecord, whole bool) *outco
 	if j.scenario != nil {
 		out.Result, err = hunt.MergeScenario(j.target, options, parts)
 	} else {
-		out.Result, err = hunt.Merge(j.target, options, parts, whole && len(failed) == 0 && notRun == 0)
+		if o.shrink != nil {
+			options.ShrinkTime = *o.shrink
+		}
+		out.Result, err = hunt.Merge(ctx, o.backends, j.target, options, parts, whole && len(failed) == 0 && notRun == 0)
 	}
 	out.notRun = notRun == len(parts)
 	if !whole && o.time == 0 && missedCases(records) {
@@ -382,7 +437,7 @@ type recordedError struct {
 func (e *recordedError) Error() string { return e.text }
 
 // report is that of a finding: as its shard wrote it where it did, for another folder.
-func (m *merging) report(j job, f hunt.Finding, dir string) *report.Report {
+func (m *merging) report(ctx context.Context, w *workerFlags, j job, f hunt.Finding, dir string) *report.Report {
 	for _, r := range m.records {
 		x := r.of(j)
 		if x == nil {
@@ -396,5 +451,10 @@ func (m *merging) report(j job, f hunt.Finding, dir string) *report.Report {
 		}
 	}
 	r := m.records[0]
+	if w.client != nil {
+		rep := reporter{client: w.client, flags: w}.report(ctx, dir, f.Small, f.Divergence, unfinished(&f))
+		rep.Limits = r.Limits
+		return rep
+	}
 	return &report.Report{Case: f.Small, Divergence: f.Divergence, Unfinished: unfinished(&f), Versions: r.Versions, ModuleVersion: moduleVersion(), Limits: r.Limits}
 }

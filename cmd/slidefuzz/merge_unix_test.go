@@ -59,7 +59,8 @@ var smallEngine = []string{"--window", "3", "--kind", "visible", "--seed", "7", 
 
 // Shards that are merged tell what the whole hunt tells, byte for byte but for the
 // times: of targets on sim and caches in Go, sound, caught and not caught, of a worker's
-// cache and programs, and of engines, in this program and in a worker.
+// cache and programs, and of engines, in this program and in a worker. Of programs with
+// several faults they do so with the worker, which is asked for what no shard has run.
 func TestMergeIsTheWholeHunt(t *testing.T) {
 	slidefuzz := slidefuzzBinary(t)
 	for name, x := range map[string]struct {
@@ -86,6 +87,56 @@ func TestMergeIsTheWholeHunt(t *testing.T) {
 			assert.Contains(t, whole, filepath.Join("out", "index.html"))
 		})
 	}
+	for _, fault := range []string{"late-return", "read-early"} {
+		for _, seed := range []string{"1", "2", "3"} {
+			t.Run(fault+" "+seed, func(t *testing.T) {
+				if testing.Short() && seed != "2" {
+					t.Skip("the others go the same ways")
+				}
+				worker := []string{"--exec", slidefuzz + " worker program/" + fault + "/sim"}
+				args := append([]string{"hunt", "--seed", seed, "--cases", "300"}, worker...)
+				whole := told(t, 1, args...)
+				require.Greater(t, strings.Count(whole["json"], `"event":"finding"`), 1)
+				merged := told(t, 1, append(append([]string{"merge"}, worker...), shards(t, 4, args...)...)...)
+				assert.Equal(t, whole, merged)
+			})
+		}
+	}
+}
+
+// A merge asks the worker of the shards alone, where all of them are there, and says what
+// it may not know where it asks none.
+func TestMergeAsksTheWorker(t *testing.T) {
+	slidefuzz := slidefuzzBinary(t)
+	worker := func(target string) string { return slidefuzz + " worker " + target }
+	programs, others := worker("program/drop-war/sim"), worker("program/drop-clone/sim")
+	dirs := shards(t, 2, "hunt", "--exec", programs, "--seed", "1", "--cases", "128")
+	for name, x := range map[string]struct {
+		status int
+		args   []string
+		says   string // the only line on standard error, or a part of it; "" for none
+	}{
+		"the worker":     {1, append([]string{"--exec", programs}, dirs...), ""},
+		"none":           {1, dirs, "merge: program/worker: nothing was run, so that one fault may be told twice"},
+		"another":        {2, append([]string{"--exec", others}, dirs...), `--exec: want the worker of the shards, whose record says "worker program-drop-war, `},
+		"a cache":        {2, append([]string{"--exec", worker("go/ring")}, dirs...), "; this is worker ring, "},
+		"an engine":      {2, append([]string{"--exec", worker("engine/reference")}, dirs...), "--exec: want the worker of the shards, "},
+		"no such worker": {3, append([]string{"--exec", filepath.Join(t.TempDir(), "none")}, dirs...), "is not there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, out, stderr := call(t, "", append([]string{"merge"}, x.args...)...)
+			assert.Equal(t, x.status, status, stderr)
+			assert.Contains(t, stderr, x.says)
+			assert.Equal(t, x.says != "", stderr != "", stderr)
+			assert.Equal(t, x.status == 1, strings.Contains(out, "128 cases"), out)
+		})
+	}
+	_, _, stderr := call(t, "", "merge", "--exec", programs, dirs[0])
+	assert.Contains(t, stderr, "--exec: nothing is run, for these are not all the shards")
+	sound := shards(t, 1, "hunt", "go/ring", "--seed", "7", "--cases", "30")
+	status, _, stderr := call(t, "", "merge", "--exec", programs, sound[0])
+	assert.Zero(t, status)
+	assert.Equal(t, "slidefuzz: merge: --exec: nothing is run, for no shard is of a worker of programs\n", stderr)
 }
 
 // Whatever became of a shard is told in a line, and what the others found is not lost.

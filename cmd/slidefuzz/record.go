@@ -35,9 +35,12 @@ type recordHead struct {
 	Steps    int           `json:"steps,omitempty"`
 	// What else decides the cases: a worker and its fixed shape, the checkpoints of an
 	// engine.
-	About   string      `json:"about,omitempty"`
-	Limits  string      `json:"limits,omitempty"`
-	Targets []recordJob `json:"targets"`
+	About  string `json:"about,omitempty"`
+	Limits string `json:"limits,omitempty"`
+	// What a merge has of the hunt that asks the worker itself.
+	Without featuresFlag  `json:"without,omitempty"`
+	Shrink  time.Duration `json:"shrink,omitempty"`
+	Targets []recordJob   `json:"targets"`
 }
 
 type recordJob struct {
@@ -84,7 +87,7 @@ const recordEvery = time.Second
 func (o *huntOptions) recordHead(ctx context.Context, jobs []job) recordHead {
 	head := recordHead{
 		Format: recordFormat, Versions: versions(), Seed: o.seed, Cases: o.cases, Caught: o.caught, Time: o.time, Steps: o.steps,
-		Index: o.shard.Index, Of: o.shard.Of, Limits: o.worker.limits(),
+		Index: o.shard.Index, Of: o.shard.Of, Limits: o.worker.limits(), Without: o.without, Shrink: *o.shrink,
 	}
 	if o.worker.client != nil {
 		if h, err := o.worker.client.Hello(ctx); err == nil {

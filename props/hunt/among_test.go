@@ -452,7 +452,7 @@ func TestWrongAmongOthers(t *testing.T) {
 			parts[i].Result, err = huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, o)
 			require.NoError(t, err)
 		}
-		merged, err := Merge(programTarget(), o, parts, true)
+		merged, err := Merge(t.Context(), nil, programTarget(), o, parts, true)
 		require.NoError(t, err)
 		require.Equal(t, v.Among, merged.Variants[""].Among)
 	}

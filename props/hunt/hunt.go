@@ -370,7 +370,7 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, number int, d *corp
 		result.Variants[t.Variant] = v
 	}
 	failure := d.Failure(t)
-	n := Note{Last: h.last, Number: number, Failure: &failure}
+	n := Note{Last: h.last, Number: number, Failure: &failure, After: time.Since(h.start) - h.shrinking}
 	err := h.failed(ctx, c, &n, d)
 	h.note(n)
 	if err != nil {
@@ -380,7 +380,7 @@ func (h *hunter) judged(ctx context.Context, c *corpus.Case, number int, d *corp
 }
 
 // failed keeps the books of a case that failed, as the note says; a merge has the note
-// alone.
+// alone, and may have a worker to ask.
 func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) error {
 	result, failure := h.result, *n.Failure
 	if failure.Fault == corpus.FaultHang {
@@ -411,7 +411,9 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 	if len(result.Findings) == h.most {
 		if !h.unshrunk[failure] {
 			h.unshrunk[failure] = true
-			n.Case, n.Divergence = c, d
+			if n.Case == nil {
+				n.Case, n.Divergence = c, d
+			}
 		}
 		return nil
 	}
@@ -420,7 +422,7 @@ func (h *hunter) failed(ctx context.Context, c *corpus.Case, n *Note, d *corpus.
 		return err
 	}
 	if drawn != c {
-		f.Found = drawn
+		f.Found, n.Part = drawn, c
 	}
 	small := f.Divergence.Failure(failure.Target)
 	i, isNew := h.found(f, small)
@@ -449,7 +451,7 @@ func hangsText(kind string) string {
 
 // minimize shrinks a new failure.
 func (h *hunter) minimize(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error) {
-	f := &Finding{Found: c, At: n.Number, Seen: 1, After: time.Since(h.start) - h.shrinking}
+	f := &Finding{Found: c, At: n.Number, Seen: 1, After: n.After}
 	from := time.Now()
 	if d.Fault != corpus.FaultHang || d.Batch != nil { // a hang of one is not run again, so that no backend is waited for
 		defer h.alone()()

@@ -1,6 +1,7 @@
 package hunt
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props/judge"
+	"github.com/slidefuzz/slidefuzz/props/run"
 )
 
 // Part is what one shard of a hunt came to in a target.
@@ -25,14 +27,23 @@ type Part struct {
 // is that of the whole hunt, times aside: a case that failed counts where the whole
 // hunt would have come to it, and a failure is told by the first case that showed it.
 //
-// Otherwise counts and times add up, and of findings that are one failure the smallest
-// is told.
-func Merge(t window.Target, o Options, parts []Part, whole bool) (Result, error) {
+// Of a worker of programs with several faults that takes the worker too, b: which part of
+// a wrong program is shrunk depends on what was found before, by other shards too, so that
+// no shard may have run it. A merge runs that alone, and shrinks what no shard has. Without
+// b, which is then nil, the whole hunt may have told other findings.
+//
+// Otherwise, without whole, counts and times add up, of findings that are one failure the
+// smallest is told, and nothing is run.
+func Merge(ctx context.Context, b *run.Backends, t window.Target, o Options, parts []Part, whole bool) (Result, error) {
 	result := Result{Target: t, Seed: o.Seed}
 	all := together(&result, parts)
 	o.Cases = o.Bound(t)
 	h := &hunter{
 		o: o, result: &result, most: maxFindings, start: time.Now(), seen: map[corpus.Failure][]int{}, hangs: map[string]int{}, unshrunk: map[corpus.Failure]bool{},
+		counts: &counts{},
+	}
+	if b != nil && whole && result.Foreign && t.IsProgram() {
+		h.r = &Runner{Backends: b, ShrinkTime: o.shrinkTime()}
 	}
 	if h.traits.Foreign = result.Foreign; result.Foreign {
 		h.most = maxForeignFindings
@@ -50,8 +61,17 @@ func Merge(t window.Target, o Options, parts []Part, whole bool) (Result, error)
 		}
 		end = max(end, x.note.Last)
 		n := x.note
-		h.shrink = func(context.Context, *corpus.Case, *Note, *corpus.Divergence) (*Finding, error) { return x.shrunk() }
-		if err := h.failed(context.Background(), n.Case, &n, nil); err != nil {
+		h.shrink = func(ctx context.Context, c *corpus.Case, n *Note, d *corpus.Divergence) (*Finding, error) {
+			if h.r == nil || n.shrunk(c) {
+				return x.shrunk()
+			}
+			return h.minimize(ctx, c, n, d)
+		}
+		var d *corpus.Divergence
+		if h.r != nil {
+			d = n.Divergence
+		}
+		if err := h.failed(ctx, n.Case, &n, d); err != nil {
 			return result, err
 		}
 		if n.Finding == nil {
@@ -67,6 +87,9 @@ func Merge(t window.Target, o Options, parts []Part, whole bool) (Result, error)
 		}
 	}
 	result.Cases = cases
+	if h.r != nil && ctx.Err() != nil {
+		result.Interrupted = true
+	}
 	if whole && (h.caught() || result.Ended != "") {
 		upTo(&result, all, end)
 	}
@@ -175,6 +198,12 @@ func addTo(all *map[string]judge.Count, more map[string]judge.Count) {
 		*all = map[string]judge.Count{}
 	}
 	addCounts(*all, more, nil)
+}
+
+// shrunk reports whether the shard shrank just that part of the note's case.
+func (n *Note) shrunk(part *corpus.Case) bool {
+	of := cmp.Or(n.Part, n.Case)
+	return n.Finding != nil && of != nil && bytes.Equal(of.Text(), part.Text())
 }
 
 // shrunk is the finding of a note: its own, else that of the same part which came to

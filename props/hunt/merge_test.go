@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -95,6 +96,25 @@ func bookkept(t *testing.T, r Result) string {
 	return string(data)
 }
 
+// partsOf hunts in so many shards.
+func partsOf(t *testing.T, of int, o Options, hunt func(Options) Result) []Part {
+	t.Helper()
+	parts := make([]Part, of)
+	for i := range parts {
+		o.Shard = Shard{i, of}
+		o.Note = func(n Note) {
+			// As it is kept in a file.
+			data, err := json.Marshal(n)
+			require.NoError(t, err)
+			var kept Note
+			require.NoError(t, json.Unmarshal(data, &kept))
+			parts[i].Notes = append(parts[i].Notes, kept)
+		}
+		parts[i].Result = hunt(o)
+	}
+	return parts
+}
+
 // A hunt that hangs for the third time in its last batch has run all its cases, and is not
 // said to have ended before.
 func TestHangsInTheLastBatch(t *testing.T) {
@@ -147,35 +167,78 @@ func TestMergeKeepsTheBooks(t *testing.T) {
 			jobs.Jobs = 3
 			assert.Equal(t, bookkept(t, whole), bookkept(t, hunt(jobs)))
 			for _, of := range []int{1, 3, 64} {
-				parts := make([]Part, of)
+				parts := partsOf(t, of, o, hunt)
 				cases := 0
-				for i := range parts {
-					o := o
-					o.Shard = Shard{i, of}
-					o.Note = func(n Note) {
-						// As it is kept in a file.
-						data, err := json.Marshal(n)
-						require.NoError(t, err)
-						var kept Note
-						require.NoError(t, json.Unmarshal(data, &kept))
-						parts[i].Notes = append(parts[i].Notes, kept)
-					}
-					parts[i].Result = hunt(o)
-					cases += parts[i].Result.Cases
+				for _, p := range parts {
+					cases += p.Result.Cases
 				}
 				assert.GreaterOrEqual(t, cases, whole.Cases)
 				if !x.ended {
 					assert.Equal(t, o.Cases, cases, "each case in one shard")
 				}
-				merged, err := Merge(x.target, o, parts, true)
+				merged, err := Merge(t.Context(), nil, x.target, o, parts, true)
 				require.NoError(t, err)
 				assert.Equal(t, bookkept(t, whole), bookkept(t, merged), "%d shards", of)
 				// Without all of them counts add up, and every failure is told.
-				merged, err = Merge(x.target, o, parts, false)
+				merged, err = Merge(t.Context(), nil, x.target, o, parts, false)
 				require.NoError(t, err)
 				assert.Equal(t, cases, merged.Cases)
 				assert.GreaterOrEqual(t, len(merged.Findings), len(whole.Findings))
 			}
 		})
 	}
+}
+
+// Where programs fail by several faults the worker is asked for what no shard has run, and
+// the findings are those of the whole hunt; where that is cut short, what is known stands.
+func TestMergeWithTheWorker(t *testing.T) {
+	target := window.Target{Update: "program", Device: window.Worker}
+	b, _, err := backends(t.Context(), testWorker(t, "two faults"), nil)
+	require.NoError(t, err)
+	o := Options{Seed: 1, Cases: 200, ShrinkTime: 20 * time.Second}
+	hunt := func(o Options) Result {
+		r, err := Hunt(t.Context(), b, target, o)
+		require.NoError(t, err)
+		return r
+	}
+	whole := hunt(o)
+	parts := partsOf(t, 3, o, hunt)
+	merged, err := Merge(t.Context(), b, target, o, parts, true)
+	require.NoError(t, err)
+	require.Equal(t, bookkept(t, whole), bookkept(t, merged))
+
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	merged, err = Merge(ctx, b, target, o, parts, true)
+	require.NoError(t, err)
+	require.True(t, merged.Interrupted)
+	require.NotEmpty(t, merged.Findings)
+}
+
+// A part that is not shrunk, for there are too many findings, does not stand for the case
+// that a merge takes apart anew.
+func TestNoteHasTheWholeProgram(t *testing.T) {
+	b, _, err := backends(t.Context(), testWorker(t, "two faults"), nil)
+	require.NoError(t, err)
+	var note *Note
+	o := Options{Seed: 1, Cases: 100, Note: func(n Note) { note = &n }}
+	h, err := newHunter(b, window.Target{Update: "program", Device: window.Worker}, o, &Result{})
+	require.NoError(t, err)
+	h.most = 0
+	apart := 0
+	for i := range o.Cases {
+		c := h.draw()
+		d, err := b.One(t.Context(), c)
+		require.NoError(t, err)
+		if d == nil {
+			continue
+		}
+		clear(h.unshrunk)
+		require.NoError(t, h.judged(t.Context(), c, i+1, d))
+		require.Equal(t, string(c.Text()), string(note.Case.Text()))
+		if h.comesApart(*note.Failure, c) {
+			apart++
+		}
+	}
+	require.Positive(t, apart)
 }

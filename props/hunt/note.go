@@ -25,14 +25,17 @@ type Note struct {
 	Took    time.Duration       `json:",omitempty"`
 	Variant string              `json:",omitempty"`
 
-	// Of a case that failed: its number, how, and the finding where the shard
-	// shrunk it. Case is the case as it was drawn where the failure was new and not
-	// shrunk.
+	// Of a case that failed: its number, how, after how long a hunt without shrinking,
+	// and the finding where the shard shrunk it. Case is the case as it was drawn where
+	// the failure was new and not shrunk, and of each program of what is not ours. Part
+	// is the part of it that was shrunk, nil for all of it.
 	Number     int                `json:",omitempty"`
+	After      time.Duration      `json:",omitempty"`
 	Failure    *corpus.Failure    `json:",omitempty"`
 	Native     bool               `json:",omitempty"` // of a scenario: in the device's order
 	Finding    *Finding           `json:",omitempty"`
 	Case       *corpus.Case       `json:",omitempty"`
+	Part       *corpus.Case       `json:",omitempty"`
 	Divergence *corpus.Divergence `json:",omitempty"` // of Case
 }
 
