@@ -296,7 +296,7 @@ func TestChattersAmongOthers(t *testing.T) {
 		parts[i].Result, err = huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, o)
 		require.NoError(t, err)
 	}
-	merged, err := Merge(programTarget(), o, parts, true)
+	merged, err := Merge(t.Context(), nil, programTarget(), o, parts, true)
 	require.NoError(t, err)
 	require.Len(t, merged.Findings, 1)
 	require.Equal(t, corpus.FaultProtocol, merged.Findings[0].Divergence.Fault)

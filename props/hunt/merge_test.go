@@ -96,8 +96,8 @@ func bookkept(t *testing.T, r Result) string {
 	return string(data)
 }
 
-// partsOf hunts in so many shards.
-func partsOf(t *testing.T, of int, o Options, hunt func(Options) Result) []Part {
+// shardsOf hunts in so many shards.
+func shardsOf(t *testing.T, of int, o Options, hunt func(Options) Result) []Part {
 	t.Helper()
 	parts := make([]Part, of)
 	for i := range parts {
@@ -167,7 +167,7 @@ func TestMergeKeepsTheBooks(t *testing.T) {
 			jobs.Jobs = 3
 			assert.Equal(t, bookkept(t, whole), bookkept(t, hunt(jobs)))
 			for _, of := range []int{1, 3, 64} {
-				parts := partsOf(t, of, o, hunt)
+				parts := shardsOf(t, of, o, hunt)
 				cases := 0
 				for _, p := range parts {
 					cases += p.Result.Cases
@@ -202,7 +202,7 @@ func TestMergeWithTheWorker(t *testing.T) {
 		return r
 	}
 	whole := hunt(o)
-	parts := partsOf(t, 3, o, hunt)
+	parts := shardsOf(t, 3, o, hunt)
 	merged, err := Merge(t.Context(), b, target, o, parts, true)
 	require.NoError(t, err)
 	require.Equal(t, bookkept(t, whole), bookkept(t, merged))
