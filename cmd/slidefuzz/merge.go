@@ -100,7 +100,7 @@ func (o *huntOptions) merge(e *env, dirs []string) (int, error) {
 		elapsed += r.elapsed()
 	}
 	end := summarize(all, m.status == exitUnexpected, elapsed) // which says that cases are missing
-	end.left, end.jobs = m.left, 0 // of all shards together nobody says how many there were
+	end.left, end.jobs = m.left, 0                             // of all shards together nobody says how many there were
 	end.status = worse(end.status, m.status)
 	o.conclude(e, "merge", all, &end)
 	p.end(all, end)

@@ -79,7 +79,7 @@ func TestFoundBehindAnError(t *testing.T) {
 		final string
 		lost  int
 	}{
-		"no job is left":         {&run.NotStartedError{Err: errNoDevice}, `^cases \d+ to \d+ of seed 1: job 1 of 2, the last one left: no such device$`, 1},
+		"no job is left":        {&run.NotStartedError{Err: errNoDevice}, `^cases \d+ to \d+ of seed 1: job 1 of 2, the last one left: no such device$`, 1},
 		"a case has no meaning": {errNoDevice, `^cases \d+ to \d+ of seed 1: no such device$`, 0},
 	} {
 		behind, ran := make(chan struct{}), 0
