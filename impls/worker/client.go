@@ -51,6 +51,7 @@ type StartError struct {
 
 func (e *StartError) Error() string { return e.Detail }
 
+// Unwrap is Err.
 func (e *StartError) Unwrap() error { return e.Err }
 
 // DefaultTimeout is how long a worker may take for one reply: a compiler that

@@ -3,6 +3,8 @@ package hunt
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,7 +15,8 @@ import (
 )
 
 // jobs is a backend of somebody else's of which there are two. Both run batches of four
-// cases, each of which diverges; ran is called with the number of the job before each case.
+// cases, each of which diverges, in a tensor of the name of the job; before is called with the
+// number of the job before each case.
 type jobs struct {
 	number int // from 1
 	before func(ctx context.Context, number int) error
@@ -24,7 +27,7 @@ func (b *jobs) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Diverge
 		if err := b.before(ctx, b.number); err != nil {
 			return nil, err
 		}
-		return &corpus.Divergence{Op: 1, OpKind: "start", Tensor: "-", Fault: corpus.FaultCrash}, nil
+		return &corpus.Divergence{Op: 1, OpKind: "start", Tensor: fmt.Sprint("job ", b.number), Fault: corpus.FaultCrash}, nil
 	})
 }
 
@@ -66,8 +69,14 @@ func TestJobsLeftToOthers(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.Equal(t, 40, r.Cases)
-		require.Len(t, r.Findings, 1)
-		require.Equal(t, 40, r.Findings[0].Seen)
+		seen := map[string]int{}
+		for _, f := range r.Findings {
+			seen[f.Divergence.Tensor] = f.Seen
+		}
+		require.Equal(t, 40, seen["job 1"]+seen["job 2"])
+		if x.lost == 2 { // else the shrinker has run too
+			require.Equal(t, x.ran, seen["job 2"], "each case has run once")
+		}
 		require.Equal(t, []LostJob{{Job: x.lost, Of: 2, Ran: x.ran > 0, Why: errNoDevice.Error()}}, r.LostJobs)
 	}
 }
@@ -82,12 +91,15 @@ func TestFoundBehindAnError(t *testing.T) {
 		"no job is left":        {&run.NotStartedError{Err: errNoDevice}, `^cases \d+ to \d+ of seed 1: job 1 of 2, the last one left: no such device$`, 1},
 		"a case has no meaning": {errNoDevice, `^cases \d+ to \d+ of seed 1: no such device$`, 0},
 	} {
-		behind, ran := make(chan struct{}), 0
+		held, behind, ran := make(chan struct{}), make(chan struct{}), 0
+		hold := sync.OnceFunc(func() { close(held) })
 		r, err := huntInJobs(t.Context(), func(ctx context.Context, number int) error {
 			if number == 1 {
+				hold()
 				<-behind
 				return x.err
 			}
+			<-held // its batch comes before three of these
 			if ran++; ran <= 12 {
 				return nil
 			}

@@ -32,6 +32,7 @@ type NotStartedError struct{ Err error }
 
 func (e *NotStartedError) Error() string { return e.Err.Error() }
 
+// Unwrap is Err.
 func (e *NotStartedError) Unwrap() error { return e.Err }
 
 // SkippedError is that of a case which what runs it need not run, by its
