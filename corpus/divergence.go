@@ -208,15 +208,15 @@ func (r *Runs) often() string {
 	case r.Of == 0:
 		return "wrong when it was found, and no run since came to its end"
 	case r.Wrong == 0:
-		return fmt.Sprintf("wrong when it was found, and in none of %d runs since", r.Of)
+		return fmt.Sprintf("wrong when it was found, and in none of %s since", Plural(r.Of, "run"))
 	case r.Most == 0: // it failed without a wrong cell
-		return fmt.Sprintf("wrong in %d of %d runs", r.Wrong, r.Of)
+		return fmt.Sprintf("wrong in %d of %s", r.Wrong, Plural(r.Of, "run"))
 	}
 	wrong := Cells(r.Most)
 	if r.Most != r.Least {
 		wrong = fmt.Sprintf("%d to %s", r.Least, wrong)
 	}
-	s := fmt.Sprintf("wrong in %d of %d runs, %s", r.Wrong, r.Of, wrong)
+	s := fmt.Sprintf("wrong in %d of %s, %s", r.Wrong, Plural(r.Of, "run"), wrong)
 	if r.Different > 0 {
 		s += fmt.Sprintf(", %d different results", r.Different)
 	}
@@ -236,11 +236,14 @@ func (r *Runs) LostText() string {
 }
 
 // Cells is a number of cells in words.
-func Cells(n int) string {
+func Cells(n int) string { return Plural(n, "cell") }
+
+// Plural is "1 case", "2 cases".
+func Plural(n int, word string) string {
 	if n == 1 {
-		return "1 cell"
+		return "1 " + word
 	}
-	return fmt.Sprintf("%d cells", n)
+	return fmt.Sprintf("%d %ss", n, word)
 }
 
 // Race is the hazard behind a divergence, and what is needed to draw it and to

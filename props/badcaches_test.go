@@ -525,7 +525,7 @@ func plantedFaults() []badCache {
 		{name: "beams-values-in-old-order", subtest: oracleTest, message: "op 4 (append), values returned: lane 0 row 0 holds token 0 of entry 0 of before the select at op 3, expected token 0 of entry 1; wrong in 20 of 20 runs, 1 cell"},
 		{name: "beams-misaligned-after-drop", subtest: oracleTest, message: "op 4 (append), keys returned: lane 0 row 0 holds token 1, expected token 0; wrong in 20 of 20 runs, 1 cell"},
 		{name: "beams-one-rollback", subtest: oracleTest, message: "op 3 (append), keys returned: lane 1 row 0 holds token 0, which the crop at op 2 cut off, expected token 1; wrong in 20 of 20 runs, 1 cell"},
-		{name: "hybrid-layers-disagree", subtest: oracleTest, message: "op 3 (append), keys: shape: returned the newest 1 rows after 2 tokens; the query at position 1 sees positions from 0 on (layer 0); wrong in 20 of 20 runs"},
+		{name: "hybrid-layers-disagree", subtest: oracleTest, message: "op 3 (append), keys: shape: returned the newest 1 row after 2 tokens; the query at position 1 sees positions from 0 on (layer 0); wrong in 20 of 20 runs"},
 		{name: "hybrid-windows-in-old-order", subtest: oracleTest, message: "op 4 (append), keys returned by layer 0: lane 0 row 0 holds token 0 of entry 0 of before the select at op 3, expected token 0 of entry 1; wrong in 20 of 20 runs, 1 cell"},
 	}
 	for _, i := range caches.List() {

@@ -61,12 +61,12 @@ func Fail(tb testing.TB, r *hunt.Runner, c *corpus.Case, d *corpus.Divergence) {
 	}
 	tb.Fatalf(`%s: %s
 found as: %s
-shrunk in %d runs to:
+shrunk in %s to:
 
 %s
 save it as case.txt (run with -artifacts to keep %s), then:
 	slidefuzz replay case.txt
-	slidefuzz report case.txt`, c.Target, smallD, d, stats.Runs, small.Text(), path)
+	slidefuzz report case.txt`, c.Target, smallD, d, plural(stats.Runs, "run"), small.Text(), path)
 }
 
 // failed is what a test of a cache says of the smallest case of a failure, which it
@@ -214,9 +214,4 @@ func funcName(f any, usual string) string {
 
 var identifier = regexp.MustCompile(`^[\pL_][\pL_\pN]*$`)
 
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
-}
+func plural(n int, word string) string { return corpus.Plural(n, word) }

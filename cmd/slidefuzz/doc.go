@@ -24,11 +24,13 @@
 //	    cases is the bound for each target, time that of the whole hunt,
 //	    shard is hunt --shard's, as 2/4
 //	{"event":"finding", "target", "scenario"?, "at", "seen", "divergence",
-//	 "op", "tensor", "fault", "hazard", "case", "minimal", "runs",
-//	 "after", "shrinking", "report"?}
+//	 "op", "tensor", "fault", "hazard", "case", "minimal", "unfinished"?,
+//	 "runs", "after", "shrinking", "report"?}
 //	    at is the number of the case that found it, seen how many cases
 //	    showed the same failure, case the text of the smallest case, minimal
-//	    that no smaller case of the shrinker's scope fails, runs what
+//	    that no smaller case of the shrinker's scope fails, unfinished, of a
+//	    worker or an engine, that it was not shrunk to its end, so that a
+//	    smaller case may fail too, runs what
 //	    shrinking took, after how long the hunt had run without shrinking
 //	    when the case was judged (cases are in their order, so that one of
 //	    several workers may have run it long before), shrinking how long this
@@ -36,7 +38,8 @@
 //	{"event":"target", "target", "scenario"?, "sound", "result", "cases",
 //	 "findings", "elapsed", "unexpected"?, "error"?, "met"?,
 //	 "operations"?, "variants"?, "steps"?, "undecided"?, "worst"?,
-//	 "requests"?, "running"?, "waited"?, "not_run"?, "ended"?}
+//	 "requests"?, "running"?, "waited"?, "not_run"?, "ended"?,
+//	 "lost_jobs"?}
 //	    met counts the cases of a worker with each feature; result is ok,
 //	    caught, not caught, diverged, nothing seen (a race that the device was
 //	    free not to show), interrupted (of merge also: a shard is missing), not
@@ -55,12 +58,19 @@
 //	    counts of the others were at most; requests are the messages to the
 //	    engine (HTTP requests to a server), running the time of all cases,
 //	    waited what the engine had of it, loading included: the rest is
-//	    slidefuzz's. Shrinking is in none of them
+//	    slidefuzz's. Shrinking is in none of them. lost_jobs says, a text for
+//	    each, which of several processes (--jobs) did not start, at first or
+//	    again, and why: the others ran their cases
 //	{"event":"end", "targets", "cases", "findings", "unexpected", "not_run",
-//	 "errors", "interrupted", "elapsed", "exit", "processor"?,
-//	 "engine_processor"?}
-//	    unexpected and the like count targets, exit is the exit status;
-//	    processor is the processor time of slidefuzz in seconds and
+//	 "cases_not_run"?, "lost_jobs"?, "errors", "error"?, "interrupted",
+//	 "elapsed", "exit", "processor"?, "engine_processor"?}
+//	    targets, unexpected, not_run and errors count targets: not_run those
+//	    of which no case was run, for the time was up or a signal came.
+//	    cases_not_run is the sum of the targets' own not_run, lost_jobs how
+//	    many those of the targets are. error
+//	    says why there was nothing to hunt in, as of a worker that never
+//	    started: no target comes before it then, and errors is 1. exit is the
+//	    exit status; processor is the processor time of slidefuzz in seconds and
 //	    engine_processor that of an engine in another process, both with
 //	    shrinking, where the system tells
 //

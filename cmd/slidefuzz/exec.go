@@ -271,11 +271,19 @@ func (r reporter) kept(ctx context.Context, dir string, c *corpus.Case, d *corpu
 	}
 	rep.Worker, rep.Env = r.flags.exec, workerEnv()
 	rep.Folder, rep.Here = folders(dir)
-	if h, err := r.client.Hello(ctx); err == nil {
-		rep.Versions = append(rep.Versions, aboutWorker(h))
+	h, err := r.client.Hello(ctx)
+	if err != nil {
+		h = r.client.Said()
+	}
+	if h != nil {
+		about := aboutWorker(h)
+		if err != nil && ctx.Err() == nil {
+			about += "; it did not start for this report: " + err.Error()
+		}
+		rep.Versions = append(rep.Versions, about)
 		// A worker that cannot print a script leaves the case file, as does a fault of several
 		// programs: a script has one.
-		if len(c.Beside) == 0 {
+		if err == nil && len(c.Beside) == 0 {
 			if s, err := r.client.Reproducer(ctx, c.Text(), c.Program, c.Target.Variant); err == nil {
 				rep.ScriptName, rep.Script = s.Name, s.Text
 			}

@@ -78,7 +78,7 @@ func huntFlags(fs *flag.FlagSet) action {
 	fs.Uint64Var(&o.seed, "seed", 0, "`N` decides the cases (default: another each time, printed)")
 	fs.IntVar(&o.cases, "cases", 2000, "at most `N` cases a target, fewer of a known-bad one: it is done once it is caught (default 2000, 20000 of a known-bad one; with --time no bound)")
 	durationVar(fs, &o.time, "time", "at most `DURATION` in all, as 90s or 10m, shared evenly; shrinking comes on top")
-	fs.IntVar(&o.parallel, "jobs", min(runtime.GOMAXPROCS(0), maxJobs), "how much runs at once. Built-in targets: `N` of those on sim and go (default: one a core, at most 8; with --time 1). A worker: N processes of it, which share the cases and, where it heeds OMP_NUM_THREADS, the cores (default: one a core, at most 8). An engine: N of it (default 1; of the reference engine one a core, at most 8). What answers alike each time, with any number of threads, has the same findings with any N")
+	fs.IntVar(&o.parallel, "jobs", min(runtime.GOMAXPROCS(0), maxJobs), "how much runs at once. Built-in targets: `N` of those on sim and go (default: one a core, at most 8; with --time 1). A worker: N processes of it, which share the cases and, where it heeds OMP_NUM_THREADS, the cores (default: one a core, at most 8). An engine: N of it (default 1; of the reference engine one a core, at most 8). What answers alike each time, with any number of threads, has the same findings with any N. Where one of several processes does not start, the others run its cases: a WARNING in each output says so, and the exit status tells of findings alone")
 	fs.IntVar(&o.steps, "steps", 0, "end a hunt in an engine after `N` steps, forwards whose logits were judged (then --cases has no bound unless it is given)")
 	o.worker.engine.addHunt(fs)
 	fs.BoolVar(&o.exhaustive, "exhaustive", false, "run every case within bounds instead of random ones")
@@ -149,7 +149,7 @@ const untilCaught = 20000
 func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error) {
 	jobs, err := o.jobs(ctx, e, args)
 	if err != nil {
-		return 0, err
+		return o.notStarted(e, err)
 	}
 	defer o.worker.kill()
 	to := reporter{client: o.worker.client, flags: o.worker}

@@ -22,9 +22,13 @@ type job struct {
 	target   window.Target
 	scenario *corpus.Scenario
 	cases    []*corpus.Case
+	start    bool // of what is hunted in, which has not said what it is
 }
 
 func (j job) name() string {
+	if j.start {
+		return "start"
+	}
 	if j.scenario != nil {
 		return j.scenario.Name + " " + j.target.String()
 	}

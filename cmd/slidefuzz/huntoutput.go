@@ -41,6 +41,27 @@ func (o *huntOptions) conclude(e *env, command string, all []*outcome, end *hunt
 	}
 }
 
+// notStarted has the outputs that were asked for hold the error of what did not start, which
+// is no wrong usage: of that nothing is written.
+func (o *huntOptions) notStarted(e *env, err error) (int, error) {
+	end := huntEnd{Errors: 1, err: err, status: statusOf(err)}
+	if end.status == exitUsage {
+		return 0, err
+	}
+	if bad := o.checkOutput(); bad != nil {
+		e.complain(fmt.Errorf("hunt: %w", bad))
+		end.status = worse(end.status, exitUsage)
+	} else {
+		o.conclude(e, "hunt", []*outcome{{job: job{start: true}, err: err}}, &end)
+	}
+	if o.json {
+		p := o.printer(e)
+		p.start(*o, nil)
+		p.end(nil, end)
+	}
+	return end.status, err
+}
+
 // checkOutput refuses what cannot be written, which is better known before the work
 // than after.
 func (o *huntOptions) checkOutput() error {

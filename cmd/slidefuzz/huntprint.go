@@ -77,6 +77,9 @@ func (p *textPrinter) target(o *outcome) {
 	if o.err != nil && o.result() != resultError {
 		fmt.Fprintf(p.w, "  ERROR: %v\n", o.err)
 	}
+	for _, line := range o.warnings() {
+		fmt.Fprintf(p.w, "  %s\n", line)
+	}
 	for _, dir := range o.dirs() {
 		fmt.Fprintf(p.w, "  report: %s\n", dir)
 	}
@@ -210,6 +213,9 @@ func (p *textPrinter) end(all []*outcome, end huntEnd) {
 		}
 		verdict = append(verdict, notRun)
 	}
+	if lost := end.lostJobs(); lost != "" {
+		verdict = append(verdict, lost)
+	}
 	if end.processor.known() {
 		fmt.Fprintln(p.w, end.processor.text(all))
 	}
@@ -249,6 +255,7 @@ type findingEvent struct {
 	Hazard     string `json:"hazard"`
 	Case       string `json:"case"`
 	Minimal    bool   `json:"minimal"`
+	Unfinished bool   `json:"unfinished,omitempty"`
 	Runs       int    `json:"runs"`
 	// In seconds.
 	After     float64 `json:"after"`
@@ -261,7 +268,7 @@ func newFindingEvent(o *outcome, f hunt.Finding) findingEvent {
 	return findingEvent{
 		Event: "finding", Target: o.target.String(), Scenario: o.scenarioName(), At: f.At, Seen: f.Seen,
 		Divergence: d.String(), Op: d.Op, Tensor: d.Tensor, Fault: string(d.Fault), Hazard: d.Kind().String(),
-		Case: string(f.Small.Text()), Minimal: f.Stats.Minimal, Runs: f.Stats.Runs,
+		Case: string(f.Small.Text()), Minimal: f.Stats.Minimal, Unfinished: unfinished(&f) != "", Runs: f.Stats.Runs,
 		After: f.After.Seconds(), Shrinking: f.Shrinking.Seconds(),
 	}
 }
@@ -300,6 +307,8 @@ type targetEvent struct {
 	Waited   float64 `json:"waited,omitempty"`
 	NotRun   int     `json:"not_run,omitempty"`
 	Ended    string  `json:"ended,omitempty"`
+
+	LostJobs []string `json:"lost_jobs,omitempty"`
 }
 
 // variant is of a worker that runs programs; Elapsed is how many seconds they ran.
@@ -329,6 +338,10 @@ func (p *jsonPrinter) target(o *outcome) {
 		Cases: o.Cases, Findings: len(o.Findings), Elapsed: o.Elapsed.Seconds(), Unexpected: o.unexpected, Met: o.Met, Ended: o.Ended,
 		Steps: o.Steps.Steps, Undecided: o.Steps.Undecided, Worst: o.Steps.Worst,
 		Requests: o.Steps.Requests, Running: o.Steps.Running.Seconds(), Waited: o.Steps.Waited.Seconds(),
+		NotRun: o.notRunCases(),
+	}
+	for _, l := range o.LostJobs {
+		v.LostJobs = append(v.LostJobs, l.String())
 	}
 	for name, n := range o.Counts {
 		if v.Operations == nil {
@@ -342,9 +355,6 @@ func (p *jsonPrinter) target(o *outcome) {
 		}
 		v.Variants[name] = variant{x.Cases, x.Wrong, x.Among, x.Skipped, x.Running.Seconds()}
 	}
-	if (o.Ended != "" || o.Interrupted || o.notRun || o.err != nil) && o.bound > 0 {
-		v.NotRun = o.bound - o.Cases
-	}
 	if o.err != nil {
 		v.Error = o.err.Error()
 	}
@@ -357,8 +367,11 @@ type endEvent struct {
 	Cases       int     `json:"cases"`
 	Findings    int     `json:"findings"`
 	Unexpected  int     `json:"unexpected"`
-	NotRun      int     `json:"not_run"`
+	NotRun      int     `json:"not_run"` // targets
+	CasesNotRun int     `json:"cases_not_run,omitempty"`
+	LostJobs    int     `json:"lost_jobs,omitempty"`
 	Errors      int     `json:"errors"`
+	Error       string  `json:"error,omitempty"`
 	Interrupted bool    `json:"interrupted"`
 	Elapsed     float64 `json:"elapsed"`
 	Exit        int     `json:"exit"`
@@ -369,5 +382,14 @@ type endEvent struct {
 }
 
 func (p *jsonPrinter) end(_ []*outcome, end huntEnd) {
-	p.print(endEvent{"end", end.Targets, end.Cases, end.Findings, end.Unexpected, end.NotRun, end.Errors, end.Interrupted, end.elapsed.Seconds(), end.status, end.processor.own.Seconds(), end.processor.engine.Seconds()})
+	v := endEvent{
+		Event: "end", Targets: end.Targets, Cases: end.Cases, Findings: end.Findings, Unexpected: end.Unexpected,
+		NotRun: end.NotRun, CasesNotRun: end.CasesNotRun, LostJobs: end.LostJobs, Errors: end.Errors,
+		Interrupted: end.Interrupted, Elapsed: end.elapsed.Seconds(), Exit: end.status,
+		Processor: end.processor.own.Seconds(), Engine: end.processor.engine.Seconds(),
+	}
+	if end.err != nil {
+		v.Error = end.err.Error()
+	}
+	p.print(v)
 }

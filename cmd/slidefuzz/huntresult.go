@@ -81,8 +81,12 @@ type huntEnd struct {
 	Unexpected  int
 	NotRun      int
 	Errors      int
+	CasesNotRun int // of the targets that have a number of them
+	LostJobs    int
+	jobs        int // of which those were lost, 0 where nobody says
 	Interrupted bool
 	left        string // as an outcome's
+	err         error  // why there was nothing to hunt in
 	elapsed     time.Duration
 	processor   processorTime // of an engine in another process
 	status      int
@@ -93,6 +97,11 @@ func summarize(all []*outcome, interrupted bool, elapsed time.Duration) huntEnd 
 	for _, o := range all {
 		end.Cases += o.Cases
 		end.Findings += len(o.Findings)
+		end.CasesNotRun += o.notRunCases()
+		for _, l := range o.LostJobs {
+			end.LostJobs++
+			end.jobs = l.Of
+		}
 		switch {
 		case o.notRun:
 			end.NotRun++
@@ -112,6 +121,33 @@ func summarize(all []*outcome, interrupted bool, elapsed time.Duration) huntEnd 
 		}
 	}
 	return end
+}
+
+// warnings are the jobs that were lost, a line each.
+func (o *outcome) warnings() (lines []string) {
+	for _, l := range o.LostJobs {
+		lines = append(lines, "WARNING: "+l.String())
+	}
+	return lines
+}
+
+// lostJobs is how many jobs were lost, in words, empty where none was.
+func (e *huntEnd) lostJobs() string {
+	switch {
+	case e.LostJobs == 0:
+		return ""
+	case e.jobs > 0:
+		return fmt.Sprintf("WARNING: %d of %s could not start, or not start again", e.LostJobs, plural(e.jobs, "job"))
+	}
+	return fmt.Sprintf("WARNING: %s could not start, or not start again", plural(e.LostJobs, "job"))
+}
+
+// notRunCases is how many cases of a number of them were not run.
+func (o *outcome) notRunCases() int {
+	if (o.Ended != "" || o.Interrupted || o.notRun || o.err != nil) && o.bound > 0 {
+		return o.bound - o.Cases
+	}
+	return 0
 }
 
 // dirs is the reports of an outcome that were written.

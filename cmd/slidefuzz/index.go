@@ -17,8 +17,14 @@ func (o *huntOptions) writeIndex(all []*outcome, end huntEnd) error {
 			plural(end.Cases, "case"), plural(end.Targets, "target"), plural(end.Findings, "finding"), plural(end.Errors, "error"), end.Unexpected, plural(end.NotRun, "target"), seconds(end.elapsed)),
 		Versions: versions(),
 	}
+	if lost := end.lostJobs(); lost != "" {
+		x.Summary += " " + lost + "."
+	}
+	if end.err != nil {
+		x.Title, x.Summary = fmt.Sprintf("A hunt that did not start, seed %d", o.seed), "Nothing was run."
+	}
 	for _, out := range all {
-		t := report.IndexTarget{Name: out.name(), Result: out.inFull(), Cases: out.Cases, Bad: out.unexpected != "" || out.err != nil}
+		t := report.IndexTarget{Name: out.name(), Result: strings.Join(append([]string{out.inFull()}, out.warnings()...), "; "), Cases: out.Cases, Bad: out.unexpected != "" || out.err != nil}
 		if len(out.Counts) > 0 {
 			t.Operations = judge.CountsText(out.Counts)
 		}

@@ -74,6 +74,9 @@ func writeJUnit(path string, seed uint64, all []*outcome, end huntEnd) error {
 		for _, f := range o.Findings {
 			fmt.Fprintf(&text, "%s\n%s\n", f.Divergence, f.Small.Text())
 		}
+		for _, line := range o.warnings() {
+			fmt.Fprintf(&text, "%s\n", line)
+		}
 		for _, dir := range o.dirs() {
 			fmt.Fprintf(&text, "report: %s\n", dir)
 		}

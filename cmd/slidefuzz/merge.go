@@ -113,7 +113,7 @@ func (o *huntOptions) merge(ctx context.Context, e *env, dirs []string) (int, er
 	// A worker was not asked for all, or, as the status says, cases are missing.
 	cut := o.backends != nil && ctx.Err() != nil
 	end := summarize(all, cut || m.status == exitUnexpected, elapsed)
-	end.left = m.left
+	end.left, end.jobs = m.left, 0 // of all shards together nobody says how many there were
 	end.status = worse(end.status, m.status)
 	o.conclude(e, "merge", all, &end)
 	if s, ended := endedBy(ctx); ended && cut {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
 
@@ -44,7 +45,7 @@ on sim goes to standard error.`,
 			if d.Sim != nil {
 				fmt.Fprintf(e.err, "on sim:\n%s\n", indent(d.Sim.Text()))
 			}
-			fmt.Fprintf(e.err, "%s\n%s, shrunk in %s", d, inWords(small), plural(stats.Runs, "run"))
+			fmt.Fprintf(e.err, "%s\n%s, %s", d, inWords(small), shrunkInRuns(d, stats))
 			switch {
 			case ctx.Err() != nil:
 				fmt.Fprint(e.err, "; interrupted")
@@ -55,6 +56,19 @@ on sim goes to standard error.`,
 			return exitOK, nil
 		}
 	},
+}
+
+// shrunkInRuns says in how many runs a case was shrunk, and whether that came to its end.
+func shrunkInRuns(d *corpus.Divergence, stats shrink.Stats) string {
+	switch {
+	case d.Fault == corpus.FaultHang:
+		return "not shrunk, for each run of a hang takes the whole time limit"
+	case stats.Runs == 0:
+		return "not shrunk"
+	case stats.Bounded:
+		return "not shrunk to its end in " + plural(stats.Runs, "run")
+	}
+	return "shrunk in " + plural(stats.Runs, "run")
 }
 
 // diverging reads the one case of a command and runs it; a case that agrees

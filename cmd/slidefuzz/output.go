@@ -31,12 +31,7 @@ func (s *sink) Write(b []byte) (int, error) {
 }
 
 // plural is "1 case", "2 cases".
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
-}
+func plural(n int, word string) string { return corpus.Plural(n, word) }
 
 // inWords is a case in a few words.
 func inWords(c *corpus.Case) string {

@@ -100,9 +100,9 @@ func (r Report) outcome() string {
 	case d.Runs != nil && d.Runs.Of == 0:
 		return ""
 	case d.Runs != nil && d.Runs.Wrong < sureFailures && !always(d.Runs):
-		return fmt.Sprintf("%d of %d runs failed; the next may all pass", d.Runs.Wrong, d.Runs.Of)
+		return fmt.Sprintf("%d of %s failed; the next may all pass", d.Runs.Wrong, corpus.Plural(d.Runs.Of, "run"))
 	case d.Runs != nil:
-		return fmt.Sprintf("%d of %d runs failed", d.Runs.Wrong, d.Runs.Of)
+		return fmt.Sprintf("%d of %s failed", d.Runs.Wrong, corpus.Plural(d.Runs.Of, "run"))
 	case d.Fault.OfProcess() || r.overWorker() || r.inEngine():
 		return ""
 	case r.native():

@@ -24,7 +24,7 @@ func failedIn(r *corpus.Runs) string {
 	case r.Of == 0:
 		return "It failed when it was found, and no run since came to its end."
 	case r.Wrong == 0:
-		return fmt.Sprintf("It failed when it was found, and in none of %d runs since.", r.Of)
+		return fmt.Sprintf("It failed when it was found, and in none of %s since.", corpus.Plural(r.Of, "run"))
 	case !always(r):
 		return fmt.Sprintf("It failed in %d of %d runs.", r.Wrong, r.Of)
 	case r.Of == 1:
@@ -57,7 +57,7 @@ func extent(c *corpus.Case) string {
 		return text + fmt.Sprintf(", window %d", s.Window)
 	}
 	for _, b := range c.Program.Buffers {
-		text += fmt.Sprintf(", %d rows of %s", b.Rows, b.Name)
+		text += fmt.Sprintf(", %s of %s", corpus.Plural(b.Rows, "row"), b.Name)
 	}
 	return text
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+
+	"github.com/slidefuzz/slidefuzz/corpus"
 )
 
 // lanes is an SVG, in pixels, of what the wrong query of an engine saw: a line of tokens
@@ -58,7 +60,7 @@ func (r Report) lanes() *lanes {
 				name = own
 			}
 		}
-		c := laneCell{Text: text, Kind: "new", Title: fmt.Sprintf("%s: must be seen %d times, is seen %d times", a.Token, a.Want, a.Got)}
+		c := laneCell{Text: text, Kind: "new", Title: fmt.Sprintf("%s: must be seen %s, is seen %s", a.Token, corpus.Plural(a.Want, "time"), corpus.Plural(a.Got, "time"))}
 		switch {
 		case a.Want > 0 && a.Got == 0:
 			c.Kind = "empty"

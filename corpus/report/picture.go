@@ -217,7 +217,11 @@ func laneFigure(lane corpus.SeenLane, rows int) figure {
 		f.Cut = fmt.Sprintf("%d of %d rows are drawn.", len(lane.Rows), rows)
 	}
 	if more := lane.Wrong - wrong; more > 0 {
-		f.Cut += fmt.Sprintf(" %d more rows of this lane are wrong.", more)
+		verb := "are"
+		if more == 1 {
+			verb = "is"
+		}
+		f.Cut += fmt.Sprintf(" %s of this lane %s wrong.", corpus.Plural(more, "more row"), verb)
 	}
 	return f
 }

@@ -61,7 +61,7 @@ var (
 	//go:embed report.html.tmpl
 	htmlText string
 
-	words = map[string]any{"line": oneLine, "lines": lines, "code": codeSpan, "fenced": fenced}
+	words = map[string]any{"line": oneLine, "lines": lines, "code": codeSpan, "fenced": fenced, "plural": corpus.Plural}
 
 	pageTemplate = texttemplate.Must(texttemplate.New("report.md").Funcs(words).Parse(pageText))
 	testTemplate = texttemplate.Must(texttemplate.New("replay_test.go").Parse(testText))

@@ -481,6 +481,26 @@ func TestWorkerReport(t *testing.T) {
 	require.Contains(t, read("README.md"), "seen to fail: batch 1, heads 7, dim 1, F32, window 2; it failed there in few runs.")
 }
 
+// One row, one run and none are told as such.
+func TestNumbersInWords(t *testing.T) {
+	r := raced(t)
+	r.Worker = "./w"
+	r.Case.Program.Buffers = []inplace.Buffer{{Name: "x", Rows: 1}, {Name: "y", Rows: 2}}
+	require.Contains(t, r.Extent(), ", 1 row of x, 2 rows of y")
+	for want, runs := range map[string]*corpus.Runs{
+		"The case below could not be run again: wrong when it was found, and no run since came to its end.": {},
+		"The case below was run 1 time: wrong when it was found, and in none of 1 run since.":               {Of: 1},
+		"The case below was run 1 time: wrong in 1 of 1 run, 1 cell.":                                       {Of: 1, Wrong: 1, Least: 1, Most: 1},
+		"The case below was run 2 times: wrong in 1 of 2 runs, 1 cell.":                                     {Of: 2, Wrong: 1, Least: 1, Most: 1},
+	} {
+		r.Divergence.Runs = runs
+		var page strings.Builder
+		require.NoError(t, pageTemplate.Execute(&page, folder{r, goTest{}}))
+		require.Contains(t, page.String(), "\n"+want+"\n")
+		require.NotContains(t, page.String(), "of 1 runs")
+	}
+}
+
 // What fails in every run does not vary from run to run.
 func TestWorkerThatAlwaysFails(t *testing.T) {
 	r := Report{Case: corpus.Decode(nil), Worker: "./w", Divergence: &corpus.Divergence{Op: 1, OpKind: "append", Tensor: "keys", Fault: corpus.FaultRows, Want: "a", Got: "b"}}

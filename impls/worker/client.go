@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -43,9 +44,15 @@ func (e *RefusedError) Unwrap() error { return impls.ErrRefused }
 // StartError says that a worker did not start: it did not answer hello in time, its process
 // ended before it did, or what it answered is none. Nothing had been asked of it yet, so it is
 // an error of the worker and no finding. Its process is gone.
-type StartError struct{ Detail string }
+type StartError struct {
+	Detail string
+	Err    error // of the system, where there was no process; else nil
+}
 
 func (e *StartError) Error() string { return e.Detail }
+
+// Unwrap is Err.
+func (e *StartError) Unwrap() error { return e.Err }
 
 // DefaultTimeout is how long a worker may take for one reply: a compiler that
 // meets a new shape takes tens of seconds on a small machine.
@@ -54,6 +61,13 @@ const DefaultTimeout = 2 * time.Minute
 // DefaultStartTimeout is how long a worker may take from its start to its hello, where it
 // may not take longer for each reply: it imports its libraries meanwhile.
 const DefaultStartTimeout = 2 * time.Minute
+
+// restartPauses are the pauses before a worker that has started before is started once more,
+// where it did not start again: three tries in all. What the process before it held, the
+// memory of a GPU, a port, a lock, may be free a second or two after its end. What is not
+// after four is not free soon, and whoever waits for the hunt had better know. A first start
+// has one try: its cause is most often the command.
+var restartPauses = []time.Duration{time.Second, 3 * time.Second}
 
 // DefaultMemory is the most memory that a worker may use, in bytes: PyTorch
 // with its compiler takes 1 to 3 GiB.
@@ -97,17 +111,32 @@ type Client struct {
 	positions [][]int
 	visible   [][][]bool
 	starts    int
+	pauses    []time.Duration // nil for restartPauses
+	another   bool            // a process of the same worker has started before
+	gaveUp    bool            // all tries to start it again were in vain, the last time
 }
 
 // Another is the client of another process of the same worker, with the same limits. It is
 // not started, and has no order.
 func (c *Client) Another() *Client {
-	return &Client{Args: c.Args, Timeout: c.Timeout, StartTimeout: c.StartTimeout, Threads: c.Threads, Memory: c.Memory}
+	return &Client{
+		Args: c.Args, Timeout: c.Timeout, StartTimeout: c.StartTimeout, Threads: c.Threads, Memory: c.Memory,
+		pauses: c.pauses, another: c.startedBefore(),
+	}
 }
 
-// Hello starts the worker, if it does not run, and returns what it said. The error is a
-// StartError where it does not start, which tells what ended the process before: of a batch of
-// cases nobody else may.
+// startedBefore reports whether the worker has started, in this client or in the one that it
+// is another of.
+func (c *Client) startedBefore() bool { return c.hello != nil || c.another }
+
+// Said is what the worker said when it started last, nil if it never has. It starts nothing.
+func (c *Client) Said() *Hello { return c.hello }
+
+// Hello starts the worker, if it does not run, and returns what it said. A worker that has
+// started before, as another client's may have, has three tries within four seconds, unless
+// one takes all the time that a start may take; those that were in vain are not made a second
+// time. The error is a StartError where it does not start, which tells what ended the process
+// before: of a batch of cases nobody else may.
 func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 	if c.process != nil {
 		return c.hello, nil
@@ -116,29 +145,74 @@ func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 	if was != "" {
 		before = " (what ended the process before it: " + was + ")"
 	}
+	var pauses []time.Duration
+	if c.startedBefore() && !c.gaveUp {
+		if pauses = c.pauses; pauses == nil {
+			pauses = restartPauses
+		}
+	}
+	var last *StartError
+	for tries := 1; ; tries++ {
+		h, err := c.startOnce(ctx)
+		if err == nil {
+			c.hello, c.before, c.gaveUp = h, "", false
+			return h, nil
+		}
+		failed := c.fault
+		c.fault, c.before = nil, was
+		switch {
+		case ctx.Err() != nil && last != nil:
+			return nil, last // which was no matter of the time
+		case failed == nil && (ctx.Err() != nil || !c.startedBefore()):
+			return nil, fmt.Errorf("%w%s", err, before)
+		}
+		last = c.notStarted(failed, err, tries, before)
+		if len(pauses) == 0 || failed != nil && failed.Kind == Hang {
+			c.gaveUp = true
+			return nil, last
+		}
+		select {
+		case <-time.After(pauses[0]):
+			pauses = pauses[1:]
+		case <-ctx.Done():
+			return nil, last
+		}
+	}
+}
+
+// startOnce starts the process and asks it what it can do.
+func (c *Client) startOnce(ctx context.Context) (*Hello, error) {
 	c.fault = nil
 	if err := c.start(ctx); err != nil {
-		return nil, fmt.Errorf("%w%s", err, before)
-	}
-	h, err := c.sayHello(ctx)
-	if err == nil {
-		c.hello, c.before = h, ""
-		return h, nil
-	}
-	failed := c.fault
-	if failed == nil {
 		return nil, err
 	}
-	c.fault, c.before = nil, was
-	detail := failed.Detail
-	switch {
-	case failed.Kind == Hang:
-		detail = fmt.Sprintf("starting the worker: no reply to hello in %s, and slidefuzz killed its process; --start-timeout gives it more", c.startTimeout())
-	case c.hello != nil:
-		detail = "the worker does not start again: " + detail
-	}
-	return nil, &StartError{detail + before}
+	return c.sayHello(ctx)
 }
+
+// notStarted says why so many tries were in vain: what the process of the last one did, or, if
+// that is nil, why there was none.
+func (c *Client) notStarted(failed *ProcessError, err error, tries int, before string) *StartError {
+	what, detail := "", err.Error()
+	switch {
+	case failed == nil:
+		what, detail = starting, strings.TrimPrefix(detail, starting)
+	case failed.Kind == Hang:
+		what, detail = starting, fmt.Sprintf("no reply to hello in %s, and slidefuzz killed its process; --start-timeout gives it more", c.startTimeout())
+	case c.hello != nil:
+		what = "the worker does not start again: "
+	}
+	if tries > 1 {
+		what += fmt.Sprintf("tried %d times, at last ", tries)
+	}
+	e := &StartError{Detail: what + detail + before}
+	if failed == nil {
+		e.Err = err
+	}
+	return e
+}
+
+// starting begins the error of a process that cannot be started.
+const starting = "starting the worker: "
 
 // sayHello asks a process that has just started what it can do.
 func (c *Client) sayHello(ctx context.Context) (*Hello, error) {
@@ -212,7 +286,7 @@ func (c *Client) start(ctx context.Context) error {
 	}
 	p, err := startProcess(c.Args, c.environment(), cmp.Or(c.Memory, DefaultMemory))
 	if err != nil {
-		return fmt.Errorf("starting the worker: %w", err)
+		return fmt.Errorf(starting+"%w", err)
 	}
 	c.starts++
 	c.process = p

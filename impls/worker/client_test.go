@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -99,7 +100,7 @@ func TestNoStartAfterCrash(t *testing.T) {
 		t.Cleanup(c.Kill)
 		_ = c.New(t.Context(), s)
 		require.NotNil(t, c.Ended())
-		c.Args, c.StartTimeout = []string{"sh", "-c", again}, want.limit
+		c.Args, c.StartTimeout, c.pauses = []string{"sh", "-c", again}, want.limit, []time.Duration{}
 		for range 2 {
 			err := c.New(t.Context(), s)
 			var failed *StartError
@@ -108,4 +109,81 @@ func TestNoStartAfterCrash(t *testing.T) {
 			require.Nil(t, c.Ended())
 		}
 	}
+}
+
+// A worker that has started before, as another client's has, is tried three times; once that
+// was in vain, one time. A first start, and one that takes all its time, has one try.
+func TestTriesToStartAgain(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no sh")
+	}
+	hello, _ := encoded(t, map[string]string{"name": "a", "version": "1", "contract": "chunks", "dtypes": "U8", "device": "cpu"})
+	dir := t.TempDir()
+	starts := "head -c 8 >/dev/null; cat " + hello + "; sleep 60"
+	fails := "echo busy >&2; exit 4"
+	at := func(n int) string { // the try that succeeds
+		return fmt.Sprintf("cd %s; mkdir 1 2>/dev/null || mkdir 2 2>/dev/null || mkdir 3; if test -e %d; then rmdir *; %s; else %s; fi", dir, n, starts, fails)
+	}
+	c := &Client{Args: []string{"sh", "-c", fails}, pauses: []time.Duration{time.Millisecond, time.Millisecond}}
+	t.Cleanup(c.Kill)
+	start := func(c *Client, script string) error {
+		c.Kill()
+		c.Args = []string{"sh", "-c", script}
+		_, err := c.Hello(t.Context())
+		return err
+	}
+	require.ErrorAs(t, start(c, fails), new(*StartError))
+	require.Equal(t, 1, c.Starts(), "it may be the command")
+	require.Nil(t, c.Said())
+	require.NoError(t, start(c, starts))
+	require.Equal(t, 2, c.Starts())
+	for n := 1; n <= 3; n++ {
+		before := c.Starts()
+		require.NoError(t, start(c, at(n)))
+		require.Equal(t, n, c.Starts()-before)
+	}
+	another := c.Another()
+	t.Cleanup(another.Kill)
+	for name, c := range map[string]*Client{"the worker does not start again: ": c, "": another} {
+		before := c.Starts()
+		require.Regexp(t, "^"+name+`tried 3 times, at last (before|in reply to) hello: its process ended \(exit status 4\): busy$`, start(c, fails).Error())
+		require.Equal(t, 3, c.Starts()-before)
+		require.Regexp(t, "^"+name+`(before|in reply to) hello: `, start(c, fails).Error())
+		require.Equal(t, 4, c.Starts()-before)
+	}
+	require.Equal(t, "a", c.Said().Name)
+	require.Nil(t, another.Said())
+	require.NoError(t, start(c, starts))
+	before := c.Starts()
+	c.StartTimeout = 100 * time.Millisecond
+	require.ErrorContains(t, start(c, "sleep 60"), "starting the worker: no reply to hello in 100ms")
+	require.Equal(t, 1, c.Starts()-before)
+	c.StartTimeout = 0
+	require.NoError(t, start(c, starts))
+	before = c.Starts()
+	var failed *StartError
+	require.ErrorAs(t, func() error {
+		c.Kill()
+		c.Args = []string{"/no/such/command"}
+		_, err := c.Hello(t.Context())
+		return err
+	}(), &failed)
+	require.ErrorIs(t, failed, os.ErrNotExist)
+	require.Regexp(t, "^starting the worker: tried 3 times, at last .*/no/such/command", failed.Detail)
+	require.Equal(t, before, c.Starts())
+}
+
+// The pauses between tries end with the context, and what was in vain until then is told.
+func TestTriesEndInTime(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no sh")
+	}
+	c := &Client{Args: []string{"sh", "-c", "echo busy >&2; exit 4"}, another: true, pauses: []time.Duration{time.Hour}}
+	t.Cleanup(c.Kill)
+	ctx, stop := context.WithTimeout(t.Context(), time.Second)
+	defer stop()
+	_, err := c.Hello(ctx)
+	var failed *StartError
+	require.ErrorAs(t, err, &failed)
+	require.Contains(t, failed.Detail, "busy")
 }

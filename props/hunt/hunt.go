@@ -30,7 +30,8 @@ type Options struct {
 	// DefaultShrinkTime, of a hunt with a Time a twentieth of that, from 20 seconds on.
 	ShrinkTime time.Duration
 	// Jobs is how many cases run at once where the backend is a run.Spawner, 0 for
-	// one. What is found is the same: results are taken in the order of the cases.
+	// one. What is found is the same: results are taken in the order of the cases. Where
+	// a process does not start the others run its cases, as long as there is one.
 	Jobs int
 	// Shard is the part of the cases that is run, all where it is the zero value.
 	Shard Shard
@@ -93,6 +94,8 @@ type Result struct {
 	// Shard is the part of the cases that was run: what others may have found is
 	// not missed here.
 	Shard Shard
+	// LostJobs are those of Options.Jobs that did no work, or not until the end.
+	LostJobs []LostJob
 	// Ended says why the hunt ended before its last case, where the target is to
 	// blame: it failed or hung too often, or took too long for one case.
 	Ended string
@@ -168,6 +171,7 @@ type hunter struct {
 	counts  *counts
 	kept    *kept         // nil without a corpus
 	perCase time.Duration // that the last batch took
+	broken  error         // why no more is drawn, with several jobs; what has run is told
 }
 
 // Hunt runs random cases of one target against the oracle and shrinks what it
@@ -190,7 +194,10 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 		defer stop()
 	}
 	h.pool = newPool(timed, b, h.backend, t, o.Jobs)
-	defer h.pool.close()
+	defer func() {
+		h.pool.close()
+		result.LostJobs = h.pool.lostJobs()
+	}()
 	if h.countsAll() {
 		h.counts.resume()
 		defer func() {
@@ -213,13 +220,23 @@ func Hunt(ctx context.Context, b *run.Backends, t window.Target, o Options) (res
 				return result, err
 			}
 		}
+		if failed && h.broken == nil {
+			h.broken = fmt.Errorf("cases %d to %d of seed %d: %w", x.numbers[0], x.last, o.Seed, x.err)
+			if h.pool == nil {
+				return result, h.broken
+			}
+			h.pool.stop() // what has run by now is still told
+		}
 		if failed {
-			return result, fmt.Errorf("cases %d to %d of seed %d: %w", x.numbers[0], x.last, o.Seed, x.err)
+			continue
 		}
 		h.noteBatch(x)
-		if len(x.found) < len(x.cases) && timed.Err() == nil {
+		if len(x.found) < len(x.cases) && timed.Err() == nil && h.broken == nil {
 			result.Ended = cmp.Or(result.Ended, h.hung, "the device failed too often")
 		}
+	}
+	if h.broken != nil {
+		return result, h.broken
 	}
 	if err := h.kept.end(); err != nil {
 		return result, err
@@ -311,7 +328,7 @@ func (h *hunter) caught() bool {
 }
 
 func (h *hunter) goesOn(ctx context.Context) bool {
-	return ctx.Err() == nil && h.result.Ended == "" && !h.caught() &&
+	return ctx.Err() == nil && h.broken == nil && h.result.Ended == "" && !h.caught() &&
 		(h.o.Cases <= 0 || h.last < h.o.Cases) &&
 		(h.o.Time <= 0 || time.Since(h.start) < h.o.Time) &&
 		!h.steppedEnough()

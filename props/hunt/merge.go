@@ -144,6 +144,7 @@ func together(result *Result, parts []Part) (all []noted) {
 		result.Elapsed += r.Elapsed
 		result.Interrupted = result.Interrupted || r.Interrupted
 		result.Foreign = result.Foreign || r.Foreign
+		result.LostJobs = append(result.LostJobs, r.LostJobs...)
 		addTo(&result.Counts, r.Counts)
 		if r.Met != nil && result.Met == nil {
 			result.Met = map[corpus.Feature]int{}

@@ -1,8 +1,11 @@
 package hunt
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,10 +33,12 @@ type batch struct {
 	done   chan struct{} // closed once they have run; nil where the caller runs them
 }
 
-// run runs the cases on backends, whose backend for them counts in of, nil where none
-// counts.
+// run runs the cases that have not run on backends, whose backend for them counts in of, nil
+// where none counts.
 func (x *batch) run(ctx context.Context, b *run.Backends, of run.Counter) {
-	if x.err = ctx.Err(); len(x.cases) == 0 || x.err != nil {
+	first := len(x.found) // those before it ran elsewhere
+	cases := x.cases[first:]
+	if x.err = ctx.Err(); len(cases) == 0 || x.err != nil {
 		return
 	}
 	var from map[string]judge.Count
@@ -53,21 +58,34 @@ func (x *batch) run(ctx context.Context, b *run.Backends, of run.Counter) {
 		}
 	}
 	start := time.Now()
-	x.found, x.err = b.Run(ctx, x.cases)
-	x.took = time.Since(start)
+	found, err := b.Run(ctx, cases)
+	took := time.Since(start)
+	x.took += took
 	if counts {
-		x.steps = stepper.Steps()
-		x.steps.Running = x.took
+		steps := stepper.Steps()
+		steps.Running = took
+		x.steps = addSteps(x.steps, steps)
 	}
 	var skipped *run.SkippedError
-	if errors.As(x.err, &skipped) { // the backend has counted it
-		x.skipped, x.found, x.err = []bool{true}, make([]*corpus.Divergence, len(x.cases)), nil
+	if errors.As(err, &skipped) { // the backend has counted it
+		found, err = make([]*corpus.Divergence, len(cases)), nil
+		x.skip(first, []bool{true})
 	} else if s, ok := backend.(run.Skipper); ok {
-		x.skipped = s.Skipped()
+		x.skip(first, s.Skipped())
 	}
+	x.found, x.err = append(x.found, found...), err
 	if of != nil {
-		x.counts = map[string]judge.Count{}
+		if x.counts == nil {
+			x.counts = map[string]judge.Count{}
+		}
 		addCounts(x.counts, of.Counts(), from)
+	}
+}
+
+// skip notes which of the cases from first on need not be run.
+func (x *batch) skip(first int, skipped []bool) {
+	if len(skipped) > 0 {
+		x.skipped = append(append(x.skipped, make([]bool, first-len(x.skipped))...), skipped...)
 	}
 }
 
@@ -80,9 +98,26 @@ func (x *batch) skips(i int) bool { return i < len(x.skipped) && x.skipped[i] }
 // hunt itself.
 const aheadBatches = 64
 
-// pool runs batches on several backends at once.
+// LostJob is one of several processes of a hunt whose process did not start, at first or again.
+// The others ran its cases.
+type LostJob struct {
+	Job, Of int    // its number, from 1, and how many there were to be
+	Ran     bool   // it had started before
+	Why     string // it did not start
+}
+
+func (l LostJob) String() string {
+	if l.Ran {
+		return fmt.Sprintf("job %d of %d is lost: %s", l.Job, l.Of, l.Why)
+	}
+	return fmt.Sprintf("job %d of %d could not start: %s", l.Job, l.Of, l.Why)
+}
+
+// pool runs batches on several backends at once: the jobs, which have a number from 1.
 type pool struct {
 	work chan []*batch // those that one backend runs, one after the other
+	// left are those that a job leaves whose process did not start, at most one of each.
+	left chan []*batch
 	// first is held by who uses the hunt's own backends: the pool, or the shrinker, which
 	// keeps it (kept) until the hunt has come to a batch that has not run. While the others
 	// run ahead it would wait for a whole batch each time else.
@@ -91,6 +126,10 @@ type pool struct {
 	ended sync.WaitGroup
 	stop  context.CancelFunc
 	size  int
+
+	mu   sync.Mutex
+	jobs int // that are not lost
+	lost []LostJob
 }
 
 // newPool starts a pool of n, the hunt's own backends among them, or is nil where
@@ -101,36 +140,122 @@ func newPool(ctx context.Context, b *run.Backends, backend run.Backend, t window
 		return nil
 	}
 	ctx, stop := context.WithCancel(ctx)
-	p := &pool{work: make(chan []*batch, n*aheadBatches), stop: stop, size: n}
-	p.ended.Go(func() {
-		of, _ := backend.(run.Counter)
-		for group := range p.work {
-			for _, x := range group {
-				p.first.Lock()
-				x.run(ctx, b, of)
-				p.first.Unlock()
-				close(x.done)
-			}
-		}
-	})
+	p := &pool{work: make(chan []*batch, n*aheadBatches), left: make(chan []*batch, n), stop: stop, size: n, jobs: 1}
+	type job struct {
+		run func(x *batch)
+		end func()
+	}
+	of, _ := backend.(run.Counter)
+	jobs := []job{{func(x *batch) {
+		p.first.Lock()
+		defer p.first.Unlock()
+		x.run(ctx, b, of)
+	}, func() {}}}
 	for range n - 1 {
+		another, end := spawner.Spawn()
+		if another == nil {
+			break // the first does all
+		}
+		own := &run.Backends{Limit: b.Limit, ByDevice: map[string]run.Backend{t.Device: another}}
+		of, _ := another.(run.Counter)
+		jobs = append(jobs, job{func(x *batch) { x.run(ctx, own, of) }, end})
+	}
+	p.jobs = len(jobs)
+	for i, j := range jobs {
 		p.ended.Go(func() {
-			another, end := spawner.Spawn()
-			if another == nil {
-				return // the first does all
-			}
-			defer end()
-			own := &run.Backends{Limit: b.Limit, ByDevice: map[string]run.Backend{t.Device: another}}
-			of, _ := another.(run.Counter)
-			for group := range p.work {
-				for _, x := range group {
-					x.run(ctx, own, of)
-					close(x.done)
-				}
-			}
+			defer j.end()
+			p.do(i+1, j.run)
 		})
 	}
 	return p
+}
+
+// do is the job of this number: it runs batches until there are no more, or its process does
+// not start. The others then run what it leaves; the last one tells the error of all that is
+// left.
+func (p *pool) do(number int, run func(x *batch)) {
+	ran := false
+	for group := range p.groups {
+		for i, x := range group {
+			before := len(x.found)
+			run(x)
+			ran = ran || len(x.found) > before
+			if why := notStarted(x); why != nil {
+				if p.lose(LostJob{Job: number, Of: p.size, Ran: ran, Why: why.Error()}) {
+					p.left <- group[i:]
+				} else {
+					p.fail(fmt.Errorf("job %d of %d, the last one left: %w", number, p.size, why), group[i:])
+				}
+				return
+			}
+			close(x.done)
+		}
+	}
+}
+
+// notStarted is the error of a batch whose process did not start, nil of any other.
+func notStarted(x *batch) error {
+	var not *run.NotStartedError
+	if errors.As(x.err, &not) {
+		return not
+	}
+	return nil
+}
+
+// groups gives the batches that a job runs: first what others left.
+func (p *pool) groups(yield func(group []*batch) bool) {
+	for {
+		var group []*batch
+		select {
+		case group = <-p.left:
+		default:
+			more := true
+			select {
+			case group = <-p.left:
+			case group, more = <-p.work:
+			}
+			if !more {
+				return
+			}
+		}
+		if !yield(group) {
+			return
+		}
+	}
+}
+
+// lose notes that a job is lost and reports whether there is another, or else notes nothing.
+func (p *pool) lose(l LostJob) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.jobs == 1 {
+		return false
+	}
+	p.jobs--
+	p.lost = append(p.lost, l)
+	return true
+}
+
+// fail gives an error to batches and to all that is left, which nobody can run.
+func (p *pool) fail(err error, group []*batch) {
+	all := func(group []*batch) bool {
+		for _, x := range group {
+			x.err = err
+			close(x.done)
+		}
+		return true
+	}
+	all(group)
+	p.groups(all)
+}
+
+// lostJobs is the jobs that are lost, by their numbers. The pool is closed.
+func (p *pool) lostJobs() []LostJob {
+	if p == nil {
+		return nil
+	}
+	slices.SortFunc(p.lost, func(a, b LostJob) int { return cmp.Compare(a.Job, b.Job) })
+	return p.lost
 }
 
 // close ends what still runs.
@@ -183,7 +308,7 @@ func (h *hunter) batches(ctx context.Context, b *run.Backends, more func() bool)
 		// What has run when the time is up is not lost.
 		left := func() bool { return len(waiting) > 0 && h.result.Ended == "" && !h.caught() && !h.steppedEnough() }
 		for more() || left() {
-			for h.pool != nil && ctx.Err() == nil && len(waiting) < h.pool.size*aheadBatches && h.drawsOn() {
+			for h.pool != nil && ctx.Err() == nil && h.broken == nil && len(waiting) < h.pool.size*aheadBatches && h.drawsOn() {
 				group := h.nextGroup()
 				waiting = append(waiting, group...)
 				h.pool.work <- group

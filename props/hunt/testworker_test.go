@@ -82,6 +82,12 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 	}
 	target := window.Target{Update: "roll", Lowering: inplace.Fused, Device: "sim"}
 	r := rand.New(rand.NewPCG(1, 2)) // the same test each time
+	if rest, some := strings.CutPrefix(kind, startsAs); some {
+		var err error
+		if kind, err = startAs(rest); err != nil {
+			return err
+		}
+	}
 	if kind, killed := strings.CutPrefix(kind, "killed in "); killed {
 		return serveKilled(kind, in, out)
 	}
@@ -237,6 +243,25 @@ func serveKilled(kind string, in io.Reader, out io.Writer) error {
 		}
 		return err
 	})
+}
+
+// startsAs begins the kind of a worker of which some processes do not start: a digit for each
+// process follows, 1 for one that does, the last of them for all others too, then the name of
+// a file and, behind a colon, the kind of those that start.
+const startsAs = "starts as "
+
+// startAs is the kind of this process of such a worker. The processes count by folders.
+func startAs(text string) (kind string, err error) {
+	starts, rest, _ := strings.Cut(text, " in ")
+	file, kind, _ := strings.Cut(rest, ": ")
+	n := 0
+	for os.Mkdir(fmt.Sprint(file, n), 0o700) != nil {
+		n++
+	}
+	if starts[min(n, len(starts)-1)] != '1' {
+		return "", errors.New("no such device")
+	}
+	return kind, nil
 }
 
 // runTestProgram runs a program that a compiler may have spoiled.

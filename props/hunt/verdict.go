@@ -151,9 +151,4 @@ func roundUp(x float64) float64 {
 	return math.Ceil(x*digits) / digits
 }
 
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
-}
+func plural(n int, word string) string { return corpus.Plural(n, word) }

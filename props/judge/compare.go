@@ -214,7 +214,7 @@ func (j *Judge) checkStored() *corpus.Divergence {
 	for i, x := range [...]*impls.Tensor{k, v} {
 		t := oracle.Tensor(i)
 		if x.Rows != s.Window || x.Batch != s.Batch || x.Heads != s.Heads || x.Dim != s.Dim || x.DType != s.DType {
-			return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf("stored %s, want %d rows", shapeOf(x), s.Window))
+			return j.Fault(corpus.FaultShape, t.String(), fmt.Sprintf("stored %s, want %s", shapeOf(x), corpus.Plural(s.Window, "row")))
 		}
 		if d := j.checkRows(x, t, stored); d != nil {
 			return d

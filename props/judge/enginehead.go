@@ -221,7 +221,7 @@ func (j *EngineJudge) seen(q *query, want []int, got headCounts) *wrong {
 		case n == 0 && want[t] > 0:
 			worse(corpus.FaultMissing, "does not see token "+fmt.Sprint(q.lastOf(t)))
 		case n != want[t]:
-			worse(corpus.FaultCounts, fmt.Sprintf("sees token %d %d times, not %d", q.lastOf(t), n, want[t]))
+			worse(corpus.FaultCounts, fmt.Sprintf("sees token %d %s, not %d", q.lastOf(t), corpus.Plural(n, "time"), want[t]))
 		}
 	}
 	if got.padding > 0 {
@@ -233,7 +233,7 @@ func (j *EngineJudge) seen(q *query, want []int, got headCounts) *wrong {
 		w.seen = append(w.seen, corpus.Attended{Token: "what is no identity", Got: got.other})
 	}
 	if got.empty > 0 {
-		worse(corpus.FaultEmpty, fmt.Sprintf("sees %d rows without a token", got.empty))
+		worse(corpus.FaultEmpty, fmt.Sprintf("sees %s without a token", corpus.Plural(got.empty, "row")))
 		w.seen = append(w.seen, corpus.Attended{Token: "empty rows", Got: got.empty})
 	}
 	for p := q.first; p <= q.position; p++ {

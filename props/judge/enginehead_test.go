@@ -179,7 +179,7 @@ func TestUniformHeads(t *testing.T) {
 		"padding":           {Attention{Shares: shares(map[int]float64{3: 0.25, 4: 0.25, 5: 0.25}), Padding: 0.25}, "sees padding", 4},
 		"padding, not one":  {Attention{Shares: shares(map[int]float64{4: third, 5: third}), Padding: third}, "sees padding", 4},
 		"an added token":    {Attention{Shares: shares(map[int]float64{3: 0.25, 4: 0.25, 5: 0.25}), Other: 0.25}, "sees a token that nobody gave it", 4},
-		"rows without":      {Attention{Shares: shares(map[int]float64{3: third, 4: third, 5: third}), Empty: 0.25}, "sees 1 rows without a token", 4},
+		"rows without":      {Attention{Shares: shares(map[int]float64{3: third, 4: third, 5: third}), Empty: 0.25}, "sees 1 row without a token", 4},
 		"nobody's identity": {Attention{Shares: shares(map[int]float64{3: 0.25, 4: 0.25, 5: 0.25, 40: 0.25})}, "sees identity 40, which nobody has", 4},
 	} {
 		j, q := judgeOf(6, 3)

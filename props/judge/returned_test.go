@@ -206,7 +206,7 @@ func TestReturnedRows(t *testing.T) {
 
 		// In a window of 3: 12 tokens are the most for which all may be returned.
 		{"all for four windows", shown{show: rows(99)}, chunks, appends(10, 1, 1), judge.Limits{}, 0, ""},
-		{"all after four windows", shown{show: rows(99)}, chunks, appends(10, 1, 1, 1), judge.Limits{}, 4, "returned 13 rows for a chunk of 1 tokens after 13 tokens in a window of 3; want at most 6, a slack of 3 among them"},
+		{"all after four windows", shown{show: rows(99)}, chunks, appends(10, 1, 1, 1), judge.Limits{}, 4, "returned 13 rows for a chunk of 1 token after 13 tokens in a window of 3; want at most 6, a slack of 3 among them"},
 		{"as many as are allowed", shown{show: rows(6)}, chunks, appends(4, 4, 4, 1, 1), judge.Limits{}, 0, ""},
 		{"one more", shown{show: once(13, rows(7), rows(6))}, chunks, appends(4, 4, 4, 1, 1), judge.Limits{}, 4, "returned 7 rows"},
 		{"of a chunk of two", shown{show: rows(7)}, chunks, appends(5, 5, 4, 2), judge.Limits{}, 0, ""},

@@ -57,9 +57,9 @@ func (j *Judge) checkSingle(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *cor
 	}
 	switch {
 	case long && x.Rows != o.N:
-		return j.shapeFault(t, "returned %d rows, expected %d", x.Rows, o.N)
+		return j.shapeFault(t, "returned %s, expected %d", corpus.Plural(x.Rows, "row"), o.N)
 	case !long && x.Rows != window:
-		return j.shapeFault(t, "returned %d rows, expected %d", x.Rows, window)
+		return j.shapeFault(t, "returned %s, expected %d", corpus.Plural(x.Rows, "row"), window)
 	case !long:
 		if d := j.checkRows(x, t, "returned"); d != nil {
 			return d
@@ -102,7 +102,7 @@ func (j *Judge) checkChunks(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *cor
 	for b := range x.Batch {
 		due := j.due(b, o)
 		if oldest := due.hi - x.Rows; oldest > due.lo || oldest > 0 && due.sinks > 0 {
-			return j.shapeFault(t, "returned the newest %d rows after %d tokens; the query at position %d sees positions from %d on%s", x.Rows, due.hi, due.hi-o.Of(b), due.lo, sinksText(due.sinks))
+			return j.shapeFault(t, "returned the newest %s after %s; the query at position %d sees positions from %d on%s", corpus.Plural(x.Rows, "row"), corpus.Plural(due.hi, "token"), due.hi-o.Of(b), due.lo, sinksText(due.sinks))
 		}
 	}
 	return j.checkRows(x, t, "returned")
@@ -155,8 +155,8 @@ func (j *Judge) checkGrowth(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *cor
 	}
 	// A chunk of no tokens may return what a decode would.
 	if allowed := w - 1 + max(1, o.N) + slack + j.cache.Sinks(); x.Rows > allowed {
-		return j.Fault(corpus.FaultGrows, t.String(), fmt.Sprintf("returned %d rows for a chunk of %d tokens after %d tokens in a window of %d; want at most %d, a slack of %d among them",
-			x.Rows, o.N, most, w, allowed, slack)+j.layerNote())
+		return j.Fault(corpus.FaultGrows, t.String(), fmt.Sprintf("returned %s for a chunk of %s after %s in a window of %d; want at most %d, a slack of %d among them",
+			corpus.Plural(x.Rows, "row"), corpus.Plural(o.N, "token"), corpus.Plural(most, "token"), w, allowed, slack)+j.layerNote())
 	}
 	return nil
 }
@@ -176,7 +176,7 @@ func (j *Judge) checkPositions(x *impls.Tensor, t oracle.Tensor, lists [][]int, 
 			case p < 0:
 				continue
 			case p >= must.hi:
-				return j.shapeFault(t, "row %d of entry %d claims position %d of %d tokens", row, b, p, must.hi)
+				return j.shapeFault(t, "row %d of entry %d claims position %d of %s", row, b, p, corpus.Plural(must.hi, "token"))
 			case rowOf[p] >= 0:
 				return j.shapeFault(t, "rows %d and %d of entry %d both claim position %d", rowOf[p], row, b, p)
 			case must.only && !must.has(p):
@@ -201,11 +201,11 @@ func (j *Judge) checkPositions(x *impls.Tensor, t oracle.Tensor, lists [][]int, 
 
 func (j *Judge) checkLists(x *impls.Tensor, t oracle.Tensor, lists [][]int) *corpus.Divergence {
 	if len(lists) != 1 && len(lists) != x.Batch {
-		return j.shapeFault(t, "%d lists of positions for a batch of %d; want 1, one for each entry, or nil", len(lists), x.Batch)
+		return j.shapeFault(t, "%s of positions for a batch of %d; want 1, one for each entry, or nil", corpus.Plural(len(lists), "list"), x.Batch)
 	}
 	for _, positions := range lists {
 		if len(positions) != x.Rows {
-			return j.shapeFault(t, "%d positions for %d returned rows", len(positions), x.Rows)
+			return j.shapeFault(t, "%s for %s", corpus.Plural(len(positions), "position"), corpus.Plural(x.Rows, "returned row"))
 		}
 	}
 	return nil
@@ -254,7 +254,7 @@ func (j *Judge) checkMask(x *impls.Tensor, t oracle.Tensor, o *corpus.Op) *corpu
 		return nil
 	}
 	if len(masks) != 1 && len(masks) != x.Batch {
-		return j.shapeFault(t, "%d masks for a batch of %d; want 1, one for each entry, or nil", len(masks), x.Batch)
+		return j.shapeFault(t, "%s for a batch of %d; want 1, one for each entry, or nil", corpus.Plural(len(masks), "mask"), x.Batch)
 	}
 	for _, queries := range masks {
 		if len(queries) != o.N {

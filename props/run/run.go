@@ -20,11 +20,20 @@ type Backend interface {
 	// nil where a case agrees with the oracle, and fewer than the cases where the
 	// backend failed too often. An error is that of the context, with the results
 	// so far, or says that a case has no meaning here, or that there is nothing to
-	// run it.
+	// run it: a NotStartedError, with the results so far, of a process that did not start.
 	Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error)
 	// Traits says what is to be known of the cases of a target.
 	Traits(t window.Target) Traits
 }
+
+// NotStartedError is that of cases which what runs them was not asked, for its process did
+// not start, at first or again: another may run them.
+type NotStartedError struct{ Err error }
+
+func (e *NotStartedError) Error() string { return e.Err.Error() }
+
+// Unwrap is Err.
+func (e *NotStartedError) Unwrap() error { return e.Err }
 
 // SkippedError is that of a case which what runs it need not run, by its
 // documentation: it neither agrees nor diverges.

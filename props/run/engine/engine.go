@@ -171,7 +171,7 @@ func (b *Backend) one(ctx context.Context, c *corpus.Case) (*corpus.Divergence, 
 		if d := b.notLoaded(err); d != nil && ctx.Err() == nil {
 			return d, nil
 		}
-		return nil, err
+		return nil, notStarted(err)
 	}
 	d, err := b.judge.Case(ctx, c, b.probe.Checkpoint(), subject{b})
 	if err != nil || b.failed != nil || d != nil || b.o.Fresh {
@@ -244,6 +244,16 @@ func (b *Backend) notLoaded(err error) *corpus.Divergence {
 		return nil
 	}
 	return d
+}
+
+// notStarted makes the error of an engine that does not start known as one.
+func notStarted(err error) error {
+	var driver *worker.StartError
+	var server *engine.NotStartedError
+	if errors.As(err, &driver) || errors.As(err, &server) {
+		return &run.NotStartedError{Err: err}
+	}
+	return err
 }
 
 func faultOf(e *worker.ProcessError) corpus.Fault {

@@ -2,7 +2,9 @@ package worker
 
 import (
 	"context"
+	"errors"
 
+	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props/judge"
 	"github.com/slidefuzz/slidefuzz/props/run"
 )
@@ -19,5 +21,14 @@ func (b *Backend) Spawn() (run.Backend, func()) {
 // Start implements run.Starter.
 func (b *Backend) Start(ctx context.Context) error {
 	_, err := b.client.Hello(ctx)
+	return notStarted(err)
+}
+
+// notStarted makes the error of a worker that does not start known as one.
+func notStarted(err error) error {
+	var failed *worker.StartError
+	if errors.As(err, &failed) {
+		return &run.NotStartedError{Err: err}
+	}
 	return err
 }

@@ -93,6 +93,11 @@ const batchBytes = worker.MaxMessage - worker.MaxHeader - corpus.DefaultLimit/4
 
 // Run implements run.Backend.
 func (b *Backend) Run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
+	found, err := b.run(ctx, cases)
+	return found, notStarted(err)
+}
+
+func (b *Backend) run(ctx context.Context, cases []*corpus.Case) ([]*corpus.Divergence, error) {
 	b.skipped = nil
 	if !cases[0].Target.IsProgram() {
 		return run.Each(ctx, cases, b.one)
