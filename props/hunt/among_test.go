@@ -367,7 +367,7 @@ func TestHangAmongOthersTakesLong(t *testing.T) {
 	require.Len(t, r.Findings, 1)
 	f := &r.Findings[0]
 	require.True(t, f.Stats.Bounded)
-	require.Contains(t, f.Divergence.String(), "among 32 programs run together: none of them did so alone; wrong in 1 of 1 runs")
+	require.Contains(t, f.Divergence.String(), "among 32 programs run together: none of them did so alone; wrong in 1 of 1 run")
 	require.LessOrEqual(t, client.Starts(), 3)
 	require.Len(t, f.Small.Each(), 32)
 }
