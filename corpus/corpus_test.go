@@ -200,3 +200,20 @@ func TestNativeOfWorkers(t *testing.T) {
 	_, err := Parse("case", []byte(head+"target roll/fused/sim\nblock 1\nschedule 1\nappend 1\nexpect op=1 tensor=keys hazard=WAR rate=3/20\n"), DefaultLimit)
 	require.ErrorContains(t, err, "has the same outcome each time")
 }
+
+func TestErrorClass(t *testing.T) {
+	program := window.Target{Update: "program", Device: window.Worker}
+	for text, class := range map[string]string{
+		"InductorError: AssertionError:":                             "InductorError: AssertionError",
+		"JaxRuntimeError: INTERNAL: RET_CHECK failure (a.cc:1) (u8)": "JaxRuntimeError: INTERNAL",
+		"jax.errors.TypeError: Indexer must be integer: float32":     "jax.errors.TypeError",
+		"TypeError":                 "",
+		"x: no such rows":           "",
+		"row 3 of x: out of bounds": "",
+	} {
+		d := Divergence{OpKind: "statement", Fault: FaultRefused, Detail: text}
+		require.Equal(t, class, d.Failure(program).Error, text)
+		d.Fault = FaultCrash
+		require.Empty(t, d.Failure(program).Error)
+	}
+}

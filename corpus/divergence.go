@@ -2,7 +2,9 @@ package corpus
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 	"github.com/slidefuzz/slidefuzz/impls/window"
@@ -302,6 +304,9 @@ type Failure struct {
 	// Like is the known-bad lowering under which sim fails on a worker's
 	// program too.
 	Like inplace.Lowering
+	// Error is the class of what a program was refused with, such as "TypeError": a compiler
+	// that knows one error may hide another one behind it.
+	Error string
 }
 
 // Failure is what the divergence is of.
@@ -311,11 +316,27 @@ func (d *Divergence) Failure(t window.Target) Failure {
 		// The shrinker drops and renames buffers.
 		tensor = "buffer"
 	}
-	return Failure{t, d.OpKind, tensor, d.Fault, d.Kind(), d.like()}
+	class := ""
+	if t.IsProgram() && d.Fault == FaultRefused {
+		class = errorClass(d.Detail)
+	}
+	return Failure{t, d.OpKind, tensor, d.Fault, d.Kind(), d.like(), class}
 }
+
+// errorClass is the names before the message of an error, "InductorError: AssertionError" of
+// "InductorError: AssertionError: in 4 rows": what follows has numbers and names of the program,
+// whose buffers have no capitals.
+func errorClass(text string) string {
+	return strings.TrimRight(errorNames.FindString(text), ": ")
+}
+
+var errorNames = regexp.MustCompile(`^(?:[\w.]*[A-Z][\w.]*:(?: |$))+`)
 
 func (f Failure) String() string {
 	s := fmt.Sprintf("%s: %s, %s of %s", f.Target, f.OpKind, f.Fault, f.Tensor)
+	if f.Error != "" {
+		s += " with " + f.Error
+	}
 	if f.Hazard != inplace.NoHazard {
 		s += ", " + f.Hazard.String()
 	}

@@ -155,6 +155,33 @@ func upwardsWorker(t *testing.T) (python, file string) {
 	return python, file
 }
 
+// An index of no rows has no type in most frameworks, and is never printed.
+func TestKitIndexOfNoRows(t *testing.T) {
+	python, file := upwardsWorker(t)
+	text := strings.NewReplacer(
+		`Style(write="put({x}[:, :, {rows}], {v})")`,
+		`Style(gather="{a}[:, :, np.array({index})]", scatter="{x}[:, :, np.array({index})] = {v}", mask="{x}[:, :, np.array([i for i, m in enumerate({mask}) if m])] = {v}", index_copy="index_copy({a}, np.array({index}), {b})")`,
+		"exec(HELPER, SPACE)", "exec(INDEX_COPY, SPACE)",
+	).Replace(upwards)
+	for _, way := range []string{"views", "values"} {
+		require.NoError(t, os.WriteFile(file, []byte(strings.Replace(text, "STYLE.views(p).function", "STYLE."+way+"(p).function", 1)), 0o644))
+		const empty = `slidefuzz case v1
+shape batch=1 heads=1 window=1 dim=2 dtype=U8 layout=heads-first
+target program/worker
+block 1
+schedule native
+buffer x 3
+x[0:1] = cat(gather(x[0:2], []), gather(cat(x[0:2], x[0:2]), [3]))
+x[[]] = gather(x[0:2], [])
+x[1:3] = index_copy(x[0:2], [], gather(x[0:3], []))
+x[mask 000] = gather(x[0:2], [])
+`
+		status, stdout, stderr := call(t, empty, "replay", "--exec", python+" "+file+" 2", "-")
+		require.Equal(t, exitOK, status, stdout+stderr)
+		require.Contains(t, stdout, "agrees with the oracle", way)
+	}
+}
+
 // What dies among others alone has a report whose case has all of them, and which replays
 // as expected. It has no script, which would show nothing.
 func TestKitDiesAmongOthers(t *testing.T) {

@@ -118,7 +118,8 @@ func (o operators) within(other operators) bool {
 // alike is the finding of a failure that a case shows too, or -1. Two faults of a compiler
 // are often one failure, a row that is wrong, and what tells them apart is by which
 // operators they show: a program without those of a finding, in its smallest case, shows
-// another one. What is refused, or hangs, is one failure for each kind of operation.
+// another one. What is refused is one failure for each class of error, what hangs for each kind
+// of operation.
 func (h *hunter) alike(failure corpus.Failure, c *corpus.Case) int {
 	return h.ofStatements(0, failure, c)
 }

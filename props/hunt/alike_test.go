@@ -261,3 +261,17 @@ func TestEndedInParts(t *testing.T) {
 	require.True(t, r.Interrupted)
 	require.NotEmpty(t, r.Findings)
 }
+
+// What is refused with one error does not hide what is with another, nor is it shrunk to that.
+func TestTwoErrors(t *testing.T) {
+	t.Parallel()
+	r, err := huntIn(t.Context(), testWorker(t, "two errors"), programTarget(), nil, Options{Seed: 1, Cases: 100, ShrinkTime: 20 * time.Second})
+	require.NoError(t, err)
+	var errs []string
+	for _, f := range r.Findings {
+		require.Equal(t, corpus.FaultRefused, f.Divergence.Fault)
+		require.Len(t, f.Small.Program.Stmts, 1, "%s", f.Small.Text())
+		errs = append(errs, f.Divergence.Failure(f.Small.Target).Error)
+	}
+	require.ElementsMatch(t, []string{"InternalError", "TypeError"}, errs)
+}

@@ -165,6 +165,22 @@ func serveTestWorker(kind string, in io.Reader, out io.Writer) error {
 			}
 			return err
 		})
+	case "two errors":
+		// Refuses writes by an index of two rows or more, or else those of rows of a view,
+		// each with an error of its own.
+		return worker.ServePrograms(context.Background(), in, out, hello, func(_ string, p inplace.Program, buffers []impls.Tensor) error {
+			for _, s := range p.Stmts {
+				if len(s.Index) > 1 {
+					return fmt.Errorf("InternalError: shape mismatch of %d rows", len(s.Index))
+				}
+			}
+			for _, s := range p.Stmts {
+				if !s.Define && s.Index == nil && s.Src.Op == inplace.OpView {
+					return fmt.Errorf("TypeError: no view of %s", s.Dst)
+				}
+			}
+			return runTestProgram(p, buffers, inplace.Eager, inplace.Ascending)
+		})
 	case "a fault of two statements":
 		// Wrong where rows of a slice are written as they are read, and where they are
 		// written after a write by an index: as one failure.

@@ -287,7 +287,11 @@ class Style:
     {b} and {v} are values, {all} some with commas between them. A returned value, {x}, is a
     copy: [batch, heads, rows, dim], reshaped [batch, heads, rows·dim], transposed [batch,
     heads, dim, rows]; {batch} and {heads} are there for it. Every value but a read is one
-    of its own, which no later write changes."""
+    of its own, which no later write changes.
+
+    An index is never empty, since an empty list has no type: a gather of no rows is a read
+    of 0:0, an index_copy of none is a clone, and a write by an index or mask of none is left
+    out."""
 
     read: str = "{x}[:, :, {rows}]"
     write: str = "{x}[:, :, {rows}] = {v}"
@@ -319,9 +323,11 @@ class Style:
                 template = self.addto if s.add else self.write
                 lines.append(template.format(x=s.target, rows=_view_rows(s.rows, s.step), first=s.rows[0], step=s.step, v=v))
             elif s.mask is not None:
-                lines.append(self.mask.format(x=s.target, mask=list(s.mask), v=v))
+                if any(s.mask):
+                    lines.append(self.mask.format(x=s.target, mask=list(s.mask), v=v))
             elif s.index is not None:
-                lines.append(self.scatter.format(x=s.target, index=list(s.index), v=v))
+                if s.index:
+                    lines.append(self.scatter.format(x=s.target, index=list(s.index), v=v))
             else:
                 lines.append(f"{s.target} = {v}")
         return self._code(p, name, lines)
@@ -338,6 +344,10 @@ class Style:
             for a in args[1:]:
                 total = template.format(a=total, b=a)
             return total
+        if op == "gather" and not index:
+            return self.read.format(x=args[0], rows="0:0", first=0, step=1)
+        if op == "index_copy" and not index:
+            return self.clone.format(a=args[0])
         return template.format(a=args[0], b=args[-1], all=", ".join(args), index=index, k=k)
 
     def values(self, p: Program, name: str = "p0") -> Code:
@@ -352,11 +362,13 @@ class Style:
                 template = self.write if s.op == "write" else self.addto
                 lines.append(template.format(x=storage, rows=_slice(*s.rows), first=s.rows[0], step=s.rows[2], v=args[0]))
             elif s.op == "mask":
-                lines.append(self.mask.format(x=storage, mask=list(s.mask), v=args[0]))
+                if any(s.mask):
+                    lines.append(self.mask.format(x=storage, mask=list(s.mask), v=args[0]))
             elif s.op in ("return", "reshape", "transpose"):
                 lines.append(self._returned(p, s.op, s.out, args[0]))
             elif s.op == "scatter":
-                lines.append(self.scatter.format(x=storage, index=list(s.index), v=args[0]))
+                if s.index:
+                    lines.append(self.scatter.format(x=storage, index=list(s.index), v=args[0]))
             elif s.op == "new":
                 lines.append(self.new.format(x=storage, v=args[0]))
             else:
