@@ -179,6 +179,7 @@ func TestKitDiesAmongOthers(t *testing.T) {
 		if among {
 			require.Contains(t, string(page), "# 20 of 20 runs failed\n")
 			require.Contains(t, string(page), "The smallest shape at which it was seen to fail: 6 programs together, the first of them with ")
+			require.Contains(t, string(page), "**Found:** crash at several programs together: ")
 			require.Contains(t, string(page), "The worker failed at 6 programs that it was given in one request")
 			file := filepath.Join(filepath.Dir(name), "case.txt")
 			status, stdout, _ := call(t, "", "replay", "--exec", worker, "--times", "3", file)
