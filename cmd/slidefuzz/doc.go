@@ -67,9 +67,9 @@
 //	    targets, unexpected, not_run and errors count targets: not_run those
 //	    of which no case was run, for the time was up or a signal came.
 //	    cases_not_run is the sum of the targets' own not_run, lost_jobs how
-//	    many those of the targets are. error
-//	    says why there was nothing to hunt in, as of a worker that never
-//	    started: no target comes before it then, and errors is 1. exit is the
+//	    many those of the targets are. error says why there was nothing to
+//	    hunt in, as of a worker that never started, or whose start a signal
+//	    ended: no target comes before it then, and errors is 1. exit is the
 //	    exit status; processor is the processor time of slidefuzz in seconds and
 //	    engine_processor that of an engine in another process, both with
 //	    shrinking, where the system tells

@@ -126,3 +126,14 @@ func TestWorkersPageListsVariables(t *testing.T) {
 		require.Contains(t, string(page), "`"+name+"`")
 	}
 }
+
+// A worker is not started for files of which none is there, as where a report's command is
+// pasted in another folder.
+func TestReplayOfNoFile(t *testing.T) {
+	started := filepath.Join(t.TempDir(), "started")
+	missing := filepath.Join(t.TempDir(), "case.txt")
+	status, _, stderr := call(t, "", "replay", "--exec", "sh -c 'touch "+started+"; exit 4'", missing)
+	require.Equal(t, exitUsage, status)
+	require.Equal(t, "slidefuzz: replay: there is no file "+missing+"; give the path of a file, or - for standard input\n", stderr)
+	require.NoFileExists(t, started)
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -42,9 +43,13 @@ func (o *huntOptions) conclude(e *env, command string, all []*outcome, end *hunt
 }
 
 // notStarted has the outputs that were asked for hold the error of what did not start, which
-// is no wrong usage: of that nothing is written.
-func (o *huntOptions) notStarted(e *env, err error) (int, error) {
+// is no wrong usage: of that nothing is written. A signal may have ended the start.
+func (o *huntOptions) notStarted(ctx context.Context, e *env, err error) (int, error) {
 	end := huntEnd{Errors: 1, err: err, status: statusOf(err)}
+	if s, ended := endedBy(ctx); ended {
+		err = context.Cause(ctx)
+		end.err, end.status, end.Interrupted = err, s, true
+	}
 	if end.status == exitUsage {
 		return 0, err
 	}

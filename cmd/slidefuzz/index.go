@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,9 @@ func (o *huntOptions) writeIndex(all []*outcome, end huntEnd) error {
 	}
 	if lost := end.lostJobs(); lost != "" {
 		x.Summary += " " + lost + "."
+	}
+	if end.Interrupted {
+		x.Summary += " Not the whole hunt: " + cmp.Or(end.left, resultInterrupted) + "."
 	}
 	if end.err != nil {
 		x.Title, x.Summary = fmt.Sprintf("A hunt that did not start, seed %d", o.seed), "Nothing was run."

@@ -23,7 +23,7 @@ func (e *env) read(ctx context.Context, path string) ([]byte, error) {
 	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no file %s; give the path of a file, or - for standard input", path)
+		return nil, noFile(path)
 	}
 	if err != nil {
 		return nil, err
@@ -70,6 +70,26 @@ func deviceOf(target string) string {
 		return ""
 	}
 	return f[2]
+}
+
+func noFile(path string) error {
+	return fmt.Errorf("there is no file %s; give the path of a file, or - for standard input", path)
+}
+
+// noneThere is the error where no file of some is there, which is better known before a
+// worker starts than after.
+func noneThere(paths []string) error {
+	var all []error
+	for _, path := range paths {
+		if path == "-" {
+			return nil
+		}
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		all = append(all, noFile(path))
+	}
+	return errors.Join(all...)
 }
 
 // noFiles is the error of a command that was given none.

@@ -206,6 +206,7 @@ func TestKitDiesAmongOthers(t *testing.T) {
 		if among {
 			require.Contains(t, string(page), "# 20 of 20 runs failed\n")
 			require.Contains(t, string(page), "The smallest shape at which it was seen to fail: 6 programs together, the first of them with ")
+			require.Contains(t, string(page), "**Found:** crash at several programs together: ")
 			require.Contains(t, string(page), "The worker failed at 6 programs that it was given in one request")
 			file := filepath.Join(filepath.Dir(name), "case.txt")
 			status, stdout, _ := call(t, "", "replay", "--exec", worker, "--times", "3", file)
@@ -238,7 +239,8 @@ func TestKitSameText(t *testing.T) {
 	assert.Equal(t, 0, status, out+stderr)
 }
 
-// A compiler's finding has a script that shows it without slidefuzz, of either grammar.
+// A compiler's finding has a script that shows it without slidefuzz, of either grammar, and
+// exits with 1 as long as the fault is there, as git bisect run wants it.
 func TestKitScripts(t *testing.T) {
 	python, file := upwardsWorker(t)
 	for _, grammar := range []string{"1", "2"} {
@@ -247,8 +249,9 @@ func TestKitScripts(t *testing.T) {
 		require.Equal(t, 1, status, out+stderr)
 		script := filepath.Join(dir, "program_worker-1", "repro.py")
 		require.FileExists(t, script, "grammar %s", grammar)
-		printed, err := exec.CommandContext(t.Context(), python, script).CombinedOutput()
-		require.NoError(t, err, "%s", printed)
+		cmd := exec.CommandContext(t.Context(), python, script)
+		printed, _ := cmd.CombinedOutput()
+		require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", printed)
 		assert.Contains(t, string(printed), "wrong in 20 of 20 runs", "grammar %s", grammar)
 	}
 }
@@ -265,8 +268,8 @@ code = """def p0(x):
 """
 exec(script_text(p, code, "", "p0(*buffers(run))", "np.__version__"))
 `)
-	printed, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", printed)
+	printed, _ := cmd.CombinedOutput()
+	require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", printed)
 	assert.Contains(t, string(printed), "wrong in 20 of 20 runs")
 }
 

@@ -36,6 +36,9 @@ reference names exits with 2.`,
 			if isSet(fs, "times") && *times < 1 {
 				return 0, fmt.Errorf("--times %d: want at least 1", *times)
 			}
+			if err := noneThere(args); err != nil {
+				return 0, err
+			}
 			status := exitOK
 			r, err := w.runner(ctx, int64(*memory))
 			if err != nil {

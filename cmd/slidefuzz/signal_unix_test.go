@@ -180,8 +180,9 @@ func TestSignals(t *testing.T) {
 			sig, status = syscall.SIGINT, 130
 		}
 		t.Run(kind, func(t *testing.T) {
-			junit := filepath.Join(t.TempDir(), "junit.xml")
-			h := startHunt(t, kind, "--junit", junit)
+			reports := t.TempDir()
+			junit := filepath.Join(reports, "junit.xml")
+			h := startHunt(t, kind, "--junit", junit, "-o", reports)
 			time.Sleep(after)
 			start := time.Now()
 			require.NoError(t, h.cmd.Process.Signal(sig))
@@ -199,6 +200,9 @@ func TestSignals(t *testing.T) {
 			xml, err := os.ReadFile(junit)
 			require.NoError(t, err)
 			assert.Contains(t, string(xml), `name="interrupted" value="true"`)
+			page, err := os.ReadFile(filepath.Join(reports, "index.html"))
+			require.NoError(t, err)
+			assert.Contains(t, string(page), "Not the whole hunt: interrupted.")
 			if runtime.GOOS == "linux" { // elsewhere a daemon may stay
 				assert.Empty(t, h.left())
 			}
@@ -206,9 +210,11 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// A signal before the worker has said hello, too.
+// A signal before the worker has said hello, too, which each output says.
 func TestSignalBeforeHello(t *testing.T) {
-	h := startHunt(t, "never says hello")
+	reports := t.TempDir()
+	junit := filepath.Join(reports, "junit.xml")
+	h := startHunt(t, "never says hello", "--json", "--junit", junit, "-o", reports)
 	time.Sleep(300 * time.Millisecond)
 	require.NoError(t, h.cmd.Process.Signal(syscall.SIGTERM))
 	select {
@@ -217,7 +223,14 @@ func TestSignalBeforeHello(t *testing.T) {
 		t.Fatal("the hunt goes on")
 	}
 	assert.Equal(t, 143, h.cmd.ProcessState.ExitCode())
-	assert.Contains(t, h.out.String(), "ended by a signal: terminated")
+	assert.Regexp(t, `"error":"[^"]*ended by a signal: terminated","interrupted":true,.*"exit":143`, h.out.String())
+	xml, err := os.ReadFile(junit)
+	require.NoError(t, err)
+	assert.Contains(t, string(xml), `name="interrupted" value="true"`)
+	assert.Regexp(t, `<error message="[^"]*ended by a signal: terminated"`, string(xml))
+	page, err := os.ReadFile(filepath.Join(reports, "index.html"))
+	require.NoError(t, err)
+	assert.Contains(t, string(page), "ended by a signal: terminated")
 }
 
 // timeout(1) sends its SIGTERM twice: a hunt still prints what it has.

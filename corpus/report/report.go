@@ -206,6 +206,15 @@ func (r Report) Checkpoint() string {
 	return "slidefuzz engine checkpoint ./checkpoint " + m.Flags()
 }
 
+// Place is the operation at which it failed: several programs together are none.
+func (r Report) Place() string {
+	d := r.Divergence
+	if d.OpKind == corpus.AmongOthers {
+		return "several programs together"
+	}
+	return fmt.Sprintf("operation %d (%s)", d.Op, d.OpKind)
+}
+
 // Given is the ids of tokens that an engine was given, "" where nobody noted them.
 func (r Report) Given() string { return strings.Join(r.Divergence.Given, "\n") }
 

@@ -450,10 +450,11 @@ func TestWorkerReport(t *testing.T) {
 		"wrong in 7 of 20 runs, 1 to 3 cells", "The smallest shape at which it was seen to fail: batch 1, heads 1, dim 1, F32, window 2.",
 		"slidefuzz replay --exec 'python3 worker.py' case.txt", "slidefuzz replay sim.txt", "the check that drop-war stands for (pytorch#159855)",
 		"looks like a WAR hazard in keys", "no proof of the same cause",
-		"import torch",
+		"import torch", "They are for a shell in the folder of this report. The worker's command runs in\n",
 	} {
 		require.Contains(t, read("README.md"), want)
 	}
+	require.Contains(t, read(PageName), `How to run it again: <a href="README.md">`)
 	require.NotContains(t, read("README.md"), "Here the order is part of the case", "the worker has an order of its own")
 	require.Contains(t, read("README.md"), "There is no Go test here: the fault needs the worker")
 	require.Equal(t, string(sim.Text()), read("sim.txt"))

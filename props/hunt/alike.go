@@ -342,7 +342,7 @@ func but(p inplace.Program, gone []bool) []inplace.Stmt {
 // found puts a finding, shrunk to some failure, among those that are known, and says where
 // and whether it is new there: it may show what one of them does, and takes its place
 // where it does so with fewer operators, unless that one was shrunk to its end and has
-// more statements.
+// more statements, or f was not shrunk at all, as after a signal: that one then stays.
 func (h *hunter) found(f *Finding, small corpus.Failure) (at int, isNew bool) {
 	if i := h.same(f); i >= 0 {
 		h.result.Findings[i].Seen++ // what was left of it is known
@@ -357,6 +357,11 @@ func (h *hunter) found(f *Finding, small corpus.Failure) (at int, isNew bool) {
 		}
 		replaces := old.Stats.Bounded || len(old.Small.Program.Stmts) <= len(f.Small.Program.Stmts)
 		if replaces && has.within(operatorsOf(old.Small, h.result.Foreign, true)) {
+			if unshrunk := f.Stats.Bounded && f.Stats.Runs == 0; unshrunk && !old.Stats.Bounded {
+				old.Seen++
+				alsoLost(old, f)
+				return i, false
+			}
 			f.At, f.After, f.Seen = old.At, old.After, old.Seen+1
 			before := *old
 			*old = *f

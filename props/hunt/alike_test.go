@@ -205,6 +205,16 @@ func TestSame(t *testing.T) {
 	require.True(t, isNew)
 	require.Equal(t, 0, at, "in its place")
 
+	// A signal ends the shrinking of what it finds before that has begun.
+	short := programCase(inplace.AssignIndex("y", []int{1, 0}, inplace.Clone(y)))
+	h := hunter(short, false)
+	at, isNew = h.found(finding(one, true), failure)
+	require.Equal(t, []any{0, false}, []any{at, isNew})
+	require.Same(t, short, h.result.Findings[0].Small, "what was shrunk stays")
+	require.Equal(t, 1, h.result.Findings[0].Seen)
+	at, _ = hunter(short, true).found(finding(one, true), failure)
+	require.Equal(t, 0, at, "in its place")
+
 	once := finding(one, true)
 	gone := *d
 	gone.Runs = &corpus.Runs{Of: 10}

@@ -81,6 +81,23 @@ func TestJobsLeftToOthers(t *testing.T) {
 	}
 }
 
+// A job whose start a signal cut short is not lost.
+func TestJobsCutShortAreNotLost(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := huntInJobs(ctx, func(ctx context.Context, number int) error {
+		if number == 2 {
+			cancel() // between two of its tries
+			return &run.NotStartedError{Err: errNoDevice}
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	require.NoError(t, err)
+	require.True(t, r.Interrupted)
+	require.Empty(t, r.LostJobs)
+}
+
 // What has run is told, though a batch before it in the order of the cases could not be.
 func TestFoundBehindAnError(t *testing.T) {
 	for name, x := range map[string]struct {

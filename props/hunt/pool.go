@@ -164,7 +164,7 @@ func newPool(ctx context.Context, b *run.Backends, backend run.Backend, t window
 	for i, j := range jobs {
 		p.ended.Go(func() {
 			defer j.end()
-			p.do(i+1, j.run)
+			p.do(ctx, i+1, j.run)
 		})
 	}
 	return p
@@ -172,15 +172,15 @@ func newPool(ctx context.Context, b *run.Backends, backend run.Backend, t window
 
 // do is the job of this number: it runs batches until there are no more, or its process does
 // not start. The others then run what it leaves; the last one tells the error of all that is
-// left.
-func (p *pool) do(number int, run func(x *batch)) {
+// left. A start that the end of the hunt cut short loses nothing: it had not all its tries.
+func (p *pool) do(ctx context.Context, number int, run func(x *batch)) {
 	ran := false
 	for group := range p.groups {
 		for i, x := range group {
 			before := len(x.found)
 			run(x)
 			ran = ran || len(x.found) > before
-			if why := notStarted(x); why != nil {
+			if why := notStarted(x); why != nil && ctx.Err() == nil {
 				if p.lose(LostJob{Job: number, Of: p.size, Ran: ran, Why: why.Error()}) {
 					p.left <- group[i:]
 				} else {

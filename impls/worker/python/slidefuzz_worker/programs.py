@@ -566,6 +566,7 @@ for run in range({runs}):
     wrong += cells > 0
     print(f"run {{run}}: {{cells}} wrong cells")
 print({version}, f"wrong in {{wrong}} of {runs} runs")
+raise SystemExit(wrong > 0)
 '''
 
 SCRIPT_RUNS = 20  # as many as slidefuzz counts
@@ -573,7 +574,7 @@ SCRIPT_RUNS = 20  # as many as slidefuzz counts
 
 def script_text(p: Program, code: str, imports: str, call: str, version: str, setup: str = "", runs: int = SCRIPT_RUNS) -> str:
     """A script that runs code and compares with numpy. call is an expression that gives
-    the buffers afterwards, of buffers(run), numpy arrays; version one for its last line."""
+    the buffers afterwards, of buffers(run), numpy arrays; version one for its last line. It exits with 1 where a run is wrong."""
     want = REFERENCE.views(p, "want").source.rstrip() + "\n"
     if "index_copy(" in want:
         want = REFERENCE_COPY + "\n\n" + want
