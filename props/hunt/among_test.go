@@ -268,7 +268,7 @@ func TestDiesAmongOthersIsKept(t *testing.T) {
 func TestDiesAtTimesAmongOthers(t *testing.T) {
 	t.Parallel()
 	const kind = "dies in half of six programs together"
-	r, err := huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, Options{Seed: 1, Cases: 64})
+	r, err := huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, Options{Seed: 1, Cases: 640}) // of 20 batches one dies
 	require.NoError(t, err)
 	require.Len(t, r.Findings, 1)
 	f := &r.Findings[0]
