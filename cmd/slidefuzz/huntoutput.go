@@ -43,16 +43,16 @@ func (o *huntOptions) conclude(e *env, command string, all []*outcome, end *hunt
 
 // notStarted has the outputs that were asked for hold the error of what did not start, which
 // is no wrong usage: of that nothing is written.
-func (o *huntOptions) notStarted(e *env, err error) (int, error) {
+func (o *huntOptions) notStarted(e *env, command string, err error) (int, error) {
 	end := huntEnd{Errors: 1, err: err, status: statusOf(err)}
 	if end.status == exitUsage {
 		return 0, err
 	}
 	if bad := o.checkOutput(); bad != nil {
-		e.complain(fmt.Errorf("hunt: %w", bad))
+		e.complain(fmt.Errorf("%s: %w", command, bad))
 		end.status = worse(end.status, exitUsage)
 	} else {
-		o.conclude(e, "hunt", []*outcome{{job: job{start: true}, err: err}}, &end)
+		o.conclude(e, command, []*outcome{{job: job{start: true}, err: err}}, &end)
 	}
 	if o.json {
 		p := o.printer(e)
