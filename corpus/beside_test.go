@@ -66,6 +66,7 @@ func TestBesideErrors(t *testing.T) {
 		{"shape batch=1 heads=2", "shape heads=2", "case:9: shape: want all of batch="},
 		{"shape batch=1 heads=2 window=1 dim=16 dtype=F32 layout=heads-first\n", "", "program 1 beside it: its line \"shape\" is missing"},
 		{"buffer y 3", "shape batch=1 heads=1 window=1 dim=1 dtype=U8 layout=heads-first", "case:10: a second line \"shape\""},
+		{"\nbeside\n", "\nbeside 1\n", `case:8: "beside 1": want beside alone in its line`},
 		{"target program/worker/jit", "target program/fused/sim", "others beside it are for a target program/worker"},
 		{"target program/worker/jit", "target worker/x", "buffers and statements belong to a target program/"},
 	} {

@@ -282,6 +282,9 @@ func (p *parser) directive(line string) error {
 		p.noteLine()
 		return err
 	}
+	if word == besideWord {
+		return fmt.Errorf("%q: want %s alone in its line; the shape, buffers and statements of the program follow", line, besideWord)
+	}
 	names := make([]string, len(operations))
 	for k, x := range operations {
 		names[k] = x.Name()

@@ -149,7 +149,7 @@ const untilCaught = 20000
 func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error) {
 	jobs, err := o.jobs(ctx, e, args)
 	if err != nil {
-		return o.notStarted(ctx, e, err)
+		return o.notStarted(ctx, e, "hunt", err)
 	}
 	defer o.worker.kill()
 	to := reporter{client: o.worker.client, flags: o.worker}

@@ -44,7 +44,7 @@ func (o *huntOptions) conclude(e *env, command string, all []*outcome, end *hunt
 
 // notStarted has the outputs that were asked for hold the error of what did not start, which
 // is no wrong usage: of that nothing is written. A signal may have ended the start.
-func (o *huntOptions) notStarted(ctx context.Context, e *env, err error) (int, error) {
+func (o *huntOptions) notStarted(ctx context.Context, e *env, command string, err error) (int, error) {
 	end := huntEnd{Errors: 1, err: err, status: statusOf(err)}
 	if s, ended := endedBy(ctx); ended {
 		err = context.Cause(ctx)
@@ -54,10 +54,10 @@ func (o *huntOptions) notStarted(ctx context.Context, e *env, err error) (int, e
 		return 0, err
 	}
 	if bad := o.checkOutput(); bad != nil {
-		e.complain(fmt.Errorf("hunt: %w", bad))
+		e.complain(fmt.Errorf("%s: %w", command, bad))
 		end.status = worse(end.status, exitUsage)
 	} else {
-		o.conclude(e, "hunt", []*outcome{{job: job{start: true}, err: err}}, &end)
+		o.conclude(e, command, []*outcome{{job: job{start: true}, err: err}}, &end)
 	}
 	if o.json {
 		p := o.printer(e)

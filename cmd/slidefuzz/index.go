@@ -25,7 +25,7 @@ func (o *huntOptions) writeIndex(all []*outcome, end huntEnd) error {
 		x.Summary += " Not the whole hunt: " + cmp.Or(end.left, resultInterrupted) + "."
 	}
 	if end.err != nil {
-		x.Title, x.Summary = fmt.Sprintf("A hunt that did not start, seed %d", o.seed), "Nothing was run."
+		x.Title, x.Summary = fmt.Sprintf("Nothing was run, seed %d", o.seed), "What was to run it did not start."
 	}
 	for _, out := range all {
 		t := report.IndexTarget{Name: out.name(), Result: strings.Join(append([]string{out.inFull()}, out.warnings()...), "; "), Cases: out.Cases, Bad: out.unexpected != "" || out.err != nil}

@@ -85,7 +85,7 @@ func (o *huntOptions) merge(ctx context.Context, e *env, dirs []string) (int, er
 	}
 	defer o.worker.kill()
 	if err := o.mergeWorker(ctx, m, jobs, whole); err != nil {
-		return 0, err
+		return o.notStarted(ctx, e, "merge", err)
 	}
 	p := o.printer(e)
 	p.start(*o, jobs)

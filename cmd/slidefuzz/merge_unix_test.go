@@ -137,6 +137,10 @@ func TestMergeAsksTheWorker(t *testing.T) {
 	status, _, stderr := call(t, "", "merge", "--exec", programs, sound[0])
 	assert.Zero(t, status)
 	assert.Equal(t, "slidefuzz: merge: --exec: nothing is run, for no shard is of a worker of programs\n", stderr)
+	// That it does not start is in each output.
+	for name, text := range told(t, 3, append([]string{"merge", "--exec", "/no/such/worker"}, dirs...)...) {
+		assert.Contains(t, text, "/no/such/worker is not there", name)
+	}
 }
 
 // Whatever became of a shard is told in a line, and what the others found is not lost.

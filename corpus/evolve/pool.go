@@ -30,7 +30,7 @@ type Pool struct {
 	s      Source
 	rng    *rand.Rand
 	rarity *Rarity
-	failed []*corpus.Case // still to be run, before all others
+	failed []*corpus.Case // still to be run, before all others and each alone
 	first  []*corpus.Case // still to be run as they are
 	varied chosen         // of all that were given
 	kept   chosen         // of those that agreed
@@ -58,7 +58,11 @@ func NewPool(s Source) *Pool {
 	var all []entry
 	for _, c := range s.Kept.Cases {
 		c = without(c)
-		if c.Target = s.Target; s.Takes(c) {
+		switch c.Target = s.Target; {
+		case !s.Takes(c):
+		case len(c.Beside) > 0: // a request of its own, and not varied
+			p.failed = append(p.failed, c)
+		default:
 			all = append(all, entry{c, TraitsOf(c)})
 		}
 	}
@@ -74,8 +78,8 @@ func without(c *corpus.Case) *corpus.Case {
 	return c
 }
 
-// NextFailure is the next of the kept cases that failed once, nil after the last. They
-// come before those of Next.
+// NextFailure is the next of the kept cases that failed once, or are of several programs, nil
+// after the last. They come before those of Next.
 func (p *Pool) NextFailure() (c *corpus.Case) {
 	if len(p.failed) > 0 {
 		c, p.failed = p.failed[0], p.failed[1:]

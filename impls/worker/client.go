@@ -114,6 +114,7 @@ type Client struct {
 	pauses    []time.Duration // nil for restartPauses
 	another   bool            // a process of the same worker has started before
 	gaveUp    bool            // all tries to start it again were in vain, the last time
+	silent    *StartError     // of a start that took all the time that one may
 }
 
 // Another is the client of another process of the same worker, with the same limits. It is
@@ -135,11 +136,15 @@ func (c *Client) Said() *Hello { return c.hello }
 // Hello starts the worker, if it does not run, and returns what it said. A worker that has
 // started before, as another client's may have, has three tries within four seconds, unless
 // one takes all the time that a start may take; those that were in vain are not made a second
-// time. The error is a StartError where it does not start, which tells what ended the process
+// time. After one that took all its time there is no other: whoever shrinks and reports what
+// was found would wait as long for each run. The error is a StartError where it does not start, which tells what ended the process
 // before: of a batch of cases nobody else may.
 func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 	if c.process != nil {
 		return c.hello, nil
+	}
+	if c.silent != nil {
+		return nil, c.silent
 	}
 	was, before := c.before, ""
 	if was != "" {
@@ -167,7 +172,11 @@ func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 			return nil, fmt.Errorf("%w%s", err, before)
 		}
 		last = c.notStarted(failed, err, tries, before)
-		if len(pauses) == 0 || failed != nil && failed.Kind == Hang {
+		if failed != nil && failed.Kind == Hang {
+			c.silent = last
+			return nil, last
+		}
+		if len(pauses) == 0 {
 			c.gaveUp = true
 			return nil, last
 		}

@@ -251,19 +251,24 @@ func TestDiesAmongOthersIsKept(t *testing.T) {
 	_, err := huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, Options{Seed: 1, Cases: 32, Corpus: s})
 	require.NoError(t, err)
 	require.Len(t, s.failed, 1)
-	s = &shelf{was: evolve.Kept{Failures: s.failed}}
-	r, err := huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, Options{Seed: 2, Cases: 3, Corpus: s})
-	require.NoError(t, err)
-	require.Len(t, r.Findings, 1)
-	require.Equal(t, 1, r.Findings[0].At)
-	require.Len(t, r.Findings[0].Small.Each(), 6)
+	for name, was := range map[string]evolve.Kept{
+		"as a failure":          {Failures: s.failed},
+		"as a file of a user's": {Cases: s.failed},
+	} {
+		s = &shelf{was: was}
+		r, err := huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, Options{Seed: 2, Cases: 3, Corpus: s})
+		require.NoError(t, err, name)
+		require.Len(t, r.Findings, 1, name)
+		require.Equal(t, 1, r.Findings[0].At, name)
+		require.Len(t, r.Findings[0].Small.Each(), 6, name)
+	}
 }
 
 // What several programs do together in some runs alone has a rate, and replay counts it.
 func TestDiesAtTimesAmongOthers(t *testing.T) {
 	t.Parallel()
 	const kind = "dies in half of six programs together"
-	r, err := huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, Options{Seed: 1, Cases: 64})
+	r, err := huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, Options{Seed: 1, Cases: 640}) // of 20 batches one dies
 	require.NoError(t, err)
 	require.Len(t, r.Findings, 1)
 	f := &r.Findings[0]

@@ -74,8 +74,13 @@ func TestJobsLeftToOthers(t *testing.T) {
 			seen[f.Divergence.Tensor] = f.Seen
 		}
 		require.Equal(t, 40, seen["job 1"]+seen["job 2"])
-		if x.lost == 2 { // else the shrinker has run too
+		switch { // of the first job, if it is not lost, the shrinker's runs count too
+		case x.lost == 2:
 			require.Equal(t, x.ran, seen["job 2"], "each case has run once")
+		case x.ran == 0:
+			require.Len(t, r.Findings, 1)
+			require.Equal(t, &corpus.Runs{Wrong: 20, Of: 20}, r.Findings[0].Divergence.Runs, "the other job shrinks")
+			require.False(t, r.Findings[0].Stats.Bounded)
 		}
 		require.Equal(t, []LostJob{{Job: x.lost, Of: 2, Ran: x.ran > 0, Why: errNoDevice.Error()}}, r.LostJobs)
 	}

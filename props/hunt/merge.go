@@ -30,7 +30,8 @@ type Part struct {
 // Of a worker of programs with several faults that takes the worker too, b: which part of
 // a wrong program is shrunk depends on what was found before, by other shards too, so that
 // no shard may have run it. A merge runs that alone, and shrinks what no shard has. Without
-// b, which is then nil, the whole hunt may have told other findings.
+// b, which is then nil, the whole hunt may have told other findings, as after the case at which
+// the worker does not start again: the error says so, and the result is of all cases.
 //
 // Otherwise, without whole, counts and times add up, of findings that are one failure the
 // smallest is told, and nothing is run.
@@ -52,6 +53,7 @@ func Merge(ctx context.Context, b *run.Backends, t window.Target, o Options, par
 		h.o.Cases, h.most, h.each = 0, math.MaxInt, true
 	}
 	cases, end := result.Cases, 0
+	var lost error
 	for _, x := range all {
 		if x.note.Number == 0 {
 			continue
@@ -73,6 +75,11 @@ func Merge(ctx context.Context, b *run.Backends, t window.Target, o Options, par
 		}
 		if err := h.failed(ctx, n.Case, &n, d); err != nil {
 			return result, err
+		}
+		if h.r != nil {
+			if err := started(ctx, h.r.Backends, t); err != nil && ctx.Err() == nil {
+				lost, h.r = fmt.Errorf("case %d of seed %d, and what follows is told without the worker: %w", n.Number, o.Seed, err), nil
+			}
 		}
 		if n.Finding == nil {
 			continue
@@ -98,7 +105,16 @@ func Merge(ctx context.Context, b *run.Backends, t window.Target, o Options, par
 			result.Ended = p.Result.Ended
 		}
 	}
-	return result, nil
+	return result, lost
+}
+
+// started starts the process of a target where that ended: the error is that it does not start.
+func started(ctx context.Context, b *run.Backends, t window.Target) error {
+	backend, err := b.Of(t)
+	if s, ok := backend.(run.Starter); ok && err == nil {
+		err = s.Start(ctx)
+	}
+	return err
 }
 
 // MergeScenario is Merge of the parts of a scenario.

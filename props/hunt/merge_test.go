@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -213,6 +214,18 @@ func TestMergeWithTheWorker(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, merged.Interrupted)
 	require.NotEmpty(t, merged.Findings)
+
+	// It dies at the first request, and does not start again.
+	dir := t.TempDir()
+	dead, _, err := backends(t.Context(), testWorker(t, startsAs+"10 in "+dir+"/process: killed in 1, of "+dir+"/requests"), nil)
+	require.NoError(t, err)
+	merged, err = Merge(t.Context(), dead, target, o, parts, true)
+	require.ErrorContains(t, err, "and what follows is told without the worker: the worker does not start again: ")
+	require.Equal(t, whole.Cases, merged.Cases)
+	require.NotEmpty(t, merged.Findings)
+	processes, err := filepath.Glob(dir + "/process*")
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(processes), 8, "it is given up")
 }
 
 // A part that is not shrunk, for there are too many findings, does not stand for the case

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -118,11 +119,11 @@ type pool struct {
 	work chan []*batch // those that one backend runs, one after the other
 	// left are those that a job leaves whose process did not start, at most one of each.
 	left chan []*batch
-	// first is held by who uses the hunt's own backends: the pool, or the shrinker, which
-	// keeps it (kept) until the hunt has come to a batch that has not run. While the others
-	// run ahead it would wait for a whole batch each time else.
-	first sync.Mutex
-	kept  bool
+	all  []*job
+	// kept is the job whose backends the shrinker has to itself, until the hunt has come to a
+	// batch that has not run. While the others run ahead it would wait for a whole batch each
+	// time else.
+	kept  *job
 	ended sync.WaitGroup
 	stop  context.CancelFunc
 	size  int
@@ -130,6 +131,16 @@ type pool struct {
 	mu   sync.Mutex
 	jobs int // that are not lost
 	lost []LostJob
+}
+
+// job is what runs batches one after the other.
+type job struct {
+	number int
+	on     *run.Backends // the hunt's own, or those with another backend of the target's device
+	of     run.Counter
+	end    func()
+	busy   sync.Mutex // held by who uses the backends: the job, or the shrinker
+	lost   bool       // for good; read and set with busy
 }
 
 // newPool starts a pool of n, the hunt's own backends among them, or is nil where
@@ -140,57 +151,70 @@ func newPool(ctx context.Context, b *run.Backends, backend run.Backend, t window
 		return nil
 	}
 	ctx, stop := context.WithCancel(ctx)
-	p := &pool{work: make(chan []*batch, n*aheadBatches), left: make(chan []*batch, n), stop: stop, size: n, jobs: 1}
-	type job struct {
-		run func(x *batch)
-		end func()
-	}
+	p := &pool{work: make(chan []*batch, n*aheadBatches), left: make(chan []*batch, n), stop: stop, size: n}
 	of, _ := backend.(run.Counter)
-	jobs := []job{{func(x *batch) {
-		p.first.Lock()
-		defer p.first.Unlock()
-		x.run(ctx, b, of)
-	}, func() {}}}
-	for range n - 1 {
+	p.all = []*job{{number: 1, on: b, of: of, end: func() {}}}
+	for len(p.all) < n {
 		another, end := spawner.Spawn()
 		if another == nil {
 			break // the first does all
 		}
-		own := &run.Backends{Limit: b.Limit, ByDevice: map[string]run.Backend{t.Device: another}}
+		on := &run.Backends{Limit: b.Limit, ByDevice: maps.Clone(b.ByDevice)}
+		on.ByDevice[t.Device] = another
 		of, _ := another.(run.Counter)
-		jobs = append(jobs, job{func(x *batch) { x.run(ctx, own, of) }, end})
+		p.all = append(p.all, &job{number: len(p.all) + 1, on: on, of: of, end: end})
 	}
-	p.jobs = len(jobs)
-	for i, j := range jobs {
+	p.jobs = len(p.all)
+	for _, j := range p.all {
 		p.ended.Go(func() {
 			defer j.end()
-			p.do(ctx, i+1, j.run)
+			p.do(ctx, j)
 		})
 	}
 	return p
 }
 
-// do is the job of this number: it runs batches until there are no more, or its process does
+// do is what a job does: it runs batches until there are no more, or its process does
 // not start. The others then run what it leaves; the last one tells the error of all that is
 // left. A start that the end of the hunt cut short loses nothing: it had not all its tries.
-func (p *pool) do(ctx context.Context, number int, run func(x *batch)) {
+func (p *pool) do(ctx context.Context, j *job) {
 	ran := false
 	for group := range p.groups {
 		for i, x := range group {
 			before := len(x.found)
-			run(x)
+			j.busy.Lock()
+			x.run(ctx, j.on, j.of)
 			ran = ran || len(x.found) > before
-			if why := notStarted(x); why != nil && ctx.Err() == nil {
-				if p.lose(LostJob{Job: number, Of: p.size, Ran: ran, Why: why.Error()}) {
-					p.left <- group[i:]
-				} else {
-					p.fail(fmt.Errorf("job %d of %d, the last one left: %w", number, p.size, why), group[i:])
-				}
-				return
+			why := notStarted(x)
+			down := why != nil && ctx.Err() == nil
+			if down {
+				j.lost = p.lose(LostJob{Job: j.number, Of: p.size, Ran: ran, Why: why.Error()})
 			}
-			close(x.done)
+			j.busy.Unlock()
+			switch {
+			case !down:
+				close(x.done)
+				continue
+			case j.lost:
+				p.left <- group[i:]
+			default:
+				p.fail(fmt.Errorf("job %d of %d, the last one left: %w", j.number, p.size, why), group[i:])
+			}
+			return
 		}
 	}
+}
+
+// keep is the backends of the first job that is not lost, for the shrinker alone until release.
+func (p *pool) keep() *run.Backends {
+	for _, j := range p.all {
+		if j.busy.Lock(); !j.lost {
+			p.kept = j
+			break
+		}
+		j.busy.Unlock()
+	}
+	return p.kept.on // the last one is never lost
 }
 
 // notStarted is the error of a batch whose process did not start, nil of any other.
@@ -269,11 +293,11 @@ func (p *pool) close() {
 	p.ended.Wait()
 }
 
-// release gives the hunt's own backends back to the pool.
+// release gives the backends that the shrinker has back to their job.
 func (p *pool) release() {
-	if p.kept {
-		p.kept = false
-		p.first.Unlock()
+	if p.kept != nil {
+		p.kept.busy.Unlock()
+		p.kept = nil
 	}
 }
 
@@ -357,12 +381,11 @@ func (h *hunter) counter() run.Counter {
 func (h *hunter) countsAll() bool { return h.pool == nil && h.o.Shard.Of == 0 }
 
 // alone has the hunt's own backends to itself, uncounted, until the result is called or,
-// of a pool, until it waits.
+// of a pool, those of a job that is not lost, until it waits.
 func (h *hunter) alone() func() {
 	switch {
-	case h.pool != nil && !h.pool.kept:
-		h.pool.first.Lock()
-		h.pool.kept = true
+	case h.pool != nil && h.pool.kept == nil:
+		h.r.Backends = h.pool.keep()
 	case h.countsAll():
 		h.counts.pause()
 		return h.counts.resume
