@@ -215,6 +215,8 @@ func TestKitDiesAmongOthers(t *testing.T) {
 			status, stdout, stderr := call(t, "", "minimize", "--exec", worker, "--shrink-time", "10s", file)
 			require.Equal(t, exitOK, status, stderr)
 			require.Equal(t, 5, strings.Count(stdout, "\nbeside\n"), stdout)
+			require.Equal(t, 6, strings.Count(stdout, "\nshape batch=1 heads=1 window=1 dim=1 "), stdout)
+			require.Equal(t, 6, strings.Count(stdout, " = "), "a statement each: %s", stdout)
 			require.Contains(t, stderr, "6 programs together, the first: buffer ")
 			again := t.TempDir()
 			status, stdout, _ = call(t, "", "report", "--exec", worker, "-o", again, file)

@@ -77,6 +77,28 @@ func serveAmong(kind string, in io.Reader, out io.Writer) (serves bool, err erro
 				os.Exit(9)
 			}
 		}
+	case "dies of a roll and a gather together":
+		at = func(_, count int, m *worker.Message) {
+			if rollsAndGathers(count, m) {
+				os.Exit(9)
+			}
+		}
+	case "chatters at a roll and a gather together":
+		at = func(_, count int, m *worker.Message) {
+			if rollsAndGathers(count, m) {
+				_, _ = os.Stdout.WriteString("Compiling, please wait\n")
+			}
+		}
+	case "dies of two programs together or a short one":
+		at = func(_, count int, m *worker.Message) {
+			short := false
+			for i := range count {
+				short = short || strings.Count(m.Meta[fmt.Sprint("program.", i)], "=") == 1
+			}
+			if short || count > 1 {
+				os.Exit(9)
+			}
+		}
 	case "chatters at six programs together":
 		at = func(_, count int, _ *worker.Message) {
 			if count >= 6 {
@@ -173,6 +195,20 @@ func serveAmong(kind string, in io.Reader, out io.Writer) (serves bool, err erro
 	})
 }
 
+// rollsAndGathers reports whether one program of a request rolls and joins rows, and another
+// gathers some.
+func rollsAndGathers(count int, m *worker.Message) bool {
+	for i := range count {
+		for k := range count {
+			a, b := m.Meta[fmt.Sprint("program.", i)], m.Meta[fmt.Sprint("program.", k)]
+			if i != k && strings.Contains(a, "roll(") && strings.Contains(a, "cat(") && strings.Contains(b, "gather(") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func programTarget() window.Target { return window.Target{Update: "program", Device: window.Worker} }
 
 // replaysTogether reads the case of a finding as its file has it and runs it in a fresh
@@ -218,7 +254,7 @@ func TestDiesOfTwoAmongOthers(t *testing.T) {
 	t.Parallel()
 	cases := wideCases(t, "0010000001")
 	for i, c := range cases {
-		c.Program.Buffers[0].Rows = 2 + i // so that they can be told apart
+		c.Program.Buffers[0].Rows = 2 + i
 	}
 	all, b, err := backends(t.Context(), testWorker(t, "dies of two wide programs together"), nil)
 	require.NoError(t, err)
@@ -236,11 +272,76 @@ func TestDiesOfTwoAmongOthers(t *testing.T) {
 	require.Equal(t, &corpus.Runs{Of: 20, Wrong: 20}, d.Runs)
 	left := small.Each()
 	require.Len(t, left, 2)
-	require.Equal(t, []int{4, 11}, []int{left[0].Program.Buffers[0].Rows, left[1].Program.Buffers[0].Rows})
+	for _, one := range left {
+		require.Equal(t, 3, one.Shape.Heads)
+		require.Len(t, one.Program.Stmts, 1)
+		require.Less(t, one.Program.Buffers[0].Rows, 4)
+	}
 	// Of the case alone it is the same.
 	again, _, _, err := (&Runner{Backends: all}).Minimize(t.Context(), corpus.Batch(cases), d)
 	require.NoError(t, err)
 	require.Equal(t, string(small.Text()), string(again.Text()))
+}
+
+// The programs that do it together are made as small as a program alone would be, in a hunt
+// and of its case.
+func TestAmongOthersIsShrunk(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"dies of a roll and a gather together", "chatters at a roll and a gather together"} {
+		client := testWorker(t, kind)
+		r, err := huntIn(t.Context(), client, programTarget(), nil, Options{Seed: 1, Cases: 64})
+		require.NoError(t, err)
+		require.Len(t, r.Findings, 1)
+		f := &r.Findings[0]
+		require.Contains(t, f.Divergence.String(), "; among 2 programs run together: without any one of them it was not seen; wrong in 20 of 20 runs")
+		require.False(t, f.Stats.Bounded)
+		for _, one := range f.Small.Each() {
+			require.LessOrEqual(t, len(one.Program.Stmts), 2, "%s", f.Small.Text())
+			require.Len(t, one.Program.Buffers, 1, "%s", f.Small.Text())
+			require.Equal(t, impls.Shape{Batch: 1, Heads: 1, Window: 1, Dim: 1, DType: impls.U8}, one.Shape)
+		}
+		replaysTogether(t, testWorker(t, kind), f, 2)
+		all, _, err := backends(t.Context(), client, nil)
+		require.NoError(t, err)
+		again, _, stats, err := (&Runner{Backends: all}).Minimize(t.Context(), f.Small, f.Divergence)
+		require.NoError(t, err)
+		require.False(t, stats.Bounded)
+		require.Equal(t, string(f.Small.Text()), string(again.Text()))
+	}
+}
+
+// A program that does it alone once it is smaller is told as one that does, and shrunk.
+func TestAloneOnceSmaller(t *testing.T) {
+	t.Parallel()
+	c := corpus.Batch(wideCases(t, "11"))
+	all, _, err := backends(t.Context(), testWorker(t, "dies of two programs together or a short one"), nil)
+	require.NoError(t, err)
+	r := &Runner{Backends: all}
+	d, err := r.One(t.Context(), c)
+	require.NoError(t, err)
+	require.Equal(t, corpus.AmongOthers, d.OpKind)
+	small, d, stats, err := r.Minimize(t.Context(), c, d)
+	require.NoError(t, err)
+	require.False(t, stats.Bounded)
+	require.Equal(t, corpus.WholeCase, d.OpKind)
+	require.NotContains(t, d.String(), "among")
+	require.Equal(t, &corpus.Runs{Of: 20, Wrong: 20}, d.Runs)
+	require.Len(t, small.Each(), 1)
+	require.Len(t, small.Program.Stmts, 1)
+}
+
+// Where there is no time to make the programs as small as they get, that is said, and those
+// that are left do it together all the same.
+func TestAmongOthersHasNoTime(t *testing.T) {
+	t.Parallel()
+	const kind = "dies of a roll and a gather together"
+	r, err := huntIn(t.Context(), testWorker(t, kind), programTarget(), nil, Options{Seed: 1, Cases: 64, ShrinkTime: 200 * time.Millisecond})
+	require.NoError(t, err)
+	require.Len(t, r.Findings, 1)
+	f := &r.Findings[0]
+	require.True(t, f.Stats.Bounded)
+	require.Less(t, f.Shrinking, 10*time.Second)
+	replaysTogether(t, testWorker(t, kind), f, len(f.Small.Beside)+1)
 }
 
 // A hunt that goes on from a corpus begins with what several programs did together.

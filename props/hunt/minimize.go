@@ -22,7 +22,8 @@ import (
 //   - What fails in somebody else's program is shrunk as what may fail sometimes,
 //     unless its runs are quick and it fails in each of them.
 //   - What several programs did together is looked for in the one that has it, and if that
-//     never does so alone programs are left out: the result has all that are left.
+//     never does so alone programs are left out: the result has all that are left, each made
+//     smaller beside the others, but of a hang.
 //   - What a backend cannot be asked is not tried: see run.Fitter.
 //   - A case that fails on sim alike is shrunk there, and run again in the end.
 func (r *Runner) Minimize(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {

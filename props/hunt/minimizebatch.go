@@ -14,10 +14,15 @@ import (
 // hangRuns is how many hangs of a batch are counted: each takes the whole time limit.
 const hangRuns = 3
 
+// programsShare is the part of the time until which the programs of a batch are made smaller:
+// then it is seen whether each of them still has to stay.
+const programsShare = 0.7
+
 // minimizeBatch leaves programs out of a batch while what is left fails as all of them did,
-// and counts how often it does so. The programs stay as they are: one that does not show it
-// alone says nothing of what to leave of it. One that does is shrunk instead.
+// makes those that have to stay smaller, and counts how often they do so. If one of them does
+// so alone, as it was found or once it is smaller, that one is shrunk instead.
 //
+// What hangs keeps its programs as they are: each candidate would take the whole time limit.
 // Of what hangs a run is not cut short, for that says nothing: none is begun once the time
 // is up, but for the first of those that are counted.
 func (r *Runner) minimizeBatch(ctx context.Context, c *corpus.Case, d *corpus.Divergence) (*corpus.Case, *corpus.Divergence, shrink.Stats, error) {
@@ -35,6 +40,7 @@ func (r *Runner) minimizeBatch(ctx context.Context, c *corpus.Case, d *corpus.Di
 	defer stop()
 	var stats shrink.Stats
 	batch, first := c.Clone(), d
+	batch.Expect = nil
 	if d.Batch != nil {
 		if batch = d.Batch.Clone(); !hangs { // of a hang each was tried alone
 			own := &flaky{r: r, want: d.Failure(c.Target), last: d}
@@ -86,7 +92,10 @@ func (r *Runner) minimizeBatch(ctx context.Context, c *corpus.Case, d *corpus.Di
 		steps, stop = context.WithDeadline(steps, end.Add(-2*took))
 		defer stop()
 	}
-	least, done := f.leaveOut(steps, batch)
+	programs, stopPrograms := context.WithDeadline(steps, end.Add(-time.Duration(float64(limit)*(1-programsShare))))
+	defer stopPrograms()
+	least, needed, runs, done := f.smallerBatch(steps, programs, batch)
+	stats.Runs += runs
 	if len(least) == 1 {
 		if hangs {
 			return r.Minimize(ctx, least[0], f.last)
@@ -95,22 +104,42 @@ func (r *Runner) minimizeBatch(ctx context.Context, c *corpus.Case, d *corpus.Di
 	}
 	best := keptCase{batch, d}
 	if len(f.kept) > 1 || !hangs || time.Now().Before(end) {
-		var runs int
 		best, runs = f.confirm(whole)
 		stats.Runs += runs
 	}
 	stats.Bounded = f.stopped || !done
 	small, result := best.c.Clone(), *best.d
-	result.Smallest = nil // it has fewer programs, and no smaller shape
+	result.Smallest = nil // it may have fewer programs, and no smaller shape
 	switch {
 	case result.OpKind != corpus.AmongOthers:
-	case done && len(small.Beside)+1 == len(least):
+	case slices.Contains(needed, string(small.Text())):
 		result.Detail += ": without any one of them it was not seen"
-	case len(small.Beside) == len(batch.Beside):
+	case best.c == batch:
 		result.Detail = first.Detail
 	}
 	small.Expect = result.Expect()
 	return small, &result, stats, nil
+}
+
+// smallerBatch leaves programs out of a batch until ctx ends, and makes those that have to stay
+// smaller until the context of programs does. needed are the texts of the batches of which no
+// program could be left out. It reports whether all came to its end.
+func (f *flaky) smallerBatch(ctx, programs context.Context, batch *corpus.Case) (least []*corpus.Case, needed []string, runs int, done bool) {
+	least, done = batch.Each(), true
+	for shrunk := false; ; shrunk = true {
+		left, all := f.leaveOut(ctx, corpus.Batch(least))
+		if all {
+			needed = append(needed, string(corpus.Batch(left).Text()))
+		}
+		done = done && all
+		if !done || f.hangs || len(left) == 1 || shrunk && len(left) == len(least) {
+			return left, needed, runs, done
+		}
+		var stats shrink.Stats
+		least, stats = f.shrinkEach(programs, left)
+		runs += stats.Runs
+		done = !stats.Bounded
+	}
 }
 
 // leaveOut leaves out half of the programs of a batch, then quarters, and so on to single
@@ -137,6 +166,31 @@ func (f *flaky) leaveOut(ctx context.Context, batch *corpus.Case) (left []*corpu
 		}
 	}
 	return left, true
+}
+
+// shrinkEach makes the programs of a batch smaller, one at a time and each beside the others
+// as they are by then, until that helps none of them.
+func (f *flaky) shrinkEach(ctx context.Context, programs []*corpus.Case) (small []*corpus.Case, stats shrink.Stats) {
+	small = slices.Clone(programs)
+	most := corpus.Batch(small).Bytes()
+	for at, same := 0, 0; same < len(small) && !stats.Bounded; at = (at + 1) % len(small) {
+		less, one := shrink.Steps(ctx, small[at], f.need == f.tries, func(c *corpus.Case) bool {
+			if f.stopped || !f.offered(c) { // a batch has not all of a case that is not offered
+				return false
+			}
+			rest := slices.Clone(small)
+			rest[at] = c
+			batch := corpus.Batch(rest)
+			return batch.Bytes() <= most && f.try(ctx, batch)
+		})
+		stats.Runs += one.Runs
+		stats.Bounded = one.Bounded || f.stopped
+		if same++; corpus.Compare(less, small[at]) < 0 {
+			same = 1 // the others may now get smaller
+		}
+		small[at] = less
+	}
+	return small, stats
 }
 
 // failTogether reports whether programs fail as their batch does often enough, a single one
