@@ -115,6 +115,12 @@ func (o *huntOptions) merge(ctx context.Context, e *env, dirs []string) (int, er
 	end := summarize(all, cut || m.status == exitUnexpected, elapsed)
 	end.left, end.jobs = m.left, 0 // of all shards together nobody says how many there were
 	end.status = worse(end.status, m.status)
+	end.retries = o.worker.retries()
+	for _, r := range parts {
+		if r.end != nil {
+			end.retries.Add(r.end.Retries)
+		}
+	}
 	o.conclude(e, "merge", all, &end)
 	if s, ended := endedBy(ctx); ended && cut {
 		end.status = s
