@@ -63,15 +63,22 @@ func (o *outcome) result() string {
 	return resultUnseen
 }
 
-// smallest is the smallest finding, nil without one.
+// smallest is the smallest finding, of those that were shrunk to their end if there are any;
+// nil without one.
 func (o *outcome) smallest() *hunt.Finding {
-	var best *hunt.Finding
-	for i := range o.Findings {
-		if f := &o.Findings[i]; best == nil || corpus.Compare(f.Small, best.Small) < 0 {
-			best = f
-		}
+	if len(o.Findings) == 0 {
+		return nil
 	}
-	return best
+	left := func(f *hunt.Finding) int {
+		if unfinished(f) != "" {
+			return 1
+		}
+		return 0
+	}
+	best := slices.MinFunc(o.Findings, func(a, b hunt.Finding) int {
+		return cmp.Or(left(&a)-left(&b), corpus.Compare(a.Small, b.Small))
+	})
+	return &best
 }
 
 // huntEnd is what a hunt came to.
