@@ -62,12 +62,15 @@
 //	    each, which of several processes (--jobs) did not start, at first or
 //	    again, and why: the others ran their cases
 //	{"event":"end", "targets", "cases", "findings", "unexpected", "not_run",
-//	 "cases_not_run"?, "lost_jobs"?, "errors", "error"?, "interrupted",
+//	 "cases_not_run"?, "lost_jobs"?, "start_retries"?,
+//	 "start_retries_elapsed"?, "errors", "error"?, "interrupted",
 //	 "elapsed", "exit", "processor"?, "engine_processor"?}
 //	    targets, unexpected, not_run and errors count targets: not_run those
 //	    of which no case was run, for the time was up or a signal came.
 //	    cases_not_run is the sum of the targets' own not_run, lost_jobs how
-//	    many those of the targets are. error says why there was nothing to
+//	    many those of the targets are. start_retries is how many starts of a
+//	    worker failed and were tried again, start_retries_elapsed how many
+//	    seconds those took, the pauses and all of --jobs added up. error says why there was nothing to
 //	    hunt in, as of a worker that never started, or whose start a signal
 //	    ended: no target comes before it then, and errors is 1. exit is the
 //	    exit status; processor is the processor time of slidefuzz in seconds and

@@ -106,6 +106,14 @@ func (w *workerFlags) backend(ctx context.Context) (*worker.Backend, error) {
 	return b, nil
 }
 
+// retries is how often a start of the worker failed and was tried again.
+func (w *workerFlags) retries() client.Retries {
+	if w.client == nil {
+		return client.Retries{}
+	}
+	return w.client.Retries()
+}
+
 // kill ends the worker, if there is one.
 func (w *workerFlags) kill() {
 	if w.client != nil {

@@ -202,7 +202,8 @@ func (o huntOptions) run(ctx context.Context, e *env, args []string) (int, error
 		o.worker.kill() // what has not ended is not counted
 		end.processor.own, end.processor.engine = cpuTimes()
 	}
-	if err := o.record.close(end.elapsed, end.Interrupted); err != nil {
+	end.retries = o.worker.retries()
+	if err := o.record.close(&end); err != nil {
 		e.complain(fmt.Errorf("hunt: -o: %w", err))
 		end.status = worse(end.status, exitUsage)
 	}

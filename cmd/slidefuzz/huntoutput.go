@@ -45,7 +45,7 @@ func (o *huntOptions) conclude(e *env, command string, all []*outcome, end *hunt
 // notStarted has the outputs that were asked for hold the error of what did not start, which
 // is no wrong usage: of that nothing is written. A signal may have ended the start.
 func (o *huntOptions) notStarted(ctx context.Context, e *env, command string, err error) (int, error) {
-	end := huntEnd{Errors: 1, err: err, status: statusOf(err)}
+	end := huntEnd{Errors: 1, err: err, status: statusOf(err), retries: o.worker.retries()}
 	if s, ended := endedBy(ctx); ended {
 		err = context.Cause(ctx)
 		end.err, end.status, end.Interrupted = err, s, true

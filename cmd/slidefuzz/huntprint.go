@@ -216,6 +216,9 @@ func (p *textPrinter) end(all []*outcome, end huntEnd) {
 	if lost := end.lostJobs(); lost != "" {
 		verdict = append(verdict, lost)
 	}
+	if retried := end.retried(); retried != "" {
+		verdict = append(verdict, retried)
+	}
 	if end.processor.known() {
 		fmt.Fprintln(p.w, end.processor.text(all))
 	}
@@ -362,19 +365,23 @@ func (p *jsonPrinter) target(o *outcome) {
 }
 
 type endEvent struct {
-	Event       string  `json:"event"`
-	Targets     int     `json:"targets"`
-	Cases       int     `json:"cases"`
-	Findings    int     `json:"findings"`
-	Unexpected  int     `json:"unexpected"`
-	NotRun      int     `json:"not_run"` // targets
-	CasesNotRun int     `json:"cases_not_run,omitempty"`
-	LostJobs    int     `json:"lost_jobs,omitempty"`
-	Errors      int     `json:"errors"`
-	Error       string  `json:"error,omitempty"`
-	Interrupted bool    `json:"interrupted"`
-	Elapsed     float64 `json:"elapsed"`
-	Exit        int     `json:"exit"`
+	Event       string `json:"event"`
+	Targets     int    `json:"targets"`
+	Cases       int    `json:"cases"`
+	Findings    int    `json:"findings"`
+	Unexpected  int    `json:"unexpected"`
+	NotRun      int    `json:"not_run"` // targets
+	CasesNotRun int    `json:"cases_not_run,omitempty"`
+	LostJobs    int    `json:"lost_jobs,omitempty"`
+	// Retries is starts of a worker that failed and were tried again, RetriesElapsed how many
+	// seconds that took.
+	Retries        int     `json:"start_retries,omitempty"`
+	RetriesElapsed float64 `json:"start_retries_elapsed,omitempty"`
+	Errors         int     `json:"errors"`
+	Error          string  `json:"error,omitempty"`
+	Interrupted    bool    `json:"interrupted"`
+	Elapsed        float64 `json:"elapsed"`
+	Exit           int     `json:"exit"`
 	// Processor is the processor time of slidefuzz in seconds, Engine that of an engine in
 	// another process.
 	Processor float64 `json:"processor,omitempty"`
@@ -385,6 +392,7 @@ func (p *jsonPrinter) end(_ []*outcome, end huntEnd) {
 	v := endEvent{
 		Event: "end", Targets: end.Targets, Cases: end.Cases, Findings: end.Findings, Unexpected: end.Unexpected,
 		NotRun: end.NotRun, CasesNotRun: end.CasesNotRun, LostJobs: end.LostJobs, Errors: end.Errors,
+		Retries: end.retries.Starts, RetriesElapsed: end.retries.Took.Seconds(),
 		Interrupted: end.Interrupted, Elapsed: end.elapsed.Seconds(), Exit: end.status,
 		Processor: end.processor.own.Seconds(), Engine: end.processor.engine.Seconds(),
 	}

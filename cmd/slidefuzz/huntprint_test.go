@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
@@ -60,6 +61,8 @@ func TestDivergedWords(t *testing.T) {
 	assert.Contains(t, o.words(), "DIVERGED at case 5: buffer x 2, 1 lane, dim 1")
 	o.Findings = []hunt.Finding{found(5, bigger), found(38, c)}
 	assert.Contains(t, o.words(), "DIVERGED at case 5, smallest from case 38: buffer x 2, 1 lane, dim 1")
+	o.Findings[1].Stats.Bounded = true
+	assert.Contains(t, o.words(), "DIVERGED at case 5: buffer x 2, 1 lane, dim 3", "the other was not shrunk to its end")
 }
 
 // What was cut short does not pass for what is smallest.
@@ -68,6 +71,21 @@ func TestShrunkWords(t *testing.T) {
 	assert.Equal(t, "shrunk in 24.8s", shrunkWords(&f))
 	f.Stats.Bounded = true
 	assert.Equal(t, "not shrunk to its end in 24.8s", shrunkWords(&f))
+}
+
+// A case that is not smaller does not pass for a shrunk one.
+func TestShrunkInRuns(t *testing.T) {
+	d := &corpus.Divergence{Fault: corpus.FaultRows}
+	assert.Equal(t, "not smaller after 30 runs", shrunkInRuns(d, shrink.Stats{Runs: 30}, false))
+	assert.Equal(t, "shrunk in 30 runs", shrunkInRuns(d, shrink.Stats{Runs: 30}, true))
+	assert.Equal(t, "not shrunk to its end in 30 runs", shrunkInRuns(d, shrink.Stats{Runs: 30, Bounded: true}, false))
+	c, err := corpus.Parse("c", []byte("slidefuzz case v1\nshape batch=1 heads=1 window=1 dim=1 dtype=U8 layout=heads-first\n"+
+		"target program/drop-clone/sim\nblock 1\nschedule ascending\nbuffer x 3\nx[1:3] = clone(x[0:2])\n"), corpus.DefaultLimit)
+	require.NoError(t, err)
+	_, small, stderr := call(t, string(c.Text()), "minimize", "-")
+	assert.NotEmpty(t, small, stderr)
+	_, _, stderr = call(t, small, "minimize", "-")
+	assert.Regexp(t, `, not smaller after \d+ runs?`, stderr)
 }
 
 // What was wrong only among others stands beside what was wrong.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
 
@@ -62,15 +63,22 @@ func (o *outcome) result() string {
 	return resultUnseen
 }
 
-// smallest is the smallest finding, nil without one.
+// smallest is the smallest finding, of those that were shrunk to their end if there are any;
+// nil without one.
 func (o *outcome) smallest() *hunt.Finding {
-	var best *hunt.Finding
-	for i := range o.Findings {
-		if f := &o.Findings[i]; best == nil || corpus.Compare(f.Small, best.Small) < 0 {
-			best = f
-		}
+	if len(o.Findings) == 0 {
+		return nil
 	}
-	return best
+	left := func(f *hunt.Finding) int {
+		if unfinished(f) != "" {
+			return 1
+		}
+		return 0
+	}
+	best := slices.MinFunc(o.Findings, func(a, b hunt.Finding) int {
+		return cmp.Or(left(&a)-left(&b), corpus.Compare(a.Small, b.Small))
+	})
+	return &best
 }
 
 // huntEnd is what a hunt came to.
@@ -84,6 +92,7 @@ type huntEnd struct {
 	CasesNotRun int // of the targets that have a number of them
 	LostJobs    int
 	jobs        int // of which those were lost, 0 where nobody says
+	retries     worker.Retries
 	Interrupted bool
 	left        string // as an outcome's
 	err         error  // why there was nothing to hunt in
@@ -140,6 +149,18 @@ func (e *huntEnd) lostJobs() string {
 		return fmt.Sprintf("WARNING: %d of %s could not start, or not start again", e.LostJobs, plural(e.jobs, "job"))
 	}
 	return fmt.Sprintf("WARNING: %s could not start, or not start again", plural(e.LostJobs, "job"))
+}
+
+// retried says how often a start of the worker failed and was tried again, empty for never.
+func (e *huntEnd) retried() string {
+	took := "which took " + seconds(e.retries.Took)
+	switch e.retries.Starts {
+	case 0:
+		return ""
+	case 1:
+		return "1 start of the worker failed and was tried again, " + took
+	}
+	return fmt.Sprintf("%d starts of the worker failed and were tried again, %s", e.retries.Starts, took)
 }
 
 // notRunCases is how many cases of a number of them were not run.

@@ -21,6 +21,9 @@ func (o *huntOptions) writeIndex(all []*outcome, end huntEnd) error {
 	if lost := end.lostJobs(); lost != "" {
 		x.Summary += " " + lost + "."
 	}
+	if retried := end.retried(); retried != "" {
+		x.Summary += " " + retried + "."
+	}
 	if end.Interrupted {
 		x.Summary += " Not the whole hunt: " + cmp.Or(end.left, resultInterrupted) + "."
 	}

@@ -59,6 +59,9 @@ func junitTime(seconds float64) string { return strconv.FormatFloat(seconds, 'f'
 func writeJUnit(path string, seed uint64, all []*outcome, end huntEnd) error {
 	s := junitSuite{Name: "slidefuzz hunt", Tests: len(all), Time: junitTime(end.elapsed.Seconds())}
 	s.Properties = []junitProperty{{"seed", strconv.FormatUint(seed, 10)}, {"version", versions()[0]}, {"interrupted", strconv.FormatBool(end.Interrupted)}}
+	if retried := end.retried(); retried != "" {
+		s.Properties = append(s.Properties, junitProperty{"start retries", retried})
+	}
 	for _, o := range all {
 		c := junitCase{Class: "slidefuzz", Name: o.name(), Time: junitTime(o.Elapsed.Seconds())}
 		if o.scenarioName() != "" {

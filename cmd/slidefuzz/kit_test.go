@@ -275,6 +275,25 @@ exec(script_text(p, code, "", "p0(*buffers(run))", "np.__version__"))
 	assert.Contains(t, string(printed), "wrong in 20 of 20 runs")
 }
 
+// A script counts cells in the right number.
+func TestKitScriptsCount(t *testing.T) {
+	python, _ := upwardsWorker(t)
+	for cells, want := range map[string]string{"0:1": "1 wrong cell", "0:2": "2 wrong cells"} {
+		cmd := exec.CommandContext(t.Context(), python, "-c", `import dataclasses
+from slidefuzz_worker.programs import parse, script_text
+p = dataclasses.replace(parse("buffer x 2\nx[0:1] = x[0:1]"), dim=8, dtype="I32")
+code = """def p0(x):
+    x[0, 0, 0, `+cells+`] += 1
+    return [x]
+"""
+exec(script_text(p, code, "", "p0(*buffers(run))", "np.__version__"))
+`)
+		printed, _ := cmd.CombinedOutput()
+		require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", printed)
+		assert.Contains(t, string(printed), "run 0: "+want+"\n")
+	}
+}
+
 // The page leads to the example, and has all of it, in under 40 lines.
 func TestWorkersPage(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "workers.md"))

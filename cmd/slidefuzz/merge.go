@@ -84,8 +84,15 @@ func (o *huntOptions) merge(ctx context.Context, e *env, dirs []string) (int, er
 		return 0, err
 	}
 	defer o.worker.kill()
+	notStarted := false
 	if err := o.mergeWorker(ctx, m, jobs, whole); err != nil {
-		return o.notStarted(ctx, e, "merge", err)
+		if _, ended := endedBy(ctx); !ended {
+			return o.notStarted(ctx, e, "merge", err)
+		}
+		m.say("--exec: a signal ended the start of the worker: what the shards found is told, and nothing was run")
+		notStarted = true
+		o.worker.kill()
+		o.worker.client = nil // which no report asks then
 	}
 	p := o.printer(e)
 	p.start(*o, jobs)
@@ -93,7 +100,7 @@ func (o *huntOptions) merge(ctx context.Context, e *env, dirs []string) (int, er
 	for _, j := range jobs {
 		out := o.mergeJob(ctx, j, parts, whole)
 		out.left = m.left
-		if whole && o.backends == nil && len(out.Findings) > 1 && ofPrograms(j) {
+		if whole && o.backends == nil && !notStarted && len(out.Findings) > 1 && ofPrograms(j) {
 			m.say("%s: nothing was run, so that one fault may be told twice, or be counted with another; with --exec, the worker of the shards, it is as the whole hunt tells it", j.name())
 		}
 		if o.out != "" {
@@ -111,10 +118,16 @@ func (o *huntOptions) merge(ctx context.Context, e *env, dirs []string) (int, er
 		elapsed += r.elapsed()
 	}
 	// A worker was not asked for all, or, as the status says, cases are missing.
-	cut := o.backends != nil && ctx.Err() != nil
+	cut := notStarted || o.backends != nil && ctx.Err() != nil
 	end := summarize(all, cut || m.status == exitUnexpected, elapsed)
 	end.left, end.jobs = m.left, 0 // of all shards together nobody says how many there were
 	end.status = worse(end.status, m.status)
+	end.retries = o.worker.retries()
+	for _, r := range parts {
+		if r.end != nil {
+			end.retries.Add(r.end.Retries)
+		}
+	}
 	o.conclude(e, "merge", all, &end)
 	if s, ended := endedBy(ctx); ended && cut {
 		end.status = s

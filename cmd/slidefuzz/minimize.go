@@ -45,7 +45,7 @@ on sim goes to standard error.`,
 			if d.Sim != nil {
 				fmt.Fprintf(e.err, "on sim:\n%s\n", indent(d.Sim.Text()))
 			}
-			fmt.Fprintf(e.err, "%s\n%s, %s", d, inWords(small), shrunkInRuns(d, stats))
+			fmt.Fprintf(e.err, "%s\n%s, %s", d, inWords(small), shrunkInRuns(d, stats, smaller(small, c)))
 			switch {
 			case ctx.Err() != nil:
 				fmt.Fprint(e.err, "; interrupted")
@@ -58,8 +58,16 @@ on sim goes to standard error.`,
 	},
 }
 
-// shrunkInRuns says in how many runs a case was shrunk, and whether that came to its end.
-func shrunkInRuns(d *corpus.Divergence, stats shrink.Stats) string {
+// smaller reports whether a case is smaller than another, whatever they are to come to.
+func smaller(a, b *corpus.Case) bool {
+	a, b = a.Clone(), b.Clone()
+	a.Expect, b.Expect = nil, nil
+	return corpus.Compare(a, b) < 0
+}
+
+// shrunkInRuns says in how many runs a case was shrunk, and whether that came to its end and
+// made it smaller.
+func shrunkInRuns(d *corpus.Divergence, stats shrink.Stats, smaller bool) string {
 	switch {
 	case d.Fault == corpus.FaultHang:
 		return "not shrunk, for each run of a hang takes the whole time limit"
@@ -67,6 +75,8 @@ func shrunkInRuns(d *corpus.Divergence, stats shrink.Stats) string {
 		return "not shrunk"
 	case stats.Bounded:
 		return "not shrunk to its end in " + plural(stats.Runs, "run")
+	case !smaller:
+		return "not smaller after " + plural(stats.Runs, "run")
 	}
 	return "shrunk in " + plural(stats.Runs, "run")
 }

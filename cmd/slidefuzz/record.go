@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/corpus/report"
+	"github.com/slidefuzz/slidefuzz/impls/worker"
 	"github.com/slidefuzz/slidefuzz/props/hunt"
 )
 
@@ -67,8 +68,9 @@ type recordEnd struct {
 }
 
 type recordStop struct {
-	Elapsed     time.Duration `json:"elapsed"`
-	Interrupted bool          `json:"interrupted"`
+	Elapsed     time.Duration  `json:"elapsed"`
+	Interrupted bool           `json:"interrupted"`
+	Retries     worker.Retries `json:"retries,omitzero"`
 }
 
 // keptReport is a report as a merge writes it again, elsewhere: of a worker the
@@ -193,11 +195,11 @@ func (r *record) report(job int, k *keptReport) {
 	}
 }
 
-// close ends the record.
-func (r *record) close(elapsed time.Duration, interrupted bool) error {
+// close ends the record with what the shard came to.
+func (r *record) close(end *huntEnd) error {
 	if r == nil {
 		return nil
 	}
-	r.write(recordLine{End: &recordStop{elapsed, interrupted}}, true)
+	r.write(recordLine{End: &recordStop{end.elapsed, end.Interrupted, end.retries}}, true)
 	return errors.Join(r.err, r.f.Close())
 }

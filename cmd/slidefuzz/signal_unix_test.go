@@ -272,3 +272,27 @@ func TestSecondSignal(t *testing.T) {
 	assert.Equal(t, 130, cmd.ProcessState.ExitCode())
 	assert.Less(t, time.Since(start), time.Second)
 }
+
+// A merge whose worker is still starting when a signal ends it tells what the shards found.
+func TestSignalAtTheStartOfAMerge(t *testing.T) {
+	slidefuzz, dir := slidefuzzBinary(t), t.TempDir()
+	dirs := shards(t, 2, "hunt", "--exec", slidefuzz+" worker program/drop-war/sim", "--seed", "1", "--cases", "128")
+	script, junit, out := filepath.Join(dir, "worker.sh"), filepath.Join(dir, "junit.xml"), filepath.Join(dir, "out")
+	started := filepath.Join(dir, "started")
+	require.NoError(t, os.WriteFile(script, []byte("touch "+started+"\nexec sleep 60\n"), 0o600))
+	cmd := exec.Command(slidefuzz, append([]string{"merge", "--exec", "sh " + script, "--json", "--junit", junit, "-o", out}, dirs...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(t, cmd.Start())
+	require.Eventually(t, func() bool { _, err := os.Stat(started); return err == nil }, time.Minute, 10*time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+	_ = cmd.Wait() // its status is asked for
+	require.Equal(t, 130, cmd.ProcessState.ExitCode(), stderr.String())
+	require.Contains(t, stderr.String(), "merge: --exec: a signal ended the start of the worker")
+	require.Contains(t, stdout.String(), `"event":"finding"`)
+	require.Regexp(t, `"event":"end",.*"cases":128,.*"interrupted":true,.*"exit":130`, stdout.String())
+	require.FileExists(t, filepath.Join(out, "index.html"))
+	text, err := os.ReadFile(junit)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "<failure")
+}

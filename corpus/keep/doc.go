@@ -4,12 +4,14 @@
 // Every file is written whole to a hidden name and renamed, so that the folder reads at
 // any moment, whoever is killed; and it is named by what it holds, so that several hunts
 // may share the folder. A file that failed is failure-FAILURE-CASE.txt and is only ever
-// dropped for another of the same failure; one that agreed is case-CASE.txt.
+// dropped for others of the same failure; one that agreed is case-CASE.txt.
 //
 // A target keeps at most evolve.AtMost cases that agreed, 256, and while a hunt goes on
 // twice as many for each hunt: those that show something which no other does, the rarest
 // first. Of each failure it keeps the best case, one that fails each time, else the one that
-// fails most often, of those the smallest, and the one that was found last. They stay when
+// fails most often, of those the smallest, and the one that was found last: of each kind that a
+// hunt has as a finding of its own, in the programs of a worker by what they do, but of no
+// more than the 32 best kinds beside those that the hunt found itself. They stay when
 // the failure is mended, as tests that the next hunt runs first; whoever no longer wants
 // them removes the files.
 //

@@ -41,6 +41,7 @@ type Target struct {
 	target window.Target
 	dir    string
 	known  map[string]bool // names of cases that agreed, read or written
+	found  map[string]bool // names of cases that failed, written
 }
 
 // Of is the corpus of a target.
@@ -52,7 +53,7 @@ func (f *Folder) Of(t window.Target) (*Target, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	return &Target{folder: f, target: t, dir: dir, known: map[string]bool{}}, nil
+	return &Target{folder: f, target: t, dir: dir, known: map[string]bool{}, found: map[string]bool{}}, nil
 }
 
 // plain makes a part of a target's name a folder's: a worker chooses its own name, and
@@ -144,15 +145,21 @@ func digest(text []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Failed implements hunt.Corpus. Of one failure two cases stay at most: the best, which is
-// one that fails each time, else the one that fails most often, of those the smallest; and
-// the one of this call, for the best may be older than what mended a part of the fault.
-func (t *Target) Failed(c *corpus.Case, failure corpus.Failure) error {
+// mostKinds bounds the kinds of one failure that stay beside what a hunt finds itself. It is as
+// many as the findings of a hunt in what is not ours, which has one of each kind at most.
+const mostKinds = 32
+
+// Failed implements hunt.Corpus. Of one kind of a failure two cases stay at most: the best, which
+// is one that fails each time, else the one that fails most often, of those the smallest; and
+// the one of this call, for the best may be older than what mended a part of the fault. Of the
+// kinds those stay whose best cases are the best, mostKinds of them, and what this hunt found.
+func (t *Target) Failed(c *corpus.Case, failure corpus.Failure, kind func(*corpus.Case) string) error {
 	prefix := failurePrefix + digest(fmt.Appendf(nil, "%s, like %s", failure, failure.Like)) + "-"
 	own := prefix + digest(c.Text()) + ".txt"
 	if err := c.WriteFile(filepath.Join(t.dir, own)); err != nil {
 		return err
 	}
+	t.found[own] = true
 	entries, err := os.ReadDir(t.dir)
 	if err != nil {
 		return err
@@ -172,8 +179,17 @@ func (t *Target) Failed(c *corpus.Case, failure corpus.Failure) error {
 	// Whoever looks finds the same one the best, so that two hunts never drop each
 	// other's.
 	slices.SortFunc(all, func(a, b file) int { return cmp.Or(compare(a.c, b.c), cmp.Compare(a.name, b.name)) })
-	for _, f := range all[min(1, len(all)):] {
-		if f.name == own {
+	ownKind, kinds := kind(c), map[string]bool{}
+	for _, f := range all {
+		k := kind(f.c)
+		best := !kinds[k] && len(kinds) < mostKinds
+		if best {
+			kinds[k] = true
+		}
+		switch {
+		case best, f.name == own,
+			kinds[k] && k != ownKind,     // the last one of another kind
+			!kinds[k] && t.found[f.name]: // this hunt prints it
 			continue
 		}
 		if err := t.remove(f.name); err != nil {

@@ -1,8 +1,12 @@
 package keep
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,6 +49,45 @@ func texts(cases []*corpus.Case) (all []string) {
 	return all
 }
 
+func oneKind(*corpus.Case) string { return "" }
+
+// Of each kind of a failure the best case and the last one stay, of no more kinds than that beside
+// what the hunt finds.
+func TestFolderKeepsKinds(t *testing.T) {
+	dir := t.TempDir()
+	x, _ := open(t, dir)
+	// A case of a kind has so many operations.
+	kind := func(c *corpus.Case) string { return strconv.Itoa(len(c.Ops)) }
+	of := func(ops, rows int) *corpus.Case {
+		return failing(t, strings.Repeat(fmt.Sprintf("append %d\n", rows), ops), "op=1 tensor=keys hazard=none")
+	}
+	failure := corpus.Failure{Target: of(1, 1).Target, OpKind: "append", Tensor: "keys", Fault: corpus.FaultRows}
+	kept := func() []string {
+		again, _ := open(t, dir)
+		k, err := again.Kept()
+		require.NoError(t, err)
+		return texts(k.Failures)
+	}
+	// An older release left two of one failure, whatever their kinds.
+	for _, c := range []*corpus.Case{of(1, 3), of(2, 1)} {
+		require.NoError(t, x.Failed(c, failure, oneKind))
+	}
+	for _, c := range []*corpus.Case{of(1, 1), of(2, 3), of(1, 2), of(3, 1)} {
+		require.NoError(t, x.Failed(c, failure, kind))
+	}
+	assert.ElementsMatch(t, texts([]*corpus.Case{of(1, 1), of(1, 2), of(2, 1), of(2, 3), of(3, 1)}), kept())
+
+	for n := range mostKinds + 5 {
+		require.NoError(t, x.Failed(of(n+1, 1), failure, kind))
+	}
+	assert.Equal(t, mostKinds+5, len(kept()), "the hunt prints them")
+	y, _ := open(t, dir)
+	require.NoError(t, y.Failed(of(mostKinds+9, 1), failure, kind))
+	all := kept()
+	assert.Equal(t, mostKinds+1, len(all))
+	assert.True(t, slices.Contains(all, string(of(mostKinds+9, 1).Text())))
+}
+
 func TestFolder(t *testing.T) {
 	dir := t.TempDir()
 	x, said := open(t, dir)
@@ -56,11 +99,11 @@ func TestFolder(t *testing.T) {
 	large, small := failing(t, "append 3\nappend 1\n", "op=2 tensor=keys hazard=none"), failing(t, "append 1\nappend 1\n", "op=2 tensor=keys hazard=none")
 	seldom := failing(t, "append 1\n", "op=1 tensor=keys hazard=none rate=3/100")
 	for _, c := range []*corpus.Case{large, seldom, small} {
-		require.NoError(t, x.Failed(c, failure))
+		require.NoError(t, x.Failed(c, failure, oneKind))
 	}
 	other := failure
 	other.Tensor = "values"
-	require.NoError(t, x.Failed(seldom, other))
+	require.NoError(t, x.Failed(seldom, other, oneKind))
 
 	again, _ := open(t, dir)
 	k, err := again.Kept()
@@ -78,7 +121,7 @@ func TestFolder(t *testing.T) {
 	assert.Len(t, k.Failures, 2)
 
 	// What was found last stays too, for the best may have been mended.
-	require.NoError(t, x.Failed(large, failure))
+	require.NoError(t, x.Failed(large, failure, oneKind))
 	k, err = again.Kept()
 	require.NoError(t, err)
 	assert.ElementsMatch(t, texts([]*corpus.Case{small, large, seldom}), texts(k.Failures))
@@ -131,7 +174,7 @@ func TestFolderHasOneTarget(t *testing.T) {
 	y, err := x.folder.Of(programs)
 	require.NoError(t, err)
 	scan := parse(t, "slidefuzz case v1\nshape batch=1 heads=1 window=1 dim=1 dtype=U8 layout=heads-first\ntarget program/worker/scan\nblock 1\nschedule native\nbuffer x 2\nx[0:1] = x[1:2]\nexpect op=1 tensor=x hazard=none\n")
-	require.NoError(t, y.Failed(scan, corpus.Failure{Target: scan.Target, OpKind: "statement", Tensor: "x", Fault: corpus.FaultRows}))
+	require.NoError(t, y.Failed(scan, corpus.Failure{Target: scan.Target, OpKind: "statement", Tensor: "x", Fault: corpus.FaultRows}, oneKind))
 	k, err = y.Kept()
 	require.NoError(t, err)
 	assert.Equal(t, texts([]*corpus.Case{scan}), texts(k.Failures))

@@ -72,5 +72,13 @@ func (x Index) WriteDir(dir string) error {
 
 // Quiet are the targets in which nothing was found, and nothing else is to be said of.
 func (x Index) Quiet() []IndexTarget {
-	return slices.DeleteFunc(slices.Clone(x.Targets), func(t IndexTarget) bool { return t.Bad || len(t.Findings) > 0 })
+	return slices.DeleteFunc(slices.Clone(x.Targets), func(t IndexTarget) bool { return !t.quiet() || t.Cases == 0 })
 }
+
+// NotRun are the targets of which no case was run, where nothing else is to be said: a signal
+// came first, or the time was up.
+func (x Index) NotRun() []IndexTarget {
+	return slices.DeleteFunc(slices.Clone(x.Targets), func(t IndexTarget) bool { return !t.quiet() || t.Cases > 0 })
+}
+
+func (t IndexTarget) quiet() bool { return !t.Bad && len(t.Findings) == 0 }

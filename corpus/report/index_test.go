@@ -20,13 +20,14 @@ func TestIndex(t *testing.T) {
 		{Name: "new", Result: "caught", Cases: 7, Operations: "append 5", Findings: []IndexFinding{{Dir: "new-1", What: "<script>alert(1)</script>"}}},
 		{Name: "quiet", Result: "ok", Cases: 2},
 		{Name: "one", Result: "ok", Cases: 1},
+		{Name: "left", Result: "interrupted"},
 	}}
 	require.NoError(t, x.WriteDir(dir))
 	b, err := os.ReadFile(filepath.Join(dir, "index.html"))
 	require.NoError(t, err)
 	page := string(b)
 	for _, want := range []string{
-		`<a href="new-1/report.html">new-1</a>`, "7 cases, 1 finding. append 5.", "✓ quiet: ok, 2 cases.", "✓ one: ok, 1 case.", `<a href="old-1/report.html">old-1</a>`, "&lt;script&gt;",
+		`<a href="new-1/report.html">new-1</a>`, "7 cases, 1 finding. append 5.", "✓ quiet: ok, 2 cases.", "✓ one: ok, 1 case.", "<h2>Not run</h2>\n<ul><li>left: interrupted</li>", `<a href="old-1/report.html">old-1</a>`, "&lt;script&gt;",
 	} {
 		require.Contains(t, page, want)
 	}

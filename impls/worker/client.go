@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slidefuzz/slidefuzz/impls"
@@ -115,20 +116,67 @@ type Client struct {
 	another   bool            // a process of the same worker has started before
 	gaveUp    bool            // all tries to start it again were in vain, the last time
 	silent    *StartError     // of a start that took all the time that one may
+	retries   *retries        // shared with those that are another of this one; nil before the first
+}
+
+// Retries is how many starts of a worker failed and were tried again, and how long those and the
+// pauses after them took, those of several processes added up.
+type Retries struct {
+	Starts int
+	Took   time.Duration
+}
+
+// Add adds others.
+func (r *Retries) Add(other Retries) {
+	r.Starts += other.Starts
+	r.Took += other.Took
+}
+
+// retries counts those of several clients.
+type retries struct {
+	mu sync.Mutex
+	n  Retries
 }
 
 // Another is the client of another process of the same worker, with the same limits. It is
 // not started, and has no order.
 func (c *Client) Another() *Client {
+	c.countsRetries()
 	return &Client{
 		Args: c.Args, Timeout: c.Timeout, StartTimeout: c.StartTimeout, Threads: c.Threads, Memory: c.Memory,
-		pauses: c.pauses, another: c.startedBefore(),
+		pauses: c.pauses, another: c.startedBefore(), retries: c.retries,
 	}
 }
 
 // startedBefore reports whether the worker has started, in this client or in the one that it
 // is another of.
 func (c *Client) startedBefore() bool { return c.hello != nil || c.another }
+
+// countsRetries makes what counts them, where there is none.
+func (c *Client) countsRetries() {
+	if c.retries == nil {
+		c.retries = &retries{}
+	}
+}
+
+// Retries is what there was of them in this client, in all that are another of it, and in the one
+// that it is another of.
+func (c *Client) Retries() Retries {
+	if c.retries == nil {
+		return Retries{}
+	}
+	c.retries.mu.Lock()
+	defer c.retries.mu.Unlock()
+	return c.retries.n
+}
+
+// retried counts a start that failed, took that long with the pause after it, and is tried again.
+func (c *Client) retried(took time.Duration) {
+	c.countsRetries()
+	c.retries.mu.Lock()
+	defer c.retries.mu.Unlock()
+	c.retries.n.Add(Retries{1, took})
+}
 
 // Said is what the worker said when it started last, nil if it never has. It starts nothing.
 func (c *Client) Said() *Hello { return c.hello }
@@ -158,6 +206,7 @@ func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 	}
 	var last *StartError
 	for tries := 1; ; tries++ {
+		from := time.Now()
 		h, err := c.startOnce(ctx)
 		if err == nil {
 			c.hello, c.before, c.gaveUp = h, "", false
@@ -183,6 +232,7 @@ func (c *Client) Hello(ctx context.Context) (*Hello, error) {
 		select {
 		case <-time.After(pauses[0]):
 			pauses = pauses[1:]
+			c.retried(time.Since(from))
 		case <-ctx.Done():
 			return nil, last
 		}

@@ -142,6 +142,8 @@ func TestTriesToStartAgain(t *testing.T) {
 		require.NoError(t, start(c, at(n)))
 		require.Equal(t, n, c.Starts()-before)
 	}
+	require.Equal(t, 0+1+2, c.Retries().Starts)
+	require.GreaterOrEqual(t, c.Retries().Took, 3*time.Millisecond)
 	another := c.Another()
 	t.Cleanup(another.Kill)
 	for name, c := range map[string]*Client{"the worker does not start again: ": c, "": another} {
@@ -150,6 +152,9 @@ func TestTriesToStartAgain(t *testing.T) {
 		require.Equal(t, 3, c.Starts()-before)
 		require.Regexp(t, "^"+name+`(before|in reply to) hello: `, start(c, fails).Error())
 		require.Equal(t, 4, c.Starts()-before)
+	}
+	for _, c := range []*Client{c, another} { // they count together, and the last try is not tried again
+		require.Equal(t, 3+2*2, c.Retries().Starts)
 	}
 	require.Equal(t, "a", c.Said().Name)
 	require.Nil(t, another.Said())

@@ -2,6 +2,7 @@ package hunt
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -145,6 +146,15 @@ func (h *hunter) ofStatements(least int, failure corpus.Failure, c *corpus.Case)
 		}
 	}
 	return -1
+}
+
+// findingKind is the same for smallest cases of a failure that are one finding by same, however
+// each was shrunk: a hunt has one of each kind at most.
+func findingKind(failure corpus.Failure, c *corpus.Case, foreign bool) string {
+	if failure.Fault != corpus.FaultRows || !foreign || !c.Target.IsProgram() {
+		return ""
+	}
+	return fmt.Sprint(operatorsOf(c, foreign, false), len(c.Program.Stmts))
 }
 
 // another reports whether a case is shrunk whose failure is known and which no finding of

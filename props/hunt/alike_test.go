@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slidefuzz/slidefuzz/corpus"
+	"github.com/slidefuzz/slidefuzz/corpus/keep"
 	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/impls"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
@@ -121,6 +122,33 @@ func TestFindingsOfOneFailure(t *testing.T) {
 	booksOf(t, h, corpus.FaultRefused, pairs)
 	require.Len(t, h.result.Findings, 1)
 	require.Equal(t, len(pairs), h.result.Findings[0].Seen)
+}
+
+// A corpus has each finding of one failure, and of what is refused the one that there is.
+func TestCorpusKeepsFindingsOfOneFailure(t *testing.T) {
+	cases := []*corpus.Case{programCase(indexWrite), programCase(indexCopy), programCase(ofCat)}
+	var pairs [][2]*corpus.Case
+	for _, c := range cases {
+		c.Expect = &corpus.Expect{Op: 1, Tensor: "x", Fault: corpus.FaultRows}
+		pairs = append(pairs, [2]*corpus.Case{c, c})
+	}
+	for fault, want := range map[corpus.Fault]int{corpus.FaultRows: 3, corpus.FaultRefused: 1} {
+		folder, err := keep.Open(t.TempDir(), 0, func(err error) { t.Error(err) })
+		require.NoError(t, err)
+		target, err := folder.Of(cases[0].Target)
+		require.NoError(t, err)
+		h := &hunter{result: &Result{}, kept: &kept{Corpus: target, foreign: true}}
+		booksOf(t, h, fault, pairs)
+		require.Len(t, h.result.Findings, want)
+		k, err := target.Kept()
+		require.NoError(t, err)
+		require.Len(t, k.Failures, want)
+	}
+	// The same kind, smaller: the shrinker left other rows.
+	small := programCase(inplace.AssignIndex("y", []int{0}, inplace.View("y", 1, 2)))
+	failure := corpus.Failure{Fault: corpus.FaultRows}
+	require.Equal(t, findingKind(failure, cases[0], true), findingKind(failure, small, true))
+	require.Equal(t, findingKind(failure, cases[0], false), findingKind(failure, cases[1], false), "ours has one finding a failure")
 }
 
 // What nothing explains is shrunk a few times, more often in a longer hunt, and not once

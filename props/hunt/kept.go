@@ -13,8 +13,9 @@ type Corpus interface {
 	// Kept is what there was when the hunt began.
 	Kept() (evolve.Kept, error)
 	// Failed keeps a finding, before anybody is told of it: its case, shrunk, with its
-	// outcome.
-	Failed(c *corpus.Case, failure corpus.Failure) error
+	// outcome. Of cases of one failure, of which earlier hunts may have left some, kind is
+	// the same text for those that a hunt takes for one finding.
+	Failed(c *corpus.Case, failure corpus.Failure, kind func(*corpus.Case) string) error
 	// Agreed keeps a case that agreed and shows something new.
 	Agreed(c *corpus.Case) error
 	// Only drops the cases that agreed but for these.
@@ -24,9 +25,10 @@ type Corpus interface {
 // kept is a hunt that goes on from a corpus.
 type kept struct {
 	Corpus
-	target window.Target
-	pool   *evolve.Pool
-	prunes int // of the pool, as far as the corpus knows
+	target  window.Target
+	pool    *evolve.Pool
+	prunes  int // of the pool, as far as the corpus knows
+	foreign bool
 }
 
 // newKept has a hunter draw from a corpus.
@@ -36,7 +38,7 @@ func newKept(h *hunter, b *run.Backends, t window.Target) (*kept, error) {
 		return nil, err
 	}
 	fitter, _ := h.backend.(run.Fitter)
-	k := &kept{Corpus: h.o.Corpus, target: t}
+	k := &kept{Corpus: h.o.Corpus, target: t, foreign: h.traits.Foreign}
 	k.pool = evolve.NewPool(evolve.Source{
 		Target: t, Seed: h.o.Seed, Kept: was, Draw: h.draw, Sample: draws(h.backend, t, 0),
 		Takes: func(c *corpus.Case) bool {
@@ -74,7 +76,8 @@ func (k *kept) failed(f *Finding) error {
 	if k == nil {
 		return nil
 	}
-	return k.Failed(f.Small, f.Divergence.Failure(f.Small.Target))
+	failure := f.Divergence.Failure(f.Small.Target)
+	return k.Failed(f.Small, failure, func(c *corpus.Case) string { return findingKind(failure, c, k.foreign) })
 }
 
 // end drops what others stand for.

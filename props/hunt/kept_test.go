@@ -42,7 +42,7 @@ type shelf struct {
 
 func (s *shelf) Kept() (evolve.Kept, error) { return s.was, nil }
 
-func (s *shelf) Failed(c *corpus.Case, _ corpus.Failure) error {
+func (s *shelf) Failed(c *corpus.Case, _ corpus.Failure, _ func(*corpus.Case) string) error {
 	s.failed = append(s.failed, c)
 	return nil
 }

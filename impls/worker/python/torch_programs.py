@@ -33,7 +33,7 @@ for run in range({runs}):
     got = outcome(compiled)
     cells = sum(int((a != b).sum()) for a, b in zip(want, got))
     wrong += cells > 0
-    print(f"run {{run}}: {{cells}} wrong cells")
+    print(f"run {{run}}: {{cells}} wrong cell{{'s' * (cells != 1)}}")
 print(torch.__version__, f"wrong in {{wrong}} of {runs} runs")
 raise SystemExit(wrong > 0)
 '''

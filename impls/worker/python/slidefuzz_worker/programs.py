@@ -564,7 +564,7 @@ for run in range({runs}):
     got = {call}
     cells = sum(int((np.asarray(g) != w).sum()) for g, w in zip(got, want(*buffers(run))))
     wrong += cells > 0
-    print(f"run {{run}}: {{cells}} wrong cells")
+    print(f"run {{run}}: {{cells}} wrong cell{{'s' * (cells != 1)}}")
 print({version}, f"wrong in {{wrong}} of {runs} runs")
 raise SystemExit(wrong > 0)
 '''
