@@ -66,7 +66,7 @@ shrunk in %s to:
 %s
 save it as case.txt (run with -artifacts to keep %s), then:
 	slidefuzz replay case.txt
-	slidefuzz report case.txt`, c.Target, smallD, d, plural(stats.Runs, "run"), small.Text(), path)
+	slidefuzz report case.txt`, c.Target, smallD, d, corpus.Plural(stats.Runs, "run"), small.Text(), path)
 }
 
 // failed is what a test of a cache says of the smallest case of a failure, which it
@@ -213,5 +213,3 @@ func funcName(f any, usual string) string {
 }
 
 var identifier = regexp.MustCompile(`^[\pL_][\pL_\pN]*$`)
-
-func plural(n int, word string) string { return corpus.Plural(n, word) }

@@ -85,7 +85,7 @@ func (b *backend) sequences(t *testing.T, seed int64, cases int) bool {
 		return false
 	}
 	failed = nil
-	text := b.s.failed(t, small, d, stats, "after "+plural(tried, "case"))
+	text := b.s.failed(t, small, d, stats, "after "+corpus.Plural(tried, "case"))
 	t.Errorf("%s\n%s\nfind it again:\n\t%s", text, b.s.keep(t, small, d), again(t, seed, cases))
 	if hint := b.s.hint(t, d, seed); hint != "" { // afterwards, since it makes caches
 		t.Error(hint)

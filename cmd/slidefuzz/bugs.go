@@ -195,11 +195,11 @@ func (m *matrix) summary() string {
 	for i := range m.kills {
 		median, worst = max(median, m.kills[i].Median()), max(worst, m.kills[i].Worst())
 	}
-	text := plural(len(m.kills), "planted bug") + ", " + plural(m.seeds, "seed")
+	text := corpus.Plural(len(m.kills), "planted bug") + ", " + corpus.Plural(m.seeds, "seed")
 	if n := m.bad(); n > 0 {
-		return fmt.Sprintf("%s of at most %s: %d not caught by every seed, or not each time", text, plural(m.cases, "case"), n)
+		return fmt.Sprintf("%s of at most %s: %d not caught by every seed, or not each time", text, corpus.Plural(m.cases, "case"), n)
 	}
-	return fmt.Sprintf("%s: each caught, in at most %s (median of the slowest %d)", text, plural(worst, "case"), median)
+	return fmt.Sprintf("%s: each caught, in at most %s (median of the slowest %d)", text, corpus.Plural(worst, "case"), median)
 }
 
 func (m *matrix) print(e *env, k *kill, asJSON bool) error {
@@ -309,7 +309,7 @@ means that the order of the blocks decides whether it shows, and the case has th
 %s; "again" is how often the smallest case failed of so many runs. "Proven" says
 that no smaller case shows it, as far as all smaller ones can be tried.
 %s.
-`, "```", m.command(), "```", plural(m.seeds, "seed"), strings.ToUpper(m.summary()[:1])+m.summary()[1:])
+`, "```", m.command(), "```", corpus.Plural(m.seeds, "seed"), strings.ToUpper(m.summary()[:1])+m.summary()[1:])
 	if m.fuzz {
 		fmt.Fprintf(&b, "\n\"Fuzzed\" is the executions until go test -fuzz caught it without seeds, with the\nseeds 1 to %d, at most %d, \"-\" for a run that did not.\n", fuzzRuns, fuzzExecutions)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/window"
 	"github.com/slidefuzz/slidefuzz/props/run"
 	"github.com/slidefuzz/slidefuzz/props/run/engine"
@@ -78,9 +79,9 @@ for each folder says so, and the exit status is 3.`,
 				fmt.Fprintln(e.out, line)
 				status = worse(status, exitMissing)
 			}
-			end := fmt.Sprintf("%s, %d as expected, %d not, %d not run", plural(len(files), "case"), good, bad, len(files)-good-bad-failed)
+			end := fmt.Sprintf("%s, %d as expected, %d not, %d not run", corpus.Plural(len(files), "case"), good, bad, len(files)-good-bad-failed)
 			if failed > 0 {
-				end += ", " + plural(failed, "error")
+				end += ", " + corpus.Plural(failed, "error")
 			}
 			fmt.Fprintln(e.out, end)
 			return status, nil
@@ -139,7 +140,7 @@ func (n *needed) note(path string, err error) bool {
 func (n *needed) lines() (lines []string) {
 	for _, of := range n.all {
 		lines = append(lines, fmt.Sprintf("%s: %s not run: needs %s: slidefuzz corpus check %s %s",
-			of.dir, plural(n.count[of], "case"), of.what, of.flags, quoteWord(of.dir)))
+			of.dir, corpus.Plural(n.count[of], "case"), of.what, of.flags, quoteWord(of.dir)))
 	}
 	return lines
 }

@@ -108,7 +108,7 @@ as it is; without files, those in testdata/fuzz and in the toolchain's cache.
 				}
 				fmt.Fprintf(e.out, "%s: %s\n", to, strings.Join(keys[i], ", "))
 			}
-			fmt.Fprintf(e.out, "%d of %s kept\n", len(keep), plural(len(files), "case"))
+			fmt.Fprintf(e.out, "%d of %s kept\n", len(keep), corpus.Plural(len(files), "case"))
 			return exitOK, nil
 		}
 	},

@@ -97,13 +97,13 @@ func (d *distilCover) run(ctx context.Context, e *env, args []string) (int, erro
 		all[i] = i
 	}
 	fmt.Fprintf(e.out, "%s: before: %s, %d bytes, cover %d of %s of code and show %s\n", name,
-		plural(len(inputs), "input"), total(all), len(result.Blocks), plural(program.Meta().Blocks(), "block"), plural(len(result.Failures), "failure"))
+		corpus.Plural(len(inputs), "input"), total(all), len(result.Blocks), corpus.Plural(program.Meta().Blocks(), "block"), corpus.Plural(len(result.Failures), "failure"))
 	fmt.Fprintf(e.out, "%s: after: %s, %d bytes, run alone: the same %s and %s\n", name,
-		plural(len(result.Kept), "input"), total(result.Kept), plural(len(result.Blocks), "block"), plural(len(result.Failures), "failure"))
+		corpus.Plural(len(result.Kept), "input"), total(result.Kept), corpus.Plural(len(result.Blocks), "block"), corpus.Plural(len(result.Failures), "failure"))
 	if result.Bound == len(result.Kept) {
 		fmt.Fprintf(e.out, "%s: no fewer inputs do (lower bound %d)\n", name, result.Bound)
 	} else {
-		fmt.Fprintf(e.out, "%s: at least %s are needed (lower bound)\n", name, plural(result.Bound, "input"))
+		fmt.Fprintf(e.out, "%s: at least %s are needed (lower bound)\n", name, corpus.Plural(result.Bound, "input"))
 	}
 	for _, f := range result.Failures {
 		fmt.Fprintf(e.out, "failure: %s\n", f)
@@ -120,7 +120,7 @@ func printBlocks(e *env, what string, blocks []int32, m *cover.Meta) {
 	if len(blocks) == 0 {
 		return
 	}
-	fmt.Fprintf(e.out, "%s %s:\n", plural(len(blocks), "block"), what)
+	fmt.Fprintf(e.out, "%s %s:\n", corpus.Plural(len(blocks), "block"), what)
 	for i, b := range blocks {
 		if i == namedBlocks {
 			fmt.Fprintf(e.out, "  and %d more\n", len(blocks)-i)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/corpus/fuzzfile"
 )
 
@@ -68,7 +69,7 @@ cases.`,
 					return 0, err
 				}
 			}
-			fmt.Fprintf(e.out, "%s of %s in %s\n", plural(len(inputs), "input"), plural(len(files), "file"), *out)
+			fmt.Fprintf(e.out, "%s of %s in %s\n", corpus.Plural(len(inputs), "input"), corpus.Plural(len(files), "file"), *out)
 			return exitOK, nil
 		}
 	},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/corpus/shrink"
 	"github.com/slidefuzz/slidefuzz/props/hunt"
 	"github.com/slidefuzz/slidefuzz/props/run"
@@ -69,7 +70,7 @@ func (o *huntOptions) exhaust(ctx context.Context, e *env, args []string) (int, 
 		fmt.Fprintf(e.out, "%-*s %9d cases %7s  %s\n", targetColumn, j.name(), x.Cases, seconds(x.Elapsed), what)
 	}
 	fmt.Fprintf(e.out, "%s in %s: %d sound targets agree in every case within the bounds, %d known-bad ones caught there, %d outside\n",
-		plural(cases, "case"), seconds(time.Since(start)), sound, caught, outside)
+		corpus.Plural(cases, "case"), seconds(time.Since(start)), sound, caught, outside)
 	if s, ended := endedBy(ctx); ended {
 		return s, nil
 	}
@@ -84,5 +85,5 @@ func boundsText(b shrink.Bounds) string {
 	if b.Batch > 1 {
 		batch = fmt.Sprintf("batch %d, ", b.Batch)
 	}
-	return fmt.Sprintf("%sat most %d operations, %d tokens, a window of %d, %s, dim %d", batch, b.Ops, b.Tokens, b.Window, plural(b.Heads, "head"), b.Dim)
+	return fmt.Sprintf("%sat most %d operations, %d tokens, a window of %d, %s, dim %d", batch, b.Ops, b.Tokens, b.Window, corpus.Plural(b.Heads, "head"), b.Dim)
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/impls/inplace"
 )
 
@@ -42,13 +43,13 @@ times, x 64 elements further each time and new 16; "repeat 1" ends it.`,
 			}
 			k := m.Kernel
 			all := k.Collisions()
-			fmt.Fprintf(e.out, "%s in %s of %d\n", plural(k.Cells(), "cell"), plural(k.Blocks(), "block"), k.Block)
+			fmt.Fprintf(e.out, "%s in %s of %d\n", corpus.Plural(k.Cells(), "cell"), corpus.Plural(k.Blocks(), "block"), k.Block)
 			for i, c := range all {
 				if i == maxCollisions {
 					fmt.Fprintf(e.out, "… and %d more\n", len(all)-i)
 					break
 				}
-				fmt.Fprintf(e.out, "%s; %s alike; block %d first shows it\n", collisionText(m, c), plural(c.Cells, "cell"), c.Witness())
+				fmt.Fprintf(e.out, "%s; %s alike; block %d first shows it\n", collisionText(m, c), corpus.Plural(c.Cells, "cell"), c.Witness())
 			}
 			if len(all) == 0 {
 				fmt.Fprintln(e.out, "no two blocks collide: every order gives the same result")
@@ -58,7 +59,7 @@ times, x 64 elements further each time and new 16; "repeat 1" ends it.`,
 			if len(all) == inplace.MaxCollisions {
 				more = " or more"
 			}
-			fmt.Fprintf(e.out, "%s%s of blocks collide\n", plural(len(all), "pair"), more)
+			fmt.Fprintf(e.out, "%s%s of blocks collide\n", corpus.Plural(len(all), "pair"), more)
 			return exitUnexpected, nil
 		}
 	},

@@ -26,7 +26,7 @@ func (p *textPrinter) start(o huntOptions, jobs []job) {
 	for _, j := range jobs {
 		p.width = max(p.width, len(j.name()))
 	}
-	fmt.Fprintf(p.w, "%s, seed %d%s\n", plural(len(jobs), "target"), o.seed, o.shard.words())
+	fmt.Fprintf(p.w, "%s, seed %d%s\n", corpus.Plural(len(jobs), "target"), o.seed, o.shard.words())
 }
 
 func (p *textPrinter) target(o *outcome) {
@@ -69,7 +69,7 @@ func (p *textPrinter) target(o *outcome) {
 		for _, f := range o.Findings {
 			seen := ""
 			if others(o.target) {
-				seen = fmt.Sprintf("in %s, first at case %d after %s, %s: ", plural(f.Seen, "case"), f.At, seconds(f.After), shrunkWords(&f))
+				seen = fmt.Sprintf("in %s, first at case %d after %s, %s: ", corpus.Plural(f.Seen, "case"), f.At, seconds(f.After), shrunkWords(&f))
 			}
 			fmt.Fprintf(p.w, "  %s%s\n%s\n", seen, f.Divergence, indent(f.Small.Text()))
 		}
@@ -124,7 +124,7 @@ func variantCounts(name string, v hunt.Variant) string {
 	if name != "" {
 		fmt.Fprintf(&b, "variant %s: ", name)
 	}
-	fmt.Fprintf(&b, "%s, %d wrong", plural(v.Cases, "program"), v.Wrong)
+	fmt.Fprintf(&b, "%s, %d wrong", corpus.Plural(v.Cases, "program"), v.Wrong)
 	if v.Among > 0 {
 		fmt.Fprintf(&b, ", %d wrong only among others", v.Among)
 	}
@@ -192,7 +192,7 @@ func (o *outcome) met() string {
 func (p *textPrinter) end(all []*outcome, end huntEnd) {
 	var verdict []string
 	if end.Errors > 0 {
-		verdict = append(verdict, plural(end.Errors, "error"))
+		verdict = append(verdict, corpus.Plural(end.Errors, "error"))
 	}
 	if end.Unexpected > 0 {
 		verdict = append(verdict, fmt.Sprintf("%d unexpected: %s", end.Unexpected, unexpectedNames(all)))
@@ -207,7 +207,7 @@ func (p *textPrinter) end(all []*outcome, end huntEnd) {
 		verdict = append(verdict, "nothing unexpected")
 	}
 	if end.NotRun > 0 {
-		notRun := plural(end.NotRun, "target") + " not run"
+		notRun := corpus.Plural(end.NotRun, "target") + " not run"
 		if !end.Interrupted {
 			notRun += ": the time was up, give more --time"
 		}
@@ -222,7 +222,7 @@ func (p *textPrinter) end(all []*outcome, end huntEnd) {
 	if end.processor.known() {
 		fmt.Fprintln(p.w, end.processor.text(all))
 	}
-	fmt.Fprintf(p.w, "%s, %s, %s in %s: %s\n", plural(end.Targets, "target"), plural(end.Cases, "case"), plural(end.Findings, "finding"), seconds(end.elapsed), strings.Join(verdict, "; "))
+	fmt.Fprintf(p.w, "%s, %s, %s in %s: %s\n", corpus.Plural(end.Targets, "target"), corpus.Plural(end.Cases, "case"), corpus.Plural(end.Findings, "finding"), seconds(end.elapsed), strings.Join(verdict, "; "))
 }
 
 // jsonPrinter is for programs; doc.go describes the lines.

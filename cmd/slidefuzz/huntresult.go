@@ -146,9 +146,9 @@ func (e *huntEnd) lostJobs() string {
 	case e.LostJobs == 0:
 		return ""
 	case e.jobs > 0:
-		return fmt.Sprintf("WARNING: %d of %s could not start, or not start again", e.LostJobs, plural(e.jobs, "job"))
+		return fmt.Sprintf("WARNING: %d of %s could not start, or not start again", e.LostJobs, corpus.Plural(e.jobs, "job"))
 	}
-	return fmt.Sprintf("WARNING: %s could not start, or not start again", plural(e.LostJobs, "job"))
+	return fmt.Sprintf("WARNING: %s could not start, or not start again", corpus.Plural(e.LostJobs, "job"))
 }
 
 // retried says how often a start of the worker failed and was tried again, empty for never.

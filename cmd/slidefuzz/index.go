@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"github.com/slidefuzz/slidefuzz/corpus/report"
 	"github.com/slidefuzz/slidefuzz/props/judge"
 )
@@ -13,9 +14,9 @@ import (
 // writeIndex writes the page over the reports of a hunt.
 func (o *huntOptions) writeIndex(all []*outcome, end huntEnd) error {
 	x := report.Index{
-		Title: fmt.Sprintf("A hunt in %s, seed %d", plural(len(all), "target"), o.seed),
+		Title: fmt.Sprintf("A hunt in %s, seed %d", corpus.Plural(len(all), "target"), o.seed),
 		Summary: fmt.Sprintf("%s in %s, %s, %s, %d unexpected, %s not run; %s.",
-			plural(end.Cases, "case"), plural(end.Targets, "target"), plural(end.Findings, "finding"), plural(end.Errors, "error"), end.Unexpected, plural(end.NotRun, "target"), seconds(end.elapsed)),
+			corpus.Plural(end.Cases, "case"), corpus.Plural(end.Targets, "target"), corpus.Plural(end.Findings, "finding"), corpus.Plural(end.Errors, "error"), end.Unexpected, corpus.Plural(end.NotRun, "target"), seconds(end.elapsed)),
 		Versions: versions(),
 	}
 	if lost := end.lostJobs(); lost != "" {

@@ -297,11 +297,11 @@ func (m *merging) parts() (parts []*shardRecord, whole bool) {
 		if len(missing) > 1 {
 			todo = "their cases were not run; give their folders, or run them"
 		}
-		m.say("missing: %d of %s, %s: %s", len(missing), plural(of.Of, "shard"), strings.Join(missing, ", "), todo)
+		m.say("missing: %d of %s, %s: %s", len(missing), corpus.Plural(of.Of, "shard"), strings.Join(missing, ", "), todo)
 		m.status, whole = worse(m.status, exitUnexpected), false
 	}
 	if gone > 0 {
-		left = append(left, fmt.Sprintf("%d of %s missing", gone, plural(shards, "shard")))
+		left = append(left, fmt.Sprintf("%d of %s missing", gone, corpus.Plural(shards, "shard")))
 	}
 	m.left = strings.Join(left, ", ")
 	return parts, whole
@@ -333,7 +333,7 @@ func (s *shardRecord) takeFrom(other *shardRecord) string {
 	if more == 0 {
 		return "nothing is added, for it found nothing else"
 	}
-	return plural(more, "case") + " that failed there alone are added"
+	return corpus.Plural(more, "case") + " that failed there alone are added"
 }
 
 func (j recordJob) name() string { return strings.TrimSpace(j.Scenario + " " + j.Target) }

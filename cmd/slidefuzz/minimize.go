@@ -74,11 +74,11 @@ func shrunkInRuns(d *corpus.Divergence, stats shrink.Stats, smaller bool) string
 	case stats.Runs == 0:
 		return "not shrunk"
 	case stats.Bounded:
-		return "not shrunk to its end in " + plural(stats.Runs, "run")
+		return "not shrunk to its end in " + corpus.Plural(stats.Runs, "run")
 	case !smaller:
-		return "not smaller after " + plural(stats.Runs, "run")
+		return "not smaller after " + corpus.Plural(stats.Runs, "run")
 	}
-	return "shrunk in " + plural(stats.Runs, "run")
+	return "shrunk in " + corpus.Plural(stats.Runs, "run")
 }
 
 // diverging reads the one case of a command and runs it; a case that agrees

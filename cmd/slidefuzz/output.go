@@ -30,9 +30,6 @@ func (s *sink) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// plural is "1 case", "2 cases".
-func plural(n int, word string) string { return corpus.Plural(n, word) }
-
 // inWords is a case in a few words.
 func inWords(c *corpus.Case) string {
 	if n := len(c.Beside) + 1; n > 1 {
@@ -41,7 +38,7 @@ func inWords(c *corpus.Case) string {
 	s := c.Shape
 	if e := c.Engine; e != nil {
 		return fmt.Sprintf("window %d, %s %s, %s, %s, %s", s.Window, e.Model.Arch, e.Model.Kind,
-			plural(len(e.Requests()), "request"), plural(len(e.Ops), "op"), plural(e.Tokens(), "token"))
+			corpus.Plural(len(e.Requests()), "request"), corpus.Plural(len(e.Ops), "op"), corpus.Plural(e.Tokens(), "token"))
 	}
 	rows := s.Window
 	var what string
@@ -56,16 +53,16 @@ func inWords(c *corpus.Case) string {
 	} else {
 		what = fmt.Sprintf("window %d", rows)
 	}
-	what += fmt.Sprintf(", %s, dim %d, %s", plural(s.Lanes(), "lane"), s.Dim, s.DType)
+	what += fmt.Sprintf(", %s, dim %d, %s", corpus.Plural(s.Lanes(), "lane"), s.Dim, s.DType)
 	if c.Target.Device == window.Go { // it has no blocks
-		return what + ", " + plural(len(c.Ops), "op")
+		return what + ", " + corpus.Plural(len(c.Ops), "op")
 	}
 	blocks := (s.Lanes()*rows*s.Dim + c.Block - 1) / c.Block
-	what += ", " + plural(blocks, "block")
+	what += ", " + corpus.Plural(blocks, "block")
 	if c.Target.Update == "program" {
-		what += ", " + plural(len(c.Program.Stmts), "statement")
+		what += ", " + corpus.Plural(len(c.Program.Stmts), "statement")
 	} else if !c.Target.IsProgram() {
-		what += ", " + plural(len(c.Ops), "op")
+		what += ", " + corpus.Plural(len(c.Ops), "op")
 	}
 	switch {
 	case c.Schedule.Kind == inplace.List && len(c.Schedule.Blocks) == 1:

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/slidefuzz/slidefuzz/corpus"
 	"golang.org/x/term"
 )
 
@@ -147,9 +148,9 @@ func (p *progress) line(elapsed time.Duration) string {
 	if s := elapsed.Seconds(); s > 0 {
 		text = fmt.Sprintf("%.0f cases/s, ", float64(cases)/s)
 	}
-	text += plural(cases, "case")
+	text += corpus.Plural(cases, "case")
 	if p.jobs > 1 { // a hunt tells what it found at its end, so of one alone nothing is known
-		text += ", " + plural(p.findings, "finding")
+		text += ", " + corpus.Plural(p.findings, "finding")
 	}
 	if left, ok := p.left(elapsed); ok {
 		text += fmt.Sprintf(", %s left", left.Round(time.Second))

@@ -237,7 +237,7 @@ a command with flags.`,
 				fmt.Fprintf(e.out, "FAILED: %v\n", err)
 				return exitUnexpected, nil
 			}
-			fmt.Fprintf(e.out, "OK: it speaks the protocol (%s in %s); whether its cache is right, slidefuzz hunt --exec says\n", plural(answers, "check"), seconds(time.Since(start)))
+			fmt.Fprintf(e.out, "OK: it speaks the protocol (%s in %s); whether its cache is right, slidefuzz hunt --exec says\n", corpus.Plural(answers, "check"), seconds(time.Since(start)))
 			return exitOK, nil
 		}
 	},

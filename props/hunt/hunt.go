@@ -133,11 +133,11 @@ func (r Result) Unexpected() string {
 	case sound && r.Undecided():
 		return fmt.Sprintf("it could not be judged: %d of %d steps are undecided", r.Steps.Undecided, r.Steps.Steps)
 	case r.Missed > 0:
-		return fmt.Sprintf("a known-bad target was not caught in %s of the scenario", plural(r.Missed, "case"))
+		return fmt.Sprintf("a known-bad target was not caught in %s of the scenario", corpus.Plural(r.Missed, "case"))
 	case r.scenario, !r.Shard.Whole():
 		return ""
 	case !sound && !found && !(window.OrdersItself(r.Target.Device) && r.Target.Racy()):
-		return "a known-bad target was not caught in " + plural(r.Cases, "case")
+		return "a known-bad target was not caught in " + corpus.Plural(r.Cases, "case")
 	}
 	return ""
 }

@@ -104,12 +104,12 @@ func (v Verdict) String() string {
 		text += "; as expected"
 	case v.tooFewRuns():
 		r := v.expect.Rate
-		text += fmt.Sprintf("; not seen again in %s, too few to tell: its rate was %d of %d, which --times %d without it would exclude", plural(v.Runs.Of, "run"), r.Wrong, r.Of, runsToExclude(share(r)))
+		text += fmt.Sprintf("; not seen again in %s, too few to tell: its rate was %d of %d, which --times %d without it would exclude", corpus.Plural(v.Runs.Of, "run"), r.Wrong, r.Of, runsToExclude(share(r)))
 	case v.expect != nil:
 		text += fmt.Sprintf("; NOT AS EXPECTED: want %s", v.expect)
 	}
 	if v.native || v.asked > 1 {
-		text += fmt.Sprintf(" (%d of %s diverged", v.Runs.Wrong, plural(v.Runs.Of, "run"))
+		text += fmt.Sprintf(" (%d of %s diverged", v.Runs.Wrong, corpus.Plural(v.Runs.Of, "run"))
 		if v.Others > 0 {
 			text += fmt.Sprintf(", and %d in another way", v.Others)
 		}
@@ -123,7 +123,7 @@ func (v Verdict) String() string {
 	case v.cut:
 		text += "; interrupted"
 	default:
-		text += fmt.Sprintf("; %s not run, for the device failed too often", plural(left, "run"))
+		text += fmt.Sprintf("; %s not run, for the device failed too often", corpus.Plural(left, "run"))
 	}
 	return text
 }
@@ -150,5 +150,3 @@ func roundUp(x float64) float64 {
 	digits := math.Pow(10, 1-math.Floor(math.Log10(x)))
 	return math.Ceil(x*digits) / digits
 }
-
-func plural(n int, word string) string { return corpus.Plural(n, word) }
