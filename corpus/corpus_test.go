@@ -204,6 +204,8 @@ func TestNativeOfWorkers(t *testing.T) {
 func TestErrorClass(t *testing.T) {
 	program := window.Target{Update: "program", Device: window.Worker}
 	for text, class := range map[string]string{
+		"RuntimeError: Add_12: no kernel":                            "RuntimeError",
+		"E2: IndexError: 3":                                          "E2: IndexError",
 		"InductorError: AssertionError:":                             "InductorError: AssertionError",
 		"JaxRuntimeError: INTERNAL: RET_CHECK failure (a.cc:1) (u8)": "JaxRuntimeError: INTERNAL",
 		"jax.errors.TypeError: Indexer must be integer: float32":     "jax.errors.TypeError",

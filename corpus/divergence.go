@@ -325,12 +325,13 @@ func (d *Divergence) Failure(t window.Target) Failure {
 
 // errorClass is the names before the message of an error, "InductorError: AssertionError" of
 // "InductorError: AssertionError: in 4 rows": what follows has numbers and names of the program,
-// whose buffers have no capitals.
+// whose buffers have no capitals. A name with a digit is a class in the first place alone: after
+// that it is one that the compiler gave to a part of the program, as in "RuntimeError: Add_12: …".
 func errorClass(text string) string {
 	return strings.TrimRight(errorNames.FindString(text), ": ")
 }
 
-var errorNames = regexp.MustCompile(`^(?:[\w.]*[A-Z][\w.]*:(?: |$))+`)
+var errorNames = regexp.MustCompile(`^[\w.]*[A-Z][\w.]*:(?: |$)(?:[A-Za-z_.]*[A-Z][A-Za-z_.]*:(?: |$))*`)
 
 func (f Failure) String() string {
 	s := fmt.Sprintf("%s: %s, %s of %s", f.Target, f.OpKind, f.Fault, f.Tensor)
